@@ -1,0 +1,6 @@
+//! Sluicegate: a streaming firewall for LLM traffic.
+//!
+//! A request's journey, which is also the order to read the modules in: [`proxy`] accepts it and finds its route, [`auth`]
+//! and [`limit`] admit it, [`guard`] inspects the body ([`wire`] finds the text, [`text`] makes views of it, [`scan`] finds
+//! things in the views, [`policy`] decides), [`vault`] opens one credential, [`upstream`] sends, [`guard`] inspects the
+//! answer while it streams, and [`audit`] and [`telemetry`] keep the record.

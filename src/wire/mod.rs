@@ -1,0 +1,101 @@
+//! The formats of LLM APIs: where their bodies and events hold text, and how to write them.
+//!
+//! Formats do not judge. They say where each string is; nothing in a body is left out by them, whatever its key.
+
+use crate::text::{Form, Origin, Span};
+
+/// The wire format that is spoken. Not the vendor: many vendors speak `chat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Api {
+    /// OpenAI chat completions.
+    Chat,
+    /// OpenAI completions (the older, single-prompt API).
+    Completions,
+    /// OpenAI embeddings.
+    Embeddings,
+    /// Anthropic messages, token counting included.
+    Messages,
+    /// Gemini generateContent and its relatives.
+    Gemini,
+}
+
+/// Whose conventions for keys, errors and paths apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `Authorization: Bearer`, `{"error": {"message", "type", "param", "code"}}`.
+    OpenAi,
+    /// `x-api-key`, `{"type": "error", "error": {"type", "message"}}`.
+    Anthropic,
+    /// `x-goog-api-key` or `?key=`, `{"error": {"code", "message", "status"}}`.
+    Gemini,
+}
+
+/// How a streamed answer is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// `text/event-stream` (WHATWG HTML, section 9.2).
+    Sse,
+    /// One JSON array whose elements arrive one by one (Gemini without `alt=sse`).
+    JsonArray,
+}
+
+/// A string in a body or an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The raw JSON content between the quotes, escapes not undone, in the body's or event data's bytes.
+    pub span: Span,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// How its reader will understand it.
+    pub form: Form,
+    /// Whether it goes on a segment of earlier events, or is whole.
+    pub part: Part,
+}
+
+/// How a string in an event relates to the strings of other events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A whole string: everything in a plain body; ids, names and the like in events.
+    Whole,
+    /// The next delta of a lane.
+    Delta(Lane),
+}
+
+/// One running text of a streamed answer: all its deltas joined are one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane {
+    /// The choice or candidate; 0 where the format has one answer only.
+    pub choice: u32,
+    /// Which text of the choice.
+    pub field: Field,
+    /// The content block, part or tool call; 0 where there is one only.
+    pub index: u32,
+}
+
+/// The kinds of running text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Field {
+    /// What the user is shown.
+    Content,
+    /// Thinking, reasoning and summaries of it.
+    Reasoning,
+    /// A refusal by the model itself.
+    Refusal,
+    /// The name of a tool to call, where a format streams it.
+    ToolName,
+    /// Arguments of a tool call, as JSON text.
+    ToolArguments,
+    /// Spoken audio's transcript.
+    Transcript,
+    /// Anything else that comes in pieces (signatures, citations); scanned like content.
+    Other,
+}
+
+/// Tokens that the provider says it has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens read, cached ones included.
+    pub input: u64,
+    /// Tokens written, reasoning included.
+    pub output: u64,
+}
