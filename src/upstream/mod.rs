@@ -16,8 +16,8 @@ pub struct Provider {
     pub family: Family,
     /// `https://host[:port][/prefix]`, without the API's own `/v1`; `http` only for addresses one trusts.
     pub base_url: String,
-    /// Name of the vault entry to send; `None` for a provider that wants no credential.
-    pub credential: Option<String>,
+    /// Where the credential to send is kept.
+    pub credential: Credential,
     /// Whether it may live at a private, loopback or link-local address.
     pub allow_private: bool,
     /// A PEM file of further certificate authorities to trust.
@@ -38,7 +38,7 @@ impl Default for Provider {
             name: String::new(),
             family: Family::OpenAi,
             base_url: String::new(),
-            credential: None,
+            credential: Credential::None,
             allow_private: false,
             ca: None,
             unscanned_paths: Vec::new(),
@@ -47,6 +47,20 @@ impl Default for Provider {
             idle_timeout: Duration::from_secs(60),
         }
     }
+}
+
+/// Where a provider's credential is kept. Whoever sends looks it up, last of all, for each exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credential {
+    /// The provider wants none.
+    #[default]
+    None,
+    /// An entry of the vault.
+    Vault(String),
+    /// A variable of the gateway's environment.
+    Environment(String),
+    /// A file that holds the secret and nothing else; read anew when it changes.
+    File(PathBuf),
 }
 
 /// How long an upstream may take over each step.
