@@ -7,3 +7,5 @@
 
 pub mod diagnostic;
 pub mod document;
+pub mod scan;
+pub mod text;
