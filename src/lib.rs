@@ -4,3 +4,10 @@
 //! and [`limit`] admit it, [`guard`] inspects the body ([`wire`] finds the text, [`text`] makes views of it, [`scan`] finds
 //! things in the views, [`policy`] decides), [`vault`] opens one credential, [`upstream`] sends, [`guard`] inspects the
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
+
+pub mod auth;
+pub mod durable;
+pub mod glob;
+pub mod limit;
+pub mod rate;
+pub mod secret;
