@@ -181,7 +181,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         replace(&path, b"four").unwrap();
-        assert_eq!(read(&path, 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            read(&path, 3).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
         assert!(read(&folder.path().join("none"), 3).unwrap().is_none());
     }
 }

@@ -64,6 +64,9 @@ mod tests {
     #[test]
     fn many_stars_end_soon() {
         assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
-        assert!(!matches(&format!("{}b", "a*".repeat(30)), &"a".repeat(2000)));
+        assert!(!matches(
+            &format!("{}b", "a*".repeat(30)),
+            &"a".repeat(2000)
+        ));
     }
 }

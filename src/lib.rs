@@ -6,6 +6,8 @@
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
 pub mod auth;
+pub mod diagnostic;
+pub mod document;
 pub mod durable;
 pub mod glob;
 pub mod limit;

@@ -54,7 +54,9 @@ impl Period {
 
 /// A rate that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid rate {found:?}: expected a whole number from 1, a slash and second, minute, hour or day, such as 20/minute")]
+#[error(
+    "invalid rate {found:?}: expected a whole number from 1, a slash and second, minute, hour or day, such as 20/minute"
+)]
 pub struct InvalidRate {
     /// What was written.
     pub found: String,
@@ -98,14 +100,31 @@ mod tests {
         for text in ["1/second", "20/minute", "1000/hour", "4294967295/day"] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
-        assert_eq!(" 20 / minute ".parse::<Rate>().unwrap().to_string(), "20/minute");
+        assert_eq!(
+            " 20 / minute ".parse::<Rate>().unwrap().to_string(),
+            "20/minute"
+        );
     }
 
     #[test]
     fn refuses_with_what_was_found_and_expected() {
-        for text in ["", "20", "0/minute", "-1/minute", "+5/minute", "20/fortnight", "4294967296/day", "20/minutes", "/minute", "2.5/hour"] {
+        for text in [
+            "",
+            "20",
+            "0/minute",
+            "-1/minute",
+            "+5/minute",
+            "20/fortnight",
+            "4294967296/day",
+            "20/minutes",
+            "/minute",
+            "2.5/hour",
+        ] {
             let message = text.parse::<Rate>().unwrap_err().to_string();
-            assert!(message.contains(&format!("{text:?}")) && message.contains("20/minute"), "{message}");
+            assert!(
+                message.contains(&format!("{text:?}")) && message.contains("20/minute"),
+                "{message}"
+            );
         }
     }
 }

@@ -24,7 +24,9 @@ const PREFIX_CHARS: usize = 8;
 /// If the operating system has no random bytes.
 pub fn generate() -> io::Result<Secret> {
     let mut random = Zeroizing::new([0; 32]);
-    OsRng.try_fill_bytes(random.as_mut()).map_err(io::Error::other)?;
+    OsRng
+        .try_fill_bytes(random.as_mut())
+        .map_err(io::Error::other)?;
     let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_ref()));
     Ok(Secret::new(format!("{LABEL}{}", text.as_str())))
 }
@@ -33,8 +35,14 @@ pub fn generate() -> io::Result<Secret> {
 pub fn prefix(key: &str) -> Option<&str> {
     let random = key.strip_prefix(LABEL)?;
     let is_ours = random.len() == RANDOM_CHARS
-        && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_ours { random.get(..PREFIX_CHARS) } else { None }
+        && random
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_ours {
+        random.get(..PREFIX_CHARS)
+    } else {
+        None
+    }
 }
 
 /// The secret under which keys are hashed: a copy of the store alone tells nothing about any key.
@@ -45,7 +53,9 @@ pub struct Pepper([u8; 64]);
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidPepper {
     /// It cannot be read or made.
-    #[error("cannot read or create the key pepper {path}: expected a file of 32 bytes in a writable folder")]
+    #[error(
+        "cannot read or create the key pepper {path}: expected a file of 32 bytes in a writable folder"
+    )]
     Io {
         /// Where.
         path: PathBuf,
@@ -63,7 +73,9 @@ pub enum InvalidPepper {
         found: usize,
     },
     /// Others may read it.
-    #[error("the key pepper {path} is open to other users: expected mode 0600; help: chmod 600 {path}")]
+    #[error(
+        "the key pepper {path} is open to other users: expected mode 0600; help: chmod 600 {path}"
+    )]
     Open {
         /// Where.
         path: PathBuf,
@@ -77,17 +89,26 @@ impl Pepper {
     /// If it cannot be read or made, has the wrong length, or is open to others.
     pub fn open(folder: &Path) -> Result<Self, InvalidPepper> {
         let path = folder.join("key.pepper");
-        let failed = |source| InvalidPepper::Io { path: path.clone(), source };
+        let failed = |source| InvalidPepper::Io {
+            path: path.clone(),
+            source,
+        };
         if !path.try_exists().map_err(failed)? {
             let mut random = Zeroizing::new([0; 32]);
-            OsRng.try_fill_bytes(random.as_mut()).map_err(|error| failed(io::Error::other(error)))?;
+            OsRng
+                .try_fill_bytes(random.as_mut())
+                .map_err(|error| failed(io::Error::other(error)))?;
             durable::make_folder(folder).map_err(failed)?;
             durable::create_once(&path, random.as_ref()).map_err(failed)?;
         }
         if durable::is_open_to_others(&path).map_err(failed)? {
             return Err(InvalidPepper::Open { path });
         }
-        let bytes = Zeroizing::new(durable::read(&path, 4_096).map_err(failed)?.unwrap_or_default());
+        let bytes = Zeroizing::new(
+            durable::read(&path, 4_096)
+                .map_err(failed)?
+                .unwrap_or_default(),
+        );
         let found = bytes.len();
         if found != 32 {
             return Err(InvalidPepper::Damaged { path, found });

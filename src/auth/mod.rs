@@ -49,7 +49,12 @@ pub struct KeyRecord {
 
 impl KeyRecord {
     /// A record for `key` with a new id and nothing restricted; `None` if `key` has not the form of a virtual key.
-    pub fn new(pepper: &Pepper, key: &crate::secret::Secret, name: &str, now: Timestamp) -> Option<Self> {
+    pub fn new(
+        pepper: &Pepper,
+        key: &crate::secret::Secret,
+        name: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
         Some(Self {
             id: format!("key_{:016x}", rand::random::<u64>()).into(),
             name: name.to_owned(),
@@ -218,7 +223,9 @@ impl Keyring {
             .find(|key| key.hash.ct_eq(&hash).into())
             .ok_or(Denied::Unknown)?;
         key.check(now)?;
-        Ok(Principal { key: Arc::clone(key) })
+        Ok(Principal {
+            key: Arc::clone(key),
+        })
     }
 
     /// Whether a caller admitted earlier would still be admitted: open streams ask when the generation changes, and now
@@ -228,7 +235,11 @@ impl Keyring {
     /// If the key no longer works.
     pub fn recheck(&self, principal: &Principal, now: Timestamp) -> Result<(), Denied> {
         let index = self.index.load();
-        index.by_id.get(&principal.key.id).ok_or(Denied::Unknown)?.check(now)
+        index
+            .by_id
+            .get(&principal.key.id)
+            .ok_or(Denied::Unknown)?
+            .check(now)
     }
 
     /// Reads the keys again if the store changed; true if so. Blocks. To be called every 250 ms.
@@ -268,7 +279,11 @@ impl Index {
         let mut index = Self::default();
         for record in records {
             let record = Arc::new(record);
-            index.by_prefix.entry(record.prefix.clone()).or_default().push(Arc::clone(&record));
+            index
+                .by_prefix
+                .entry(record.prefix.clone())
+                .or_default()
+                .push(Arc::clone(&record));
             index.by_id.insert(Arc::clone(&record.id), record);
         }
         index

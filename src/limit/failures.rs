@@ -33,7 +33,11 @@ impl Failures {
         Self {
             per_window,
             window,
-            counts: RwLock::new(Counts { began: start, now: sketch(), before: sketch() }),
+            counts: RwLock::new(Counts {
+                began: start,
+                now: sketch(),
+                before: sketch(),
+            }),
         }
     }
 
@@ -53,7 +57,11 @@ impl Failures {
         if estimate < f64::from(self.per_window) {
             return Ok(());
         }
-        Err(RetryAfter(self.window.saturating_sub(elapsed).max(Duration::from_secs(1))))
+        Err(RetryAfter(
+            self.window
+                .saturating_sub(elapsed)
+                .max(Duration::from_secs(1)),
+        ))
     }
 
     /// Counts a failure of an address.
@@ -76,7 +84,11 @@ impl Failures {
         let missed = now.saturating_duration_since(counts.began) >= self.window * 2;
         let finished = std::mem::replace(&mut counts.now, sketch());
         counts.before = if missed { sketch() } else { finished };
-        counts.began = if missed { now } else { counts.began + self.window };
+        counts.began = if missed {
+            now
+        } else {
+            counts.began + self.window
+        };
     }
 }
 
@@ -90,6 +102,8 @@ impl fmt::Debug for Failures {
 fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
     }
 }

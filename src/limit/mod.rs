@@ -62,7 +62,9 @@ impl Limiter {
     /// # Errors
     /// If the limit is used up; nothing is taken then.
     pub fn check(&self, key: &Arc<str>, rate: Rate, now: Instant) -> Result<Admitted, RetryAfter> {
-        let now = self.clock.advance(now.saturating_duration_since(self.start));
+        let now = self
+            .clock
+            .advance(now.saturating_duration_since(self.start));
         match self.keyed(rate).check_key(key) {
             Ok(state) => Ok(Admitted {
                 remaining: state.remaining_burst_capacity(),
@@ -73,7 +75,8 @@ impl Limiter {
 
     /// Forgets keys whose limits are whole again: to be called about once a minute.
     pub fn forget_idle(&self, now: Instant) {
-        self.clock.advance(now.saturating_duration_since(self.start));
+        self.clock
+            .advance(now.saturating_duration_since(self.start));
         let mut rates = self.rates.write().unwrap_or_else(PoisonError::into_inner);
         rates.retain(|_, keyed| {
             keyed.retain_recent();
@@ -91,7 +94,11 @@ impl Limiter {
         drop(rates);
         let mut rates = self.rates.write().unwrap_or_else(PoisonError::into_inner);
         let keyed = rates.entry(rate).or_insert_with(|| {
-            Arc::new(Keyed::new(quota(rate), DashMapStateStore::default(), self.clock.clone()))
+            Arc::new(Keyed::new(
+                quota(rate),
+                DashMapStateStore::default(),
+                self.clock.clone(),
+            ))
         });
         Arc::clone(keyed)
     }
@@ -134,20 +141,35 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs one instant to count from"
+    )]
     fn start() {
         let start = Instant::now();
         let limiter = Limiter::new(start);
         let (key, other): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         let limit = rate("60/minute");
         for left in (0..60).rev() {
-            assert_eq!(limiter.check(&key, limit, start), Ok(Admitted { remaining: left }));
+            assert_eq!(
+                limiter.check(&key, limit, start),
+                Ok(Admitted { remaining: left })
+            );
         }
         let refused = limiter.check(&key, limit, start).unwrap_err();
         assert_eq!(refused, RetryAfter(Duration::from_secs(1)));
-        assert!(limiter.check(&other, limit, start).is_ok(), "each key has its own");
+        assert!(
+            limiter.check(&other, limit, start).is_ok(),
+            "each key has its own"
+        );
         let early = start + refused.0 - Duration::from_nanos(1);
-        assert_eq!(limiter.check(&key, limit, early), Err(RetryAfter(Duration::from_nanos(1))));
-        assert!(limiter.check(&key, limit, start + refused.0).is_ok(), "Retry-After is exact");
+        assert_eq!(
+            limiter.check(&key, limit, early),
+            Err(RetryAfter(Duration::from_nanos(1)))
+        );
+        assert!(
+            limiter.check(&key, limit, start + refused.0).is_ok(),
+            "Retry-After is exact"
+        );
     }
 }

@@ -1,0 +1,622 @@
+//! The typed reading of a document: small parsers from a [`Node`] to a value, and maps whose every key is accounted for.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::{Key, Node, Value};
+use crate::diagnostic::{Diagnostic, Severity, nearest};
+
+/// Collects the problems of one file while it is read. A parser that answers `None` has reported why.
+#[derive(Debug)]
+pub struct Reader {
+    file: String,
+    /// Whether unknown keys are warnings only: the file says that it was written for a newer program.
+    pub lenient: bool,
+    /// Keys and indices from the root to the value being read.
+    path: Vec<String>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader {
+    /// A reader of the file that the user calls `file`.
+    pub fn new(file: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            lenient: false,
+            path: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds a problem.
+    pub fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    /// An error at a value, not yet reported.
+    pub fn problem(&self, node: &Node, found: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(&self.file, found).at(node.line, node.column)
+    }
+
+    /// Reports that the value being read is of another kind or outside its range. Says nothing of the value but its kind.
+    pub fn mismatch(&mut self, node: &Node, expected: impl Into<String>) {
+        let problem = self.problem(node, format!("{} is {}", self.path(), node.value.kind()));
+        self.report(problem.expected(expected));
+    }
+
+    /// Reports a word that is none of `known`, with the one that was probably meant.
+    pub fn unknown_word<'k>(
+        &mut self,
+        node: &Node,
+        word: &str,
+        known: impl Iterator<Item = &'k str> + Clone,
+    ) {
+        let problem = match self.path.split_last() {
+            Some((key, [])) => format!("unknown {key} {}", shown(word)),
+            Some((key, parents)) => format!("unknown {key} {} in {}", shown(word), join(parents)),
+            None => format!("unknown word {}", shown(word)),
+        };
+        let mut problem = self
+            .problem(node, problem)
+            .expected(alternatives(known.clone()));
+        if let Some(meant) = nearest(word, known) {
+            problem = problem.help(format!("did you mean \"{meant}\"?"));
+        }
+        self.report(problem);
+    }
+
+    /// The keys and indices that lead to the value being read, `request.injection.action`.
+    pub fn path(&self) -> String {
+        if self.path.is_empty() {
+            "the document".to_owned()
+        } else {
+            join(&self.path)
+        }
+    }
+
+    /// Opens a map to read its keys. The document itself may be empty, which is a map without keys.
+    pub fn fields<'n>(&mut self, node: &'n Node) -> Option<Fields<'_, 'n>> {
+        let entries = match &node.value {
+            Value::Map(entries) => entries.iter().map(|(key, value)| (key, value)).collect(),
+            Value::Null if self.path.is_empty() => Vec::new(),
+            _ => {
+                self.mismatch(node, "a map");
+                return None;
+            }
+        };
+        Some(Fields {
+            reader: self,
+            place: (node.line, node.column),
+            entries,
+            known: Vec::new(),
+        })
+    }
+
+    /// Runs `parse` one step further down, so that messages name the whole path.
+    fn within<T>(&mut self, step: String, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.path.push(step);
+        let value = parse(self);
+        self.path.pop();
+        value
+    }
+
+    /// Ends the reading: the value with its warnings.
+    ///
+    /// # Errors
+    /// Every problem, in the order of places, if one of them is an error.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+        self.problems.sort_by_key(|problem| problem.place);
+        let failed = self
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error);
+        match value {
+            Some(value) if !failed => Ok((value, self.problems)),
+            _ => Err(self.problems),
+        }
+    }
+}
+
+/// A map being read. Each key is taken once; [`Fields::finish`] reports those that nobody took.
+#[derive(Debug)]
+#[must_use = "finish() reports the keys that nobody took"]
+pub struct Fields<'r, 'n> {
+    reader: &'r mut Reader,
+    place: (usize, usize),
+    entries: Vec<(&'n Key, &'n Node)>,
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'_, 'n> {
+    /// The value of a key as it stands, with the key; `None` if it is not there.
+    pub fn take(&mut self, name: &'static str) -> Option<(&'n Key, &'n Node)> {
+        self.known.push(name);
+        self.remove(name)
+    }
+
+    /// The parsed value of a key that may be left out, but not left empty.
+    pub fn optional<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        let (_, node) = self.take(name)?;
+        self.reader
+            .within(name.to_owned(), |reader| parse(reader, node))
+    }
+
+    /// The parsed value of a key that may be left out, empty or `null`, all of which are `None`.
+    pub fn nullable<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        self.optional(name, |reader, node| {
+            if node.value == Value::Null {
+                None
+            } else {
+                parse(reader, node)
+            }
+        })
+    }
+
+    /// The parsed value of a key that must be there.
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        if !self.entries.iter().any(|(key, _)| key.name == name) {
+            let (line, column) = self.place;
+            let found = format!("{} has no key \"{name}\"", self.reader.path());
+            let problem = Diagnostic::error(&self.reader.file, found).at(line, column);
+            self.reader.report(problem.help(format!("add \"{name}\"")));
+        }
+        self.optional(name, parse)
+    }
+
+    /// Refuses keys that a later version will know: a setting that nothing acts on must not look as if it were in force.
+    pub fn unavailable(&mut self, names: &[&'static str]) {
+        for name in names {
+            if let Some((key, _)) = self.remove(name) {
+                let path = if self.reader.path.is_empty() {
+                    String::new()
+                } else {
+                    self.reader.path() + "."
+                };
+                self.unusable(
+                    key,
+                    format!("{path}{name} is not available in this version"),
+                    "remove it",
+                );
+            }
+        }
+    }
+
+    /// The reader, for problems that concern several keys.
+    pub fn reader(&mut self) -> &mut Reader {
+        self.reader
+    }
+
+    /// Reports every key that nobody took.
+    pub fn finish(mut self) {
+        for (key, _) in std::mem::take(&mut self.entries) {
+            let found = format!("unknown key {} in {}", shown(&key.name), self.reader.path());
+            let help = nearest(&key.name, self.known.iter().copied())
+                .map_or_else(String::new, |meant| format!("did you mean \"{meant}\"?"));
+            self.unusable(key, found, &help);
+        }
+    }
+
+    fn remove(&mut self, name: &str) -> Option<(&'n Key, &'n Node)> {
+        let index = self.entries.iter().position(|(key, _)| key.name == name)?;
+        Some(self.entries.remove(index))
+    }
+
+    fn unusable(&mut self, key: &Key, found: String, help: &str) {
+        let mut problem = Diagnostic::error(&self.reader.file, found)
+            .at(key.line, key.column)
+            .help(help);
+        if !self.known.is_empty() {
+            problem = problem.expected(alternatives(self.known.iter().copied()));
+        }
+        self.reader.report(if self.reader.lenient {
+            problem.warning()
+        } else {
+            problem
+        });
+    }
+}
+
+/// Text. Numbers and booleans are not taken as text: `1.10` would silently become `1.1`.
+pub fn text(reader: &mut Reader, node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Str(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            let found = format!("{} is {}", reader.path(), node.value.kind());
+            reader.report(
+                reader
+                    .problem(node, found)
+                    .expected("text")
+                    .help("put quotes around it"),
+            );
+            None
+        }
+        Value::Null | Value::Seq(_) | Value::Map(_) => {
+            reader.mismatch(node, "text");
+            None
+        }
+    }
+}
+
+/// `true` or `false`.
+pub fn boolean(reader: &mut Reader, node: &Node) -> Option<bool> {
+    if let Value::Bool(value) = node.value {
+        return Some(value);
+    }
+    reader.mismatch(node, "true or false");
+    None
+}
+
+/// A whole number in a range.
+pub fn integer<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut Reader, &Node) -> Option<T>
+where
+    T: TryFrom<i64> + PartialOrd + fmt::Display,
+{
+    move |reader, node| {
+        if let Value::Int(value) = node.value
+            && let Ok(value) = T::try_from(value)
+            && range.contains(&value)
+        {
+            return Some(value);
+        }
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        out_of_range(reader, node, expected);
+        None
+    }
+}
+
+/// A number in a range.
+pub fn number(range: RangeInclusive<f64>) -> impl FnOnce(&mut Reader, &Node) -> Option<f64> {
+    move |reader, node| {
+        let value = match node.value {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "ranges of settings end far below 2^53"
+            )]
+            Value::Int(value) => Some(value as f64),
+            Value::Float(value) => Some(value),
+            Value::Null | Value::Bool(_) | Value::Str(_) | Value::Seq(_) | Value::Map(_) => None,
+        };
+        let value = value.filter(|value| range.contains(value));
+        if value.is_none() {
+            out_of_range(
+                reader,
+                node,
+                format!("a number from {} to {}", range.start(), range.end()),
+            );
+        }
+        value
+    }
+}
+
+/// Reports a value that should have been a number in a range, which may be a number outside it.
+fn out_of_range(reader: &mut Reader, node: &Node, expected: String) {
+    let found = match node.value {
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        _ => node.value.kind().to_owned(),
+    };
+    let found = format!("{} is {found}", reader.path());
+    reader.report(reader.problem(node, found).expected(expected));
+}
+
+/// A span of time with its unit: `500ms`, `30s`, `5m`, `2h`, `7d`.
+pub fn duration(reader: &mut Reader, node: &Node) -> Option<Duration> {
+    let value = if let Value::Str(text) = &node.value {
+        parse_duration(text)
+    } else {
+        None
+    };
+    if value.is_none() {
+        reader.mismatch(node, "a number and its unit: 500ms, 30s, 5m, 2h or 7d");
+    }
+    value
+}
+
+/// A number of bytes: `4096`, `64KiB`, `20MiB`, `1GiB`, `20MB`.
+pub fn byte_size(reader: &mut Reader, node: &Node) -> Option<usize> {
+    let value = match &node.value {
+        Value::Int(value) => usize::try_from(*value).ok(),
+        Value::Str(text) => parse_byte_size(text),
+        Value::Null | Value::Bool(_) | Value::Float(_) | Value::Seq(_) | Value::Map(_) => None,
+    };
+    if value.is_none() {
+        reader.mismatch(node, "a number of bytes: 4096, 64KiB, 20MiB or 1GiB");
+    }
+    value
+}
+
+/// One of a fixed list of words.
+pub fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&mut Reader, &Node) -> Option<T> {
+    move |reader, node| {
+        let names = words.iter().map(|(name, _)| *name);
+        let Value::Str(text) = &node.value else {
+            reader.mismatch(node, alternatives(names));
+            return None;
+        };
+        let found = words
+            .iter()
+            .find(|(name, _)| name == text)
+            .map(|(_, value)| *value);
+        if found.is_none() {
+            reader.unknown_word(node, text, names);
+        }
+        found
+    }
+}
+
+/// A list; items that cannot be read are reported and left out.
+pub fn list<'n, T>(
+    item: impl Fn(&mut Reader, &'n Node) -> Option<T>,
+) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<T>> {
+    move |reader, node| {
+        let Value::Seq(nodes) = &node.value else {
+            reader.mismatch(node, "a list");
+            return None;
+        };
+        let read = |(index, node)| reader.within(format!("[{index}]"), |reader| item(reader, node));
+        Some(nodes.iter().enumerate().filter_map(read).collect())
+    }
+}
+
+/// A map with keys of the user's own, in the order written; values that cannot be read are reported and left out.
+pub fn map<'n, T>(
+    value: impl Fn(&mut Reader, &'n Key, &'n Node) -> Option<T>,
+) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<(Key, T)>> {
+    move |reader, node| {
+        let Value::Map(entries) = &node.value else {
+            reader.mismatch(node, "a map");
+            return None;
+        };
+        let read = |(key, node): &'n (Key, Node)| {
+            let value = reader.within(shown_key(&key.name), |reader| value(reader, key, node))?;
+            Some((key.clone(), value))
+        };
+        Some(entries.iter().filter_map(read).collect())
+    }
+}
+
+/// The duration that a text such as `30s` says.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        "d" => number.checked_mul(86_400).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// The number of bytes that a text such as `20MiB` says.
+pub fn parse_byte_size(text: &str) -> Option<usize> {
+    let (number, unit) = split_unit(text)?;
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    usize::try_from(number.checked_mul(factor)?).ok()
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .bytes()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+/// `a, b or c`.
+fn alternatives<'k>(words: impl Iterator<Item = &'k str>) -> String {
+    let words: Vec<&str> = words.collect();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn join(path: &[String]) -> String {
+    let mut joined = String::new();
+    for step in path {
+        if !joined.is_empty() && !step.starts_with('[') {
+            joined.push('.');
+        }
+        joined.push_str(step);
+    }
+    joined
+}
+
+/// A key or word for a message, in quotes; what does not look like a word may be a secret in the wrong place.
+pub(super) fn shown(word: &str) -> String {
+    if is_word(word) {
+        format!("\"{word}\"")
+    } else {
+        format!("of {} characters", word.chars().count())
+    }
+}
+
+fn shown_key(key: &str) -> String {
+    if is_word(key) {
+        key.to_owned()
+    } else {
+        "…".to_owned()
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.*/ ".contains(c);
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    !text.is_empty() && text.len() <= 40 && digits <= 4 && text.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Mode {
+        Fast,
+        Safe,
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Settings {
+        listen: Option<String>,
+        mode: Option<Mode>,
+        wait: Option<Duration>,
+        size: Option<usize>,
+        ports: Vec<u16>,
+        ca: Option<String>,
+        limits: Vec<(String, f64)>,
+    }
+
+    fn settings(reader: &mut Reader, node: &Node) -> Option<Settings> {
+        let mut fields = reader.fields(node)?;
+        fields.unavailable(&["cluster"]);
+        let settings = Settings {
+            listen: fields.required("listen", text),
+            mode: fields.optional("mode", word(&[("fast", Mode::Fast), ("safe", Mode::Safe)])),
+            wait: fields.optional("wait", duration),
+            size: fields.optional("size", byte_size),
+            ports: fields
+                .optional(
+                    "ports",
+                    list(|reader, node| integer(1..=65535)(reader, node)),
+                )
+                .unwrap_or_default(),
+            ca: fields.nullable("ca", text),
+            limits: fields
+                .optional(
+                    "limits",
+                    map(|reader, _, node| number(0.0..=1.0)(reader, node)),
+                )
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(key, value)| (key.name, value))
+                .collect(),
+        };
+        fields.finish();
+        Some(settings)
+    }
+
+    fn read(yaml: &str) -> Result<(Settings, Vec<Diagnostic>), Vec<String>> {
+        let root = parse("s.yaml", yaml).unwrap();
+        let mut reader = Reader::new("s.yaml");
+        let value = settings(&mut reader, &root);
+        reader
+            .finish(value)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn reads_every_type() {
+        let (read, warnings) = read(
+            "listen: a\nmode: safe\nwait: 500ms\nsize: 20MiB\nports: [80, 443]\nca: null\nlimits: {app: 0.5, web: 1}\n",
+        )
+        .unwrap();
+        assert!(warnings.is_empty());
+        assert_eq!(
+            read,
+            Settings {
+                listen: Some("a".to_owned()),
+                mode: Some(Mode::Safe),
+                wait: Some(Duration::from_millis(500)),
+                size: Some(20 << 20),
+                ports: vec![80, 443],
+                ca: None,
+                limits: vec![("app".to_owned(), 0.5), ("web".to_owned(), 1.0)],
+            }
+        );
+    }
+
+    #[test]
+    fn reports_every_problem_in_one_run() {
+        let yaml = "mode: saff\nwait: 30\nsize: 3 parsecs\nports: [80, 0, http]\nlimits: {app: 2}\nca: 7\nlisten2: b\ncluster: {}\n";
+        assert_eq!(
+            read(yaml).unwrap_err(),
+            [
+                "s.yaml:1:1: the document has no key \"listen\"\n  help: add \"listen\"",
+                "s.yaml:1:7: unknown mode \"saff\"\n  expected: fast or safe\n  help: did you mean \"safe\"?",
+                "s.yaml:2:7: wait is a number\n  expected: a number and its unit: 500ms, 30s, 5m, 2h or 7d",
+                "s.yaml:3:7: size is text\n  expected: a number of bytes: 4096, 64KiB, 20MiB or 1GiB",
+                "s.yaml:4:13: ports[1] is 0\n  expected: a whole number from 1 to 65535",
+                "s.yaml:4:16: ports[2] is text\n  expected: a whole number from 1 to 65535",
+                "s.yaml:5:15: limits.app is 2\n  expected: a number from 0 to 1",
+                "s.yaml:6:5: ca is a number\n  expected: text\n  help: put quotes around it",
+                "s.yaml:7:1: unknown key \"listen2\" in the document\n  expected: listen, mode, wait, size, ports, ca or limits\n  help: did you mean \"listen\"?",
+                "s.yaml:8:1: cluster is not available in this version\n  help: remove it",
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_kinds_are_named() {
+        assert_eq!(
+            read("- a\n").unwrap_err(),
+            ["s.yaml:1:1: the document is a list\n  expected: a map"]
+        );
+        let problems = read("listen: [a]\nports: {}\nmode: 1\n").unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "s.yaml:1:9: listen is a list\n  expected: text",
+                "s.yaml:2:8: ports is a map\n  expected: a list",
+                "s.yaml:3:7: mode is a number\n  expected: fast or safe",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_printed() {
+        let secret = "sk-abcdefgh12345678abcdefgh12345678";
+        let problems = read(&format!("listen: a\nmode: {secret}\n{secret}: 1\n"))
+            .unwrap_err()
+            .join("\n");
+        assert!(!problems.contains("abcdefgh"), "{problems}");
+    }
+
+    #[test]
+    fn a_newer_file_gives_warnings_only() {
+        let root = parse("s.yaml", "listen: a\nshiny: 1\ncluster: 2\n").unwrap();
+        let mut reader = Reader::new("s.yaml");
+        reader.lenient = true;
+        let value = settings(&mut reader, &root);
+        let (_, warnings) = reader.finish(value).unwrap();
+        assert_eq!(warnings.len(), 2);
+        assert!(
+            warnings
+                .iter()
+                .all(|problem| problem.severity == Severity::Warning)
+        );
+    }
+
+    #[test]
+    fn units_do_not_overflow() {
+        assert_eq!(parse_duration("18446744073709551615d"), None);
+        assert_eq!(parse_byte_size("18446744073709551615GiB"), None);
+        assert_eq!(parse_duration("30"), None);
+        assert_eq!(parse_byte_size("64 KiB"), Some(65536));
+    }
+}
