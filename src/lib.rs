@@ -5,5 +5,13 @@
 //! things in the views, [`policy`] decides), [`vault`] opens one credential, [`upstream`] sends, [`guard`] inspects the
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
+pub mod auth;
 pub mod diagnostic;
 pub mod document;
+pub mod durable;
+pub mod glob;
+pub mod limit;
+pub mod rate;
+pub mod scan;
+pub mod secret;
+pub mod text;
