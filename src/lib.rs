@@ -11,6 +11,7 @@ pub mod document;
 pub mod durable;
 pub mod glob;
 pub mod limit;
+pub mod policy;
 pub mod rate;
 pub mod scan;
 pub mod secret;

@@ -51,6 +51,20 @@ pub struct Key {
     pub column: usize,
 }
 
+impl Node {
+    /// Line and column.
+    pub const fn place(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
+}
+
+impl Key {
+    /// Line and column.
+    pub const fn place(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
+}
+
 /// What a YAML value can be.
 #[derive(Clone, PartialEq)]
 pub enum Value {

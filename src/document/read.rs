@@ -3,6 +3,9 @@
 use super::{Key, Node, Value};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 
+/// Longer lists of known words are not printed.
+const MAX_LISTED: usize = 24;
+
 /// Collects the problems of one file while it is read. A parser that answers `None` has reported why.
 #[derive(Debug)]
 pub struct Reader {
@@ -32,7 +35,16 @@ impl Reader {
 
     /// An error at a value, not yet reported.
     pub fn problem(&self, node: &Node, found: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(&self.file, found).at(node.line, node.column)
+        self.problem_at(node.place(), found)
+    }
+
+    /// An error at a place, not yet reported.
+    pub fn problem_at(
+        &self,
+        (line, column): (usize, usize),
+        found: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic::error(&self.file, found).at(line, column)
     }
 
     /// Reports that the value being read is of another kind or outside its range. Says nothing of the value but its kind.
@@ -41,21 +53,28 @@ impl Reader {
         self.report(problem.expected(expected));
     }
 
-    /// Reports a word that is none of `known`, with the one that was probably meant.
+    /// Reports a word that is none of `known`, with the one that was probably meant. `noun` says what it should name; by
+    /// default that is the key.
     pub fn unknown_word<'k>(
         &mut self,
-        node: &Node,
+        place: (usize, usize),
+        noun: Option<&str>,
         word: &str,
         known: impl Iterator<Item = &'k str> + Clone,
     ) {
-        let problem = match self.path.split_last() {
-            Some((key, [])) => format!("unknown {key} {}", shown(word)),
-            Some((key, parents)) => format!("unknown {key} {} in {}", shown(word), join(parents)),
-            None => format!("unknown word {}", shown(word)),
+        let keys = self.path.iter().rposition(|step| !step.starts_with('['));
+        let (parents, key) = match keys.and_then(|end| self.path.split_at_checked(end)) {
+            Some((parents, [key, ..])) => (parents, key.as_str()),
+            _ => (&[][..], "word"),
         };
-        let mut problem = self
-            .problem(node, problem)
-            .expected(alternatives(known.clone()));
+        let mut found = format!("unknown {} {}", noun.unwrap_or(key), shown(word));
+        if !parents.is_empty() {
+            found = format!("{found} in {}", join(parents));
+        }
+        let mut problem = self.problem_at(place, found);
+        if known.clone().count() <= MAX_LISTED {
+            problem = problem.expected(alternatives(known.clone()));
+        }
         if let Some(meant) = nearest(word, known) {
             problem = problem.help(format!("did you mean \"{meant}\"?"));
         }
@@ -83,7 +102,7 @@ impl Reader {
         };
         Some(Fields {
             reader: self,
-            place: (node.line, node.column),
+            place: node.place(),
             entries,
             known: Vec::new(),
         })
@@ -168,9 +187,8 @@ impl<'n> Fields<'_, 'n> {
         parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
     ) -> Option<T> {
         if !self.entries.iter().any(|(key, _)| key.name == name) {
-            let (line, column) = self.place;
             let found = format!("{} has no key \"{name}\"", self.reader.path());
-            let problem = Diagnostic::error(&self.reader.file, found).at(line, column);
+            let problem = self.reader.problem_at(self.place, found);
             self.reader.report(problem.help(format!("add \"{name}\"")));
         }
         self.optional(name, parse)
@@ -215,9 +233,7 @@ impl<'n> Fields<'_, 'n> {
     }
 
     fn unusable(&mut self, key: &Key, found: String, help: &str) {
-        let mut problem = Diagnostic::error(&self.reader.file, found)
-            .at(key.line, key.column)
-            .help(help);
+        let mut problem = self.reader.problem_at(key.place(), found).help(help);
         if !self.known.is_empty() {
             problem = problem.expected(alternatives(self.known.iter().copied()));
         }

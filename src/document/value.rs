@@ -129,7 +129,7 @@ pub fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&mut Reader, &Node)
             .find(|(name, _)| name == text)
             .map(|(_, value)| *value);
         if found.is_none() {
-            reader.unknown_word(node, text, names);
+            reader.unknown_word(node.place(), None, text, names);
         }
         found
     }

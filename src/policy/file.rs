@@ -5,18 +5,15 @@
 use jiff::civil::Date;
 
 use super::check::Case;
+use super::section::{action, filled, read_side, read_stream};
 use super::{Action, Direction, OnError, Origins, Respond};
 use crate::diagnostic::Diagnostic;
-use crate::document::{self, Key, Node, Reader, Value, boolean, integer, list, map, text, word};
+use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::scan::Scanner;
 use crate::scan::finding::ThreatLevel;
-use crate::scan::{self, Scanner};
-use crate::text::Origin;
 
 /// The newest `version` of the format that this program knows.
 pub const VERSION: u32 = 1;
-
-/// The scanners that have a section of their own on each side.
-const SECTIONS: [Scanner; 3] = [Scanner::Injection, Scanner::Secrets, Scanner::Pii];
 
 /// A place in a policy file, for problems that only show when all files are put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +27,15 @@ impl Spot {
     /// An error at this place.
     pub(super) fn error(&self, found: impl Into<String>) -> Diagnostic {
         Diagnostic::error(&self.file, found).at(self.line, self.column)
+    }
+
+    /// Another place of the same file.
+    fn moved(&self, (line, column): (usize, usize)) -> Self {
+        Self {
+            file: self.file.clone(),
+            line,
+            column,
+        }
     }
 }
 
@@ -76,7 +82,9 @@ pub(super) struct Topic {
     pub(super) on: Vec<Direction>,
     pub(super) action: Action,
     pub(super) message: Option<String>,
+    /// Of the entry.
     pub(super) spot: Spot,
+    pub(super) pattern_spot: Spot,
 }
 
 /// An entry of `exceptions:`.
@@ -126,7 +134,9 @@ impl SideFile {
     /// The section of a scanner, if it is switched on or off at all.
     pub(super) fn section(&self, scanner: Scanner) -> Option<&Section> {
         let mut sections = self.sections.iter();
-        sections.find(|(own, _)| *own == scanner).map(|(_, section)| section)
+        sections
+            .find(|(own, _)| *own == scanner)
+            .map(|(_, section)| section)
     }
 
     /// The action that a rule has of its own.
@@ -150,38 +160,67 @@ impl SideFile {
 }
 
 fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option<File> {
-    let spot = |node: &Node| Spot { file: file.to_owned(), line: node.line, column: node.column };
+    let spot = |node: &Node| Spot {
+        file: file.to_owned(),
+        line: node.line,
+        column: node.column,
+    };
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&["tools", "fence", "sessions", "session", "unknown", "canary", "size"]);
+    fields.unavailable(&[
+        "tools", "fence", "sessions", "session", "unknown", "canary", "size",
+    ]);
     let read = File {
-        extends: fields.nullable("extends", |reader, node| Some((text(reader, node)?, spot(node)))),
+        extends: fields.nullable("extends", |reader, node| {
+            Some((text(reader, node)?, spot(node)))
+        }),
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
         respond: fields.optional("respond", word(&Respond::WORDS)),
         message: fields.optional("message", filled),
         observe: fields.optional("observe", boolean),
         request: fields
-            .optional("request", |reader, node| read_side(reader, node, Direction::Request))
+            .optional("request", |reader, node| {
+                read_side(reader, node, Direction::Request)
+            })
             .unwrap_or_default(),
         response: fields
-            .optional("response", |reader, node| read_side(reader, node, Direction::Response))
+            .optional("response", |reader, node| {
+                read_side(reader, node, Direction::Response)
+            })
             .unwrap_or_default(),
         topics: fields
-            .optional("topics", list(|reader, node| read_topic(reader, node, spot(node))))
+            .optional(
+                "topics",
+                list(|reader, node| read_topic(reader, node, spot(node))),
+            )
             .unwrap_or_default(),
         exceptions: fields
-            .optional("exceptions", list(|reader, node| read_exception(reader, node, spot(node))))
+            .optional(
+                "exceptions",
+                list(|reader, node| read_exception(reader, node, spot(node))),
+            )
             .unwrap_or_default(),
         tests: fields
-            .optional("tests", list(|reader, node| read_test(reader, node, spot(node))))
+            .optional(
+                "tests",
+                list(|reader, node| read_test(reader, node, spot(node))),
+            )
             .unwrap_or_default(),
     };
     fields.optional("stream", read_stream);
     fields.finish();
-    repeated(reader, "topic", read.topics.iter().map(|topic| (&topic.id, &topic.spot)));
-    repeated(reader, "test", read.tests.iter().map(|case| (&case.name, &case.spot)));
+    repeated(
+        reader,
+        "topic",
+        read.topics.iter().map(|topic| (&topic.id, &topic.spot)),
+    );
+    repeated(
+        reader,
+        "test",
+        read.tests.iter().map(|case| (&case.name, &case.spot)),
+    );
     Some(read)
 }
 
@@ -192,7 +231,11 @@ fn version(reader: &mut Reader, node: &Node) -> Option<()> {
         reader.lenient = true;
         let problem = reader.problem(node, format!("the policy is written for version {version}"));
         let problem = problem.expected(format!("version {VERSION} or older"));
-        reader.report(problem.help("keys that this program does not know have no effect").warning());
+        reader.report(
+            problem
+                .help("keys that this program does not know have no effect")
+                .warning(),
+        );
     }
     Some(())
 }
@@ -201,20 +244,13 @@ fn same_name(reader: &mut Reader, node: &Node, name: &str) -> Option<()> {
     let written = text(reader, node)?;
     if written != name {
         let problem = reader.problem(node, "the policy's name is not that of its file");
-        reader.report(problem.expected(format!("\"{name}\"")).help("keys and settings choose a policy by its file's name"));
+        reader.report(
+            problem
+                .expected(format!("\"{name}\""))
+                .help("keys and settings choose a policy by its file's name"),
+        );
     }
     Some(())
-}
-
-/// Text that says something.
-fn filled(reader: &mut Reader, node: &Node) -> Option<String> {
-    let text = text(reader, node)?;
-    if text.trim().is_empty() {
-        let problem = reader.problem(node, format!("{} is empty", reader.path()));
-        reader.report(problem.expected("text"));
-        return None;
-    }
-    Some(text)
 }
 
 /// Two entries of one name could not be told apart in logs.
@@ -226,148 +262,110 @@ fn repeated<'f>(
     let mut seen: Vec<&String> = Vec::new();
     for (name, spot) in names {
         if seen.contains(&name) {
-            reader.report(spot.error(format!("a second {what} of this name")).help("give each its own"));
+            reader.report(
+                spot.error(format!("a second {what} of this name"))
+                    .help("give each its own"),
+            );
         }
         seen.push(name);
     }
 }
 
-fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
+fn read_topic(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Topic> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["window", "overlap", "hold_arguments"]);
-    fields.optional("mode", |reader, node| match &node.value {
-        Value::Str(mode) if mode == "window" || mode == "buffer" => {
-            unavailable(reader, node, mode, "write holdback")
-        }
-        _ => word(&[("holdback", ())])(reader, node),
+    let id = fields.required("id", topic_id);
+    let pattern = fields.required("pattern", |reader, node| {
+        Some((filled(reader, node)?, node.place()))
     });
+    let on = fields.optional("on", list(word(&Direction::WORDS)));
+    let action = fields.optional("action", action);
+    let message = fields.optional("message", filled);
+    fields.unavailable(&["words", "deny", "allow"]);
     fields.finish();
-    Some(())
+    let (pattern, place) = pattern?;
+    Some(Topic {
+        id: id?,
+        pattern,
+        on: on.unwrap_or_else(|| vec![Direction::Request, Direction::Response]),
+        action: action.unwrap_or(Action::Block),
+        message,
+        pattern_spot: spot.moved(place),
+        spot,
+    })
 }
 
-fn read_side(reader: &mut Reader, node: &Node, direction: Direction) -> Option<SideFile> {
-    let mut fields = reader.fields(node)?;
-    fields.unavailable(&[
-        "classifier", "toxicity", "model", "url", "html", "path", "code", "tool", "tools", "canary", "size",
-        "fence", "unknown",
-    ]);
-    let mut side = SideFile::default();
-    for scanner in SECTIONS {
-        let section = fields.optional(scanner.name(), |reader, node| {
-            read_section(reader, node, scanner, direction)
-        });
-        side.sections.extend(section.map(|section| (scanner, section)));
+/// A topic's id becomes part of a rule id and, in capitals, its placeholder.
+fn topic_id(reader: &mut Reader, node: &Node) -> Option<String> {
+    let id = text(reader, node)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if id.is_empty() || id.len() > 40 || !id.bytes().all(plain) {
+        let problem = reader.problem(node, format!("{} cannot name a rule", reader.path()));
+        reader.report(problem.expected("1 to 40 lower-case letters, digits and \"_\""));
+        return None;
     }
-    let rules = fields.optional("rules", map(read_rule)).unwrap_or_default();
-    side.rules = rules.into_iter().map(|(key, action)| (key.name, action)).collect();
-    fields.finish();
-    Some(side)
+    Some(id)
 }
 
-fn read_section(
-    reader: &mut Reader,
-    node: &Node,
-    scanner: Scanner,
-    direction: Direction,
-) -> Option<Section> {
+fn read_exception(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Exception> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["threshold", "reversible", "message"]);
-    let scored = scanner == Scanner::Injection;
-    let action = fields.required("action", action);
-    let mut section = Section {
-        action: action.unwrap_or_default(),
-        level: ThreatLevel::High,
-        origins: Origins::ALL,
-        kinds: None,
+    let rule = fields.required("rule", |reader, node| {
+        Some((text(reader, node)?, node.place()))
+    });
+    let text = fields.required("text", filled);
+    // Only people read the reason; it is required because nobody remembers it a year later.
+    fields.required("reason", filled);
+    let until = fields.nullable("until", date);
+    fields.finish();
+    let (rule, place) = rule?;
+    Some(Exception {
+        rule,
+        text: text?,
+        until,
+        spot: spot.moved(place),
+    })
+}
+
+/// A day as in RFC 3339, `2027-12-31`.
+fn date(reader: &mut Reader, node: &Node) -> Option<Date> {
+    let date = if let Value::Str(text) = &node.value {
+        text.parse().ok()
+    } else {
+        None
     };
-    if scored {
-        section.level = fields.optional("level", word(&LEVELS)).unwrap_or(section.level);
-        if direction == Direction::Request {
-            section.origins = fields.optional("origins", origins).unwrap_or(section.origins);
-        }
-        if section.action == Action::Redact && section.level > ThreatLevel::Low {
-            let problem = fields.reader().problem(node, "injection redacted from a level above low");
-            fields.reader().report(problem.expected("level: low, or action: block").help(
-                "what was found before the level is reached has passed already, so only part would be redacted",
-            ));
-        }
+    if date.is_none() {
+        reader.mismatch(node, "a date: 2027-12-31");
     }
-    if scanner == Scanner::Pii {
-        section.kinds = fields.optional("kinds", list(kind));
-    }
+    date
+}
+
+fn read_test(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Case> {
+    let mut fields = reader.fields(node)?;
+    let name = fields.required("name", filled);
+    let request = fields.optional("request", text);
+    let response = fields.optional("response", text);
+    let expect = fields.required("expect", action);
+    let output = fields.optional("output", text);
     fields.finish();
-    action.map(|_| section)
-}
-
-const LEVELS: [(&str, ThreatLevel); 4] = [
-    (ThreatLevel::Low.name(), ThreatLevel::Low),
-    (ThreatLevel::Medium.name(), ThreatLevel::Medium),
-    (ThreatLevel::High.name(), ThreatLevel::High),
-    (ThreatLevel::Critical.name(), ThreatLevel::Critical),
-];
-
-/// An action that this version can take.
-fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
-    const ACTIONS: [(&str, Action); 4] = [
-        (Action::Allow.name(), Action::Allow),
-        (Action::Log.name(), Action::Log),
-        (Action::Redact.name(), Action::Redact),
-        (Action::Block.name(), Action::Block),
-    ];
-    match &node.value {
-        Value::Str(word) if word == Action::Replace.name() => {
-            unavailable(reader, node, word, "write redact or block")
+    let (direction, text) = match (request, response) {
+        (Some(text), None) => (Direction::Request, text),
+        (None, Some(text)) => (Direction::Response, text),
+        (Some(_), Some(_)) | (None, None) => {
+            let problem = reader.problem(node, "a test without exactly one text");
+            reader.report(problem.expected("either request or response"));
+            return None;
         }
-        Value::Str(word) if word == Action::Hold.name() => unavailable(reader, node, word, "write block"),
-        Value::Str(word) if word == "off" || word == "none" => {
-            let problem = reader.problem(node, format!("unknown action \"{word}\" in {}", reader.path()));
-            reader.report(problem.expected("allow, log, redact or block").help("write allow to switch it off"));
-            None
-        }
-        _ => word(&ACTIONS)(reader, node),
+    };
+    let (name, expect) = (name?, expect?);
+    if output.is_some() && expect == Action::Block {
+        let problem = reader.problem(node, "an output of a test that expects block");
+        reader.report(problem.help("nothing leaves when a text is blocked: remove output"));
     }
-}
-
-/// Refuses a word that a later version will know.
-fn unavailable<T>(reader: &mut Reader, node: &Node, word: &str, help: &str) -> Option<T> {
-    let found = format!("{} \"{word}\" is not available in this version", reader.path());
-    reader.report(reader.problem(node, found).help(help));
-    None
-}
-
-fn origins(reader: &mut Reader, node: &Node) -> Option<Origins> {
-    let words = [
-        ("user", Origin::User),
-        ("tool", Origin::Tool),
-        ("assistant", Origin::Assistant),
-        ("system", Origin::System),
-    ];
-    let origins = list(word(&words))(reader, node)?;
-    Some(origins.into_iter().collect())
-}
-
-/// The last part of a pii rule's id.
-fn kind(reader: &mut Reader, node: &Node) -> Option<String> {
-    let kind = text(reader, node)?;
-    let rules = scan::rules();
-    let known = rules.iter().filter_map(|rule| rule.id.strip_prefix("pii."));
-    if known.clone().any(|known| known == kind) {
-        return Some(kind);
-    }
-    reader.unknown_word(node, &kind, known);
-    None
-}
-
-fn read_rule(reader: &mut Reader, key: &Key, node: &Node) -> Option<Action> {
-    known_rule(reader, &key.name, key.line, key.column);
-    action(reader, node)
-}
-
-/// Reports an id that is no built-in rule's.
-fn known_rule(reader: &mut Reader, id: &str, line: usize, column: usize) {
-    let rules = scan::rules();
-    if rules.iter().all(|rule| rule.id != id) {
-        let place = Node { value: Value::Null, line, column };
-        reader.unknown_rule(&place, id, rules.iter().map(|rule| rule.id.as_ref()));
-    }
+    Some(Case {
+        name,
+        direction,
+        text,
+        expect,
+        output,
+        spot,
+    })
 }
