@@ -13,3 +13,4 @@ pub mod glob;
 pub mod limit;
 pub mod rate;
 pub mod secret;
+pub mod vault;
