@@ -1,0 +1,1 @@
+//! Characters that hide text: invisible ones, look-alikes, direction marks.
