@@ -158,12 +158,29 @@ pub struct Loaded {
     origins: HashMap<String, Origin>,
 }
 
-/// Puts the configuration together and checks it.
+/// Puts the configuration together and checks that a gateway can start on it.
 ///
 /// # Errors
 ///
 /// Every problem of the file, and of the settings taken together.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
+    let (loaded, mut problems) = gather(flags, environment);
+    problems.extend(check::check(&loaded));
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// Puts the configuration together for a command beside a gateway, which may run elsewhere: files and variables that only
+/// the gateway needs are not looked for.
+///
+/// # Errors
+///
+/// Every problem of the file.
+pub fn read(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
+    let (loaded, problems) = gather(flags, environment);
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut loaded = Loaded {
         config: Config::default(),
@@ -190,8 +207,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diag
     }
     loaded.apply(flags, environment);
     loaded.find_policies();
-    problems.extend(check::check(&loaded));
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    (loaded, problems)
 }
 
 /// The server file was named, but cannot be read.
