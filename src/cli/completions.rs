@@ -18,7 +18,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
     // The generator panics where it cannot write, so it writes to memory.
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::command(), "sluicegate", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut super::command(),
+        "sluicegate",
+        &mut script,
+    );
     output.write_all(&script)?;
     Ok(Status::Done)
 }

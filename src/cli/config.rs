@@ -21,7 +21,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
-    let loaded = config::load(&arguments.serve.flags(), &Environment::of_process()).map_err(Problems)?;
+    let loaded =
+        config::load(&arguments.serve.flags(), &Environment::of_process()).map_err(Problems)?;
     let settings = loaded.settings();
     if arguments.json {
         let list: Vec<_> = settings
@@ -31,10 +32,18 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
         output.json(&list)?;
         return Ok(Status::Done);
     }
-    let width = settings.iter().map(|setting| setting.key.len() + setting.value.len()).max().unwrap_or(0);
+    let width = settings
+        .iter()
+        .map(|setting| setting.key.len() + setting.value.len())
+        .max()
+        .unwrap_or(0);
     for setting in &settings {
         let pad = " ".repeat(width - setting.key.len() - setting.value.len());
-        let style = if setting.origin == Origin::Default { Style::Faint } else { Style::Good };
+        let style = if setting.origin == Origin::Default {
+            Style::Faint
+        } else {
+            Style::Good
+        };
         let origin = output.styled(style, &format!("# {}", setting.origin));
         writeln!(output, "{}: {}{pad}  {origin}", setting.key, setting.value)?;
     }

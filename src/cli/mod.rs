@@ -1,15 +1,15 @@
 //! The command line: arguments, one file a subcommand, and the one place where an error is printed.
 
-mod audit;
+//mod audit;
 mod certs;
-mod check;
+//mod check;
 mod completions;
 mod config;
 mod health;
-mod key;
+//mod key;
 mod man;
 mod output;
-mod scan;
+//mod scan;
 mod serve;
 mod vault;
 
@@ -49,14 +49,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
-    Scan(scan::Arguments),
-    Check(check::Arguments),
-    #[command(subcommand)]
-    Key(key::Command),
+    //Scan(scan::Arguments),
+    //Check(check::Arguments),
+    //#[command(subcommand)]
+    //Key(key::Command),
     #[command(subcommand)]
     Vault(vault::Command),
-    #[command(subcommand)]
-    Audit(audit::Command),
+    //#[command(subcommand)]
+    //Audit(audit::Command),
     Certs(certs::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
@@ -115,11 +115,24 @@ struct Place {
     data: Option<PathBuf>,
 }
 
+/// How the sealed vault is opened.
+#[derive(Args, Clone, Debug, Default)]
+struct Master {
+    /// File that holds the vault's master key [default: the environment's SLUICEGATE_MASTER_KEY]
+    #[arg(long, value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+}
+
 impl Place {
     /// The settings that these commands need; whether a gateway could start on them is not their concern.
     fn read(self) -> anyhow::Result<Loaded> {
-        let flags = Flags { config: self.config, data: self.data, ..Flags::default() };
-        crate::config::read(&flags, &Environment::of_process()).map_err(|problems| Problems(problems).into())
+        let flags = Flags {
+            config: self.config,
+            data: self.data,
+            ..Flags::default()
+        };
+        crate::config::read(&flags, &Environment::of_process())
+            .map_err(|problems| Problems(problems).into())
     }
 
     /// The data folder.
@@ -153,11 +166,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     match command {
         Command::Serve(arguments) => serve::run(arguments, output),
-        Command::Scan(arguments) => scan::run(arguments, output),
-        Command::Check(arguments) => check::run(arguments, output),
-        Command::Key(command) => key::run(command, output),
+        //Command::Scan(arguments) => scan::run(arguments, output),
+        //Command::Check(arguments) => check::run(arguments, output),
+        //Command::Key(command) => key::run(command, output),
         Command::Vault(command) => vault::run(command, output),
-        Command::Audit(command) => audit::run(command, output),
+        //Command::Audit(command) => audit::run(command, output),
         Command::Certs(arguments) => certs::run(&arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
@@ -221,7 +234,10 @@ mod tests {
 
     #[test]
     fn problems_are_printed_one_below_the_other() {
-        let problems = Problems(vec![Diagnostic::error("a.yaml", "one"), Diagnostic::error("a.yaml", "two").help("do")]);
+        let problems = Problems(vec![
+            Diagnostic::error("a.yaml", "one"),
+            Diagnostic::error("a.yaml", "two").help("do"),
+        ]);
         assert_eq!(problems.to_string(), "a.yaml: one\na.yaml: two\n  help: do");
     }
 }

@@ -32,7 +32,10 @@ impl Output {
         let stdout = io::stdout();
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { colours: stdout.is_terminal() && !unwanted && !dumb, to: Box::new(BufWriter::new(stdout)) }
+        Self {
+            colours: stdout.is_terminal() && !unwanted && !dumb,
+            to: Box::new(BufWriter::new(stdout)),
+        }
     }
 
     /// The text in a style, if colours are wanted.
@@ -44,7 +47,11 @@ impl Output {
             Style::Bad => "31",
             Style::Faint => "2",
         };
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colours {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// One JSON document on a line of its own.
@@ -57,15 +64,26 @@ impl Output {
     /// Columns as wide as their widest cell; the first row is the heading.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let width = |column: usize| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         for (index, row) in rows.iter().enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(&format!("{cell:<width$}  "));
             }
             let line = line.trim_end();
-            let line = if index == 0 { self.styled(Style::Strong, line) } else { line.to_owned() };
+            let line = if index == 0 {
+                self.styled(Style::Strong, line)
+            } else {
+                line.to_owned()
+            };
             writeln!(self.to, "{line}")?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::config::{self, Environment, Flags, parse_address};
 use crate::serve::{self, Started};
 
 use super::output::{Output, Style};
-use super::{Problems, Status};
+use super::{Master, Problems, Status};
 
 /// Run the gateway; it needs no file to start
 #[derive(Args, Debug)]
@@ -35,6 +35,8 @@ pub(super) struct Settings {
     /// Folder of keys, vault and audit log, made if missing [default: data]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    master: Master,
     /// Folder of policies [default: policies, if there is one, else the embedded ones]
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
@@ -51,6 +53,7 @@ impl Settings {
         Flags {
             config: self.config.clone(),
             data: self.data.clone(),
+            master_key_file: self.master.master_key_file.clone(),
             policies: self.policies.clone(),
             policy: self.policy.clone(),
             listen: self.listen,
@@ -61,7 +64,8 @@ impl Settings {
 }
 
 pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
-    let loaded = config::load(&arguments.settings.flags(), &Environment::of_process()).map_err(Problems)?;
+    let loaded =
+        config::load(&arguments.settings.flags(), &Environment::of_process()).map_err(Problems)?;
     for warning in &loaded.warnings {
         writeln!(output, "{warning}")?;
     }
@@ -77,15 +81,26 @@ fn greet(output: &mut Output, started: &Started, data: &str) -> io::Result<()> {
     let scheme = if started.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}", reachable(started.listen));
     let title = output.styled(Style::Strong, "sluicegate");
-    writeln!(output, "{title} {} listens on {url}", env!("CARGO_PKG_VERSION"))?;
-    writeln!(output, "operator: http://{}  (/healthz, /readyz, /metrics)", reachable(started.admin))?;
+    writeln!(
+        output,
+        "{title} {} listens on {url}",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    writeln!(
+        output,
+        "operator: http://{}  (/healthz, /readyz, /metrics)",
+        reachable(started.admin)
+    )?;
     for warning in &started.warnings {
         let label = output.styled(Style::Odd, "warning:");
         writeln!(output, "{label} {warning}")?;
     }
     match &started.first_key {
         Some(key) => first_key(output, &url, key, started.tls)?,
-        None => writeln!(output, "keys are in {data}; another one: sluicegate key create --name NAME --data {data}")?,
+        None => writeln!(
+            output,
+            "keys are in {data}; another one: sluicegate key create --name NAME --data {data}"
+        )?,
     }
     output.flush()
 }
@@ -93,7 +108,10 @@ fn greet(output: &mut Output, started: &Started, data: &str) -> io::Result<()> {
 fn first_key(output: &mut Output, url: &str, key: &str, tls: bool) -> io::Result<()> {
     let heading = |output: &Output, text: &str| output.styled(Style::Strong, text);
     let first = heading(output, "This is your first key. It is shown only now.");
-    let point = heading(output, "Point a client at the gateway (paste the line you need):");
+    let point = heading(
+        output,
+        "Point a client at the gateway (paste the line you need):",
+    );
     let offline = heading(output, "Try it now, offline, with the built-in echo model:");
     let insecure = if tls { " --cacert certs/ca.pem" } else { "" };
     write!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, boolean, byte_size, duration, integer, list, text};
-use crate::{admin, proxy};
+use crate::{admin, echo, proxy};
 
 use super::{Config, parse_address, provider};
 
@@ -15,7 +15,12 @@ use super::{Config, parse_address, provider};
 /// # Errors
 ///
 /// Every problem in the file.
-pub(super) fn read(file: &str, text: &str, folder: &Path, config: &mut Config) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    folder: &Path,
+    config: &mut Config,
+) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let root = document::parse(file, text)?;
     let mut reader = Reader::new(file);
     let read = sections(&mut reader, &root, folder, config);
@@ -33,22 +38,51 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     let mut fields = reader.fields(root)?;
     set(&mut config.listen, fields.optional("listen", address));
     set(&mut config.insecure, fields.optional("insecure", boolean));
-    fields.optional("admin", |reader, node| operator(reader, node, &mut config.admin));
+    fields.optional("admin", |reader, node| {
+        operator(reader, node, &mut config.admin)
+    });
     let relative = |reader: &mut Reader, node: &Node| path(reader, node, folder);
     set(&mut config.data, fields.optional("data", relative));
+    config.master_key_file = fields.optional("master_key_file", relative);
     config.policies = fields.optional("policies", relative);
     set(&mut config.policy, fields.optional("policy", text));
     config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
-    fields.optional("store", |reader, node| only(reader, node, "sqlite", "one gateway's keys live in its data folder"));
-    fields.optional("shared", |reader, node| only(reader, node, "memory", "limits are counted within one gateway"));
-    fields.optional("providers", |reader, node| provider::providers(reader, node, folder, &mut config.providers));
+    fields.optional("store", |reader, node| {
+        only(
+            reader,
+            node,
+            "sqlite",
+            "one gateway's keys live in its data folder",
+        )
+    });
+    fields.optional("shared", |reader, node| {
+        only(
+            reader,
+            node,
+            "memory",
+            "limits are counted within one gateway",
+        )
+    });
+    fields.optional("providers", |reader, node| {
+        provider::providers(reader, node, folder, &mut config.providers)
+    });
+    fields.optional("echo", |reader, node| {
+        built_in(reader, node, &mut config.echo)
+    });
     if let Some(routes) = fields.optional("routes", list(provider::route)) {
         // The file's routes come first; the built-in one for `echo*` stays behind them.
         config.routes.splice(0..0, routes);
     }
-    fields.optional("limits", |reader, node| limits(reader, node, &mut config.limits));
-    fields.optional("timeouts", |reader, node| timeouts(reader, node, &mut config.timeouts));
-    set(&mut config.threads, fields.optional("threads", integer(0..=1024)));
+    fields.optional("limits", |reader, node| {
+        limits(reader, node, &mut config.limits)
+    });
+    fields.optional("timeouts", |reader, node| {
+        timeouts(reader, node, &mut config.timeouts)
+    });
+    set(
+        &mut config.threads,
+        fields.optional("threads", integer(0..=1024)),
+    );
     fields.finish();
     Some(())
 }
@@ -60,7 +94,9 @@ fn address(reader: &mut Reader, node: &Node) -> Option<SocketAddr> {
         return Some(address);
     }
     let problem = reader.problem(node, format!("{} is no address with a port", reader.path()));
-    reader.report(problem.expected("an address and a port, such as 127.0.0.1:8080 or \"[::1]:8080\""));
+    reader.report(
+        problem.expected("an address and a port, such as 127.0.0.1:8080 or \"[::1]:8080\""),
+    );
     None
 }
 
@@ -89,7 +125,22 @@ fn tls(reader: &mut Reader, node: &Node, folder: &Path) -> Option<proxy::tls::Co
     let key = fields.required("key", relative);
     let client_ca = fields.nullable("client_ca", relative);
     fields.finish();
-    Some(proxy::tls::Config { cert: cert?, key: key?, client_ca })
+    Some(proxy::tls::Config {
+        cert: cert?,
+        key: key?,
+        client_ca,
+    })
+}
+
+fn built_in(reader: &mut Reader, node: &Node, echo: &mut echo::Config) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    set(
+        &mut echo.chunk_chars,
+        fields.optional("chunk_chars", integer(1..=100_000)),
+    );
+    set(&mut echo.pace, fields.optional("pace", duration));
+    fields.finish();
+    Some(())
 }
 
 /// A setting for which there is one choice in this version.
@@ -101,7 +152,10 @@ fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option
     // A URL is not repeated: it may hold a password.
     let found = match written.split_once("://") {
         Some((scheme @ ("postgres" | "postgresql" | "redis" | "rediss"), _)) => {
-            format!("{}: {scheme}:// is not available in this version", reader.path())
+            format!(
+                "{}: {scheme}:// is not available in this version",
+                reader.path()
+            )
         }
         _ => format!("{} is none of the known choices", reader.path()),
     };
@@ -112,12 +166,30 @@ fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option
 
 fn limits(reader: &mut Reader, node: &Node, limits: &mut proxy::Limits) -> Option<()> {
     let mut fields = reader.fields(node)?;
-    set(&mut limits.max_header_bytes, fields.optional("max_header_bytes", size));
-    set(&mut limits.max_headers, fields.optional("max_headers", integer(8..=10_000)));
-    set(&mut limits.max_body_bytes, fields.optional("max_body_bytes", size));
-    set(&mut limits.max_response_bytes, fields.optional("max_response_bytes", size));
-    set(&mut limits.max_buffered_bytes, fields.optional("max_buffered_bytes", size));
-    set(&mut limits.max_connections, fields.optional("max_connections", integer(1..=1_000_000)));
+    set(
+        &mut limits.max_header_bytes,
+        fields.optional("max_header_bytes", size),
+    );
+    set(
+        &mut limits.max_headers,
+        fields.optional("max_headers", integer(8..=10_000)),
+    );
+    set(
+        &mut limits.max_body_bytes,
+        fields.optional("max_body_bytes", size),
+    );
+    set(
+        &mut limits.max_response_bytes,
+        fields.optional("max_response_bytes", size),
+    );
+    set(
+        &mut limits.max_buffered_bytes,
+        fields.optional("max_buffered_bytes", size),
+    );
+    set(
+        &mut limits.max_connections,
+        fields.optional("max_connections", integer(1..=1_000_000)),
+    );
     fields.finish();
     Some(())
 }

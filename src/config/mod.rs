@@ -6,6 +6,7 @@
 mod check;
 mod effective;
 mod file;
+mod master;
 mod provider;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, proxy};
+use crate::{admin, echo, proxy};
 
 pub use effective::Setting;
 
@@ -39,14 +40,18 @@ pub struct Config {
     pub admin: admin::Config,
     /// The folder of keys, vault and audit log.
     pub data: PathBuf,
+    /// The file that holds the vault's master key, unless the environment does.
+    pub master_key_file: Option<PathBuf>,
     /// The folder of policies; `None` for the embedded ones only.
     pub policies: Option<PathBuf>,
     /// The policy of keys that name none.
     pub policy: String,
     /// The listener's certificate; `None` serves plain HTTP.
     pub tls: Option<proxy::tls::Config>,
-    /// The providers, in order.
+    /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
+    /// How the built-in provider answers.
+    pub echo: echo::Config,
     /// Which providers serve which models, first match first.
     pub routes: Vec<Route>,
     /// Limits on what clients may send.
@@ -64,10 +69,12 @@ impl Default for Config {
             insecure: false,
             admin: admin::Config::default(),
             data: PathBuf::from("data"),
+            master_key_file: None,
             policies: None,
             policy: "default".to_owned(),
             tls: None,
             providers: provider::built_in(),
+            echo: echo::Config::default(),
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
             timeouts: proxy::Timeouts::default(),
@@ -83,6 +90,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// `--data`
     pub data: Option<PathBuf>,
+    /// `--master-key-file`
+    pub master_key_file: Option<PathBuf>,
     /// `--policies`
     pub policies: Option<PathBuf>,
     /// `--policy`
@@ -107,7 +116,11 @@ pub struct Environment {
 impl Environment {
     /// The variables of this process.
     pub fn of_process() -> Self {
-        let variable = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
+        let variable = |name| {
+            env::var_os(name)
+                .filter(|value: &OsString| !value.is_empty())
+                .map(PathBuf::from)
+        };
         Self {
             config: variable("SLUICEGATE_CONFIG"),
             data: variable("SLUICEGATE_DATA"),
@@ -166,7 +179,11 @@ pub struct Loaded {
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
     let (loaded, mut problems) = gather(flags, environment);
     problems.extend(check::check(&loaded));
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Puts the configuration together for a command beside a gateway, which may run elsewhere: files and variables that only
@@ -177,7 +194,11 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diag
 /// Every problem of the file.
 pub fn read(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
     let (loaded, problems) = gather(flags, environment);
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
 }
 
 fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>) {
@@ -193,7 +214,12 @@ fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>)
     match fs::read_to_string(path) {
         Ok(text) => {
             let name = path.display().to_string();
-            match file::read(&name, &text, path.parent().unwrap_or(Path::new("")), &mut loaded.config) {
+            match file::read(
+                &name,
+                &text,
+                path.parent().unwrap_or(Path::new("")),
+                &mut loaded.config,
+            ) {
                 Ok(warnings) => loaded.warnings = warnings,
                 Err(found) => problems.extend(found),
             }
@@ -212,10 +238,19 @@ fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>)
 
 /// The server file was named, but cannot be read.
 fn unreadable(path: &Path, error: &std::io::Error, flag: bool) -> Diagnostic {
-    let said_by = if flag { "--config" } else { "SLUICEGATE_CONFIG" };
-    Diagnostic::error(path.display().to_string(), format!("the server file cannot be read: {error}"))
-        .expected("a readable YAML file")
-        .help(format!("correct {said_by}, or leave it out to start on the embedded defaults"))
+    let said_by = if flag {
+        "--config"
+    } else {
+        "SLUICEGATE_CONFIG"
+    };
+    Diagnostic::error(
+        path.display().to_string(),
+        format!("the server file cannot be read: {error}"),
+    )
+    .expected("a readable YAML file")
+    .help(format!(
+        "correct {said_by}, or leave it out to start on the embedded defaults"
+    ))
 }
 
 impl Loaded {
@@ -230,6 +265,10 @@ impl Loaded {
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
             from("data", Origin::Flag("--data"));
+        }
+        if let Some(file) = &flags.master_key_file {
+            config.master_key_file = Some(file.clone());
+            from("master_key_file", Origin::Flag("--master-key-file"));
         }
         if let Some(policies) = &flags.policies {
             config.policies = Some(policies.clone());
@@ -273,7 +312,11 @@ impl Loaded {
 ///
 /// What an address looks like.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let numeric = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("127.0.0.1:{port}"));
     let address = numeric.as_deref().unwrap_or(text).parse();
-    address.map_err(|_| "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+    address.map_err(|_| {
+        "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
 }

@@ -16,7 +16,11 @@ pub(super) fn built_in() -> Vec<Provider> {
     [
         ("openai", Family::OpenAi, "https://api.openai.com"),
         ("anthropic", Family::Anthropic, "https://api.anthropic.com"),
-        ("gemini", Family::Gemini, "https://generativelanguage.googleapis.com"),
+        (
+            "gemini",
+            Family::Gemini,
+            "https://generativelanguage.googleapis.com",
+        ),
     ]
     .into_iter()
     .map(|(name, family, base_url)| Provider {
@@ -51,7 +55,12 @@ pub(super) const FAMILIES: [(&str, Family); 3] = [
 ];
 
 /// Reads the map of providers into those there are.
-pub(super) fn providers(reader: &mut Reader, node: &Node, folder: &Path, known: &mut Vec<Provider>) -> Option<()> {
+pub(super) fn providers(
+    reader: &mut Reader,
+    node: &Node,
+    folder: &Path,
+    known: &mut Vec<Provider>,
+) -> Option<()> {
     let read = |reader: &mut Reader, key: &Key, node: &Node| {
         named(reader, key)?;
         let old = known.iter().find(|provider| provider.name == key.name);
@@ -85,15 +94,28 @@ fn named(reader: &mut Reader, key: &Key) -> Option<()> {
         return None;
     }
     if RESERVED.contains(&key.name.as_str()) {
-        let problem = reader.problem(&place, format!("the provider name \"{}\" is taken by the gateway", key.name));
-        reader.report(problem.help("choose another name; the key \"echo\" at the top sets the built-in provider"));
+        let problem = reader.problem(
+            &place,
+            format!("the provider name \"{}\" is taken by the gateway", key.name),
+        );
+        reader.report(
+            problem.help(
+                "choose another name; the key \"echo\" at the top sets the built-in provider",
+            ),
+        );
         return None;
     }
     Some(())
 }
 
 /// Reads one provider; `old` is the built-in one of the same name.
-fn provider(reader: &mut Reader, node: &Node, folder: &Path, old: Option<Provider>, name: &str) -> Option<Provider> {
+fn provider(
+    reader: &mut Reader,
+    node: &Node,
+    folder: &Path,
+    old: Option<Provider>,
+    name: &str,
+) -> Option<Provider> {
     let mut fields = reader.fields(node)?;
     fields.unavailable(&["retries", "websocket", "http2", "region", "headers"]);
     let complete = old.is_some();
@@ -103,20 +125,50 @@ fn provider(reader: &mut Reader, node: &Node, folder: &Path, old: Option<Provide
         ..Provider::default()
     });
     if complete {
-        set(&mut provider.family, fields.optional("api", word(&FAMILIES)));
-        set(&mut provider.base_url, fields.optional("base_url", base_url));
+        set(
+            &mut provider.family,
+            fields.optional("api", word(&FAMILIES)),
+        );
+        set(
+            &mut provider.base_url,
+            fields.optional("base_url", base_url),
+        );
     } else {
-        set(&mut provider.family, fields.required("api", word(&FAMILIES)));
-        set(&mut provider.base_url, fields.required("base_url", base_url));
+        set(
+            &mut provider.family,
+            fields.required("api", word(&FAMILIES)),
+        );
+        set(
+            &mut provider.base_url,
+            fields.required("base_url", base_url),
+        );
     }
-    let credential = fields.optional("credential", |reader, node| credential(reader, node, folder));
+    let credential = fields.optional("credential", |reader, node| {
+        credential(reader, node, folder)
+    });
     set(&mut provider.credential, credential);
-    set(&mut provider.allow_private, fields.optional("allow_private", boolean));
-    provider.ca = fields.nullable("ca", |reader, node| path(reader, node, folder)).or(provider.ca);
-    set(&mut provider.unscanned_paths, fields.optional("unscanned_paths", list(unscanned_path)));
-    fields.optional("timeouts", |reader, node| timeouts(reader, node, &mut provider.timeouts));
-    set(&mut provider.max_idle, fields.optional("max_idle", integer(0..=10_000)));
-    set(&mut provider.idle_timeout, fields.optional("idle_timeout", span));
+    set(
+        &mut provider.allow_private,
+        fields.optional("allow_private", boolean),
+    );
+    provider.ca = fields
+        .nullable("ca", |reader, node| path(reader, node, folder))
+        .or(provider.ca);
+    set(
+        &mut provider.unscanned_paths,
+        fields.optional("unscanned_paths", list(unscanned_path)),
+    );
+    fields.optional("timeouts", |reader, node| {
+        timeouts(reader, node, &mut provider.timeouts)
+    });
+    set(
+        &mut provider.max_idle,
+        fields.optional("max_idle", integer(0..=10_000)),
+    );
+    set(
+        &mut provider.idle_timeout,
+        fields.optional("idle_timeout", span),
+    );
     fields.finish();
     Some(provider)
 }
@@ -124,8 +176,14 @@ fn provider(reader: &mut Reader, node: &Node, folder: &Path, old: Option<Provide
 fn timeouts(reader: &mut Reader, node: &Node, timeouts: &mut Timeouts) -> Option<()> {
     let mut fields = reader.fields(node)?;
     set(&mut timeouts.connect, fields.optional("connect", span));
-    set(&mut timeouts.first_byte, fields.optional("first_byte", span));
-    set(&mut timeouts.between_chunks, fields.optional("between_chunks", span));
+    set(
+        &mut timeouts.first_byte,
+        fields.optional("first_byte", span),
+    );
+    set(
+        &mut timeouts.between_chunks,
+        fields.optional("between_chunks", span),
+    );
     set(&mut timeouts.whole, fields.optional("whole", span));
     fields.finish();
     Some(())
@@ -140,15 +198,24 @@ fn base_url(reader: &mut Reader, node: &Node) -> Option<String> {
         Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => {
             Some(("has no scheme http or https", "begin it with https://"))
         }
-        Ok(uri) if uri.authority().is_none_or(|authority| authority.as_str().contains('@') || authority.host().is_empty()) => {
-            Some(("has a user name or no host", "keep secrets in the vault: sluicegate vault set NAME"))
+        Ok(uri)
+            if uri.authority().is_none_or(|authority| {
+                authority.as_str().contains('@') || authority.host().is_empty()
+            }) =>
+        {
+            Some((
+                "has a user name or no host",
+                "keep secrets in the vault: sluicegate vault set NAME",
+            ))
         }
-        Ok(uri) if uri.query().is_some() || written.contains('#') => {
-            Some(("has a query or a fragment", "end it after the host or the path prefix"))
-        }
-        Ok(uri) if uri.path().ends_with("/v1") || uri.path().ends_with("/v1beta") => {
-            Some(("ends in the API's version", "leave /v1 out: the clients' paths bring it"))
-        }
+        Ok(uri) if uri.query().is_some() || written.contains('#') => Some((
+            "has a query or a fragment",
+            "end it after the host or the path prefix",
+        )),
+        Ok(uri) if uri.path().ends_with("/v1") || uri.path().ends_with("/v1beta") => Some((
+            "ends in the API's version",
+            "leave /v1 out: the clients' paths bring it",
+        )),
         Ok(_) => None,
     };
     let Some((found, help)) = wrong else {
@@ -161,17 +228,32 @@ fn base_url(reader: &mut Reader, node: &Node) -> Option<String> {
 
 fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credential> {
     let written = text(reader, node)?;
-    let name = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let name = |rest: &str| {
+        !rest.is_empty()
+            && rest
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
     match written.split_once(':') {
         None if written == "none" => Some(Credential::None),
         Some(("vault", entry)) if name(entry) => Some(Credential::Vault(entry.to_owned())),
-        Some(("env", variable)) if name(variable) => Some(Credential::Environment(variable.to_owned())),
+        Some(("env", variable)) if name(variable) => {
+            Some(Credential::Environment(variable.to_owned()))
+        }
         Some(("file", file)) if !file.is_empty() => Some(Credential::File(folder.join(file))),
         _ => {
             // The value is not repeated: it may well be the secret itself.
-            let problem = reader.problem(node, format!("{} says no place that a credential can come from", reader.path()));
+            let problem = reader.problem(
+                node,
+                format!(
+                    "{} says no place that a credential can come from",
+                    reader.path()
+                ),
+            );
             let problem = problem.expected("vault:NAME, env:VARIABLE, file:PATH or none");
-            reader.report(problem.help("keep the secret out of this file: sluicegate vault set NAME"));
+            reader.report(
+                problem.help("keep the secret out of this file: sluicegate vault set NAME"),
+            );
             None
         }
     }
@@ -179,11 +261,21 @@ fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credent
 
 fn unscanned_path(reader: &mut Reader, node: &Node) -> Option<String> {
     let written = text(reader, node)?;
-    let star = written.find('*').is_none_or(|place| place + 1 == written.len());
-    if written.starts_with('/') && written.len() > 1 && written != "/*" && star && !written.contains(['?', '#', ' ']) {
+    let star = written
+        .find('*')
+        .is_none_or(|place| place + 1 == written.len());
+    if written.starts_with('/')
+        && written.len() > 1
+        && written != "/*"
+        && star
+        && !written.contains(['?', '#', ' '])
+    {
         return Some(written);
     }
-    let problem = reader.problem(node, format!("{} is no path below the provider", reader.path()));
+    let problem = reader.problem(
+        node,
+        format!("{} is no path below the provider", reader.path()),
+    );
     reader.report(problem.expected("a path such as /v1/files, with * at its end at most"));
     None
 }
