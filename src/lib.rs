@@ -15,6 +15,7 @@ pub mod durable;
 pub mod echo;
 pub mod glob;
 pub mod limit;
+pub mod policy;
 pub mod proxy;
 pub mod rate;
 pub mod scan;
