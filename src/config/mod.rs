@@ -7,6 +7,7 @@ mod check;
 mod effective;
 mod file;
 mod master;
+mod policies;
 mod provider;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::upstream::Provider;
 use crate::{admin, echo, proxy};
 
 pub use effective::Setting;
+pub use policies::{Policies, policies, source};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
