@@ -5,13 +5,23 @@
 //! things in the views, [`policy`] decides), [`vault`] opens one credential, [`upstream`] sends, [`guard`] inspects the
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
+pub mod admin;
 pub mod auth;
+pub mod cli;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod durable;
+pub mod echo;
 pub mod glob;
 pub mod limit;
+pub mod policy;
+pub mod proxy;
 pub mod rate;
 pub mod scan;
 pub mod secret;
+pub mod serve;
 pub mod text;
+pub mod upstream;
+pub mod vault;
+pub mod wire;
