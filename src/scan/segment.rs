@@ -50,20 +50,38 @@ impl SegmentScan {
             Form::Plain => None,
             Form::Json => Some(Unescape::default()),
         };
-        Self { length: 0, cleared: 0, unescape, plain: Stream::new(), plain_map: Map::default(), folded: None }
+        Self {
+            length: 0,
+            cleared: 0,
+            unescape,
+            plain: Stream::new(),
+            plain_map: Map::default(),
+            folded: None,
+        }
     }
 
     /// Reads the next piece of text; matches that are complete are added to `findings`, in the order in which they became so.
     ///
     /// # Errors
     /// [`Overflow`]: findings are not complete any more. The piece has been read all the same.
-    pub fn push(&mut self, engine: &Engine, text: &str, findings: &mut Vec<Finding>) -> Result<(), Overflow> {
+    pub fn push(
+        &mut self,
+        engine: &Engine,
+        text: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Overflow> {
         let source = self.length;
         self.length += text.len();
         let result = match &mut self.unescape {
             Some(unescape) if !unescape.is_plain(text) => {
                 let mut view = String::with_capacity(text.len());
-                unescape.push(text, source, self.plain.position(), &mut view, &mut self.plain_map);
+                unescape.push(
+                    text,
+                    source,
+                    self.plain.position(),
+                    &mut view,
+                    &mut self.plain_map,
+                );
                 self.read(engine, &view, findings)
             }
             _ => self.read(engine, text, findings),
@@ -108,20 +126,31 @@ impl SegmentScan {
     }
 
     /// Reads more of the plain view.
-    fn read(&mut self, engine: &Engine, mut text: &str, findings: &mut Vec<Finding>) -> Result<(), Overflow> {
+    fn read(
+        &mut self,
+        engine: &Engine,
+        mut text: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Overflow> {
         let mut result = Ok(());
         let (mut hits, mut folded_hits) = (Vec::new(), Vec::new());
         while !text.is_empty() {
             let (block, rest) = match self.folded {
                 None => text.split_at_checked(unchanged(text)).unwrap_or((text, "")),
-                Some(_) => text.split_at_checked(text.floor_char_boundary(BLOCK)).unwrap_or((text, "")),
+                Some(_) => text
+                    .split_at_checked(text.floor_char_boundary(BLOCK))
+                    .unwrap_or((text, "")),
             };
             text = rest;
             let base = self.plain.position();
             result = result.and(self.plain.read(engine, block.as_bytes(), &mut hits));
             if let Some(folded) = &mut self.folded {
                 folded.fold(block, base);
-                result = result.and(folded.stream.read(engine, folded.text.as_bytes(), &mut folded_hits));
+                result = result.and(folded.stream.read(
+                    engine,
+                    folded.text.as_bytes(),
+                    &mut folded_hits,
+                ));
             } else if !rest.is_empty() {
                 self.folded = Some(Box::new(Folded::fork(&self.plain)));
             }
@@ -140,14 +169,21 @@ impl SegmentScan {
             span: Span::new(self.plain_map.start(start), self.plain_map.end(end)),
             continues: hit.continues,
         };
-        let plain = hits.iter().map(|hit| (hit.at, finding(hit, hit.start, hit.end)));
+        let plain = hits
+            .iter()
+            .map(|hit| (hit.at, finding(hit, hit.start, hit.end)));
         let Some(folded) = &mut self.folded else {
             findings.extend(plain.map(|(_, finding)| finding));
             return;
         };
         let map = &folded.map;
         let mut all: Vec<(usize, Finding)> = plain.collect();
-        all.extend(folded_hits.iter().map(|hit| (map.end(hit.at), finding(hit, map.start(hit.start), map.end(hit.end)))));
+        all.extend(folded_hits.iter().map(|hit| {
+            (
+                map.end(hit.at),
+                finding(hit, map.start(hit.start), map.end(hit.end)),
+            )
+        }));
         all.sort_by_key(|(at, _)| *at);
         for (_, finding) in all {
             if !folded.reported.contains(&finding) {
@@ -168,7 +204,9 @@ impl SegmentScan {
                 oldest = oldest.min(folded.map.start(folded.stream.oldest()));
                 folded.map.trim(folded.stream.oldest());
                 let source = self.plain_map.start(oldest);
-                folded.reported.retain(|finding| finding.span.start >= source);
+                folded
+                    .reported
+                    .retain(|finding| finding.span.start >= source);
             }
         }
         self.plain_map.trim(oldest);
@@ -189,7 +227,13 @@ impl SegmentScan {
 
 impl Folded {
     fn fork(plain: &Stream) -> Self {
-        Self { stream: plain.clone(), map: Map::default(), text: String::new(), same: 0, reported: Vec::new() }
+        Self {
+            stream: plain.clone(),
+            map: Map::default(),
+            text: String::new(),
+            same: 0,
+            reported: Vec::new(),
+        }
     }
 
     /// Folds a block that begins at `base` of the plain view.
@@ -203,7 +247,12 @@ impl Folded {
             if made == character.encode_utf8(&mut [0; 4]) {
                 self.same += made.len();
             } else {
-                self.map.whole(view + before, made.len(), base + place, character.len_utf8());
+                self.map.whole(
+                    view + before,
+                    made.len(),
+                    base + place,
+                    character.len_utf8(),
+                );
                 self.same = 0;
             }
         }
@@ -246,7 +295,12 @@ mod tests {
     }
 
     fn even(text: &str) -> bool {
-        text.bytes().filter(u8::is_ascii_digit).map(u32::from).sum::<u32>() % 2 == 0
+        text.bytes()
+            .filter(u8::is_ascii_digit)
+            .map(u32::from)
+            .sum::<u32>()
+            % 2
+            == 0
     }
 
     /// Patterns of every shape the engine treats differently.
@@ -270,7 +324,11 @@ mod tests {
         .iter()
         .enumerate()
         .map(|(index, pattern)| rule(&format!("test.{index}"), pattern, None))
-        .chain([rule("test.digits", r"\b\d{3,5}(?: \d{2,4}){0,2}\b", Some(even))])
+        .chain([rule(
+            "test.digits",
+            r"\b\d{3,5}(?: \d{2,4}){0,2}\b",
+            Some(even),
+        )])
         .collect()
     }
 
@@ -283,13 +341,27 @@ mod tests {
         static RULES: OnceLock<Rules> = OnceLock::new();
         RULES.get_or_init(|| {
             let rules: Vec<Rule> = shapes().into_iter().chain(crate::scan::rules()).collect();
-            let ascii = |pattern: &str| pattern.replace(r"\b", r"(?-u:\b)").replace(r"\w", "A-Za-z0-9_").replace(r"\s", r"[\t\n\x0b\x0c\r\x20]").replace(r"\d", "[0-9]");
+            let ascii = |pattern: &str| {
+                pattern
+                    .replace(r"\b", r"(?-u:\b)")
+                    .replace(r"\w", "A-Za-z0-9_")
+                    .replace(r"\s", r"[\t\n\x0b\x0c\r\x20]")
+                    .replace(r"\d", "[0-9]")
+            };
             let vm = |rule: &Rule| {
                 let config = PikeVM::config().match_kind(MatchKind::All);
-                PikeVM::builder().configure(config).syntax(syntax::Config::new().utf8(false)).build(&ascii(&rule.pattern))
+                PikeVM::builder()
+                    .configure(config)
+                    .syntax(syntax::Config::new().utf8(false))
+                    .build(&ascii(&rule.pattern))
             };
-            let oracle = rules.iter().take(shapes().len()).map(|rule| (vm(rule).expect("a pattern"), rule.check)).collect();
-            let engine = Engine::compile(rules.into_iter().map(|rule| (rule, true)).collect()).expect("supported rules");
+            let oracle = rules
+                .iter()
+                .take(shapes().len())
+                .map(|rule| (vm(rule).expect("a pattern"), rule.check))
+                .collect();
+            let engine = Engine::compile(rules.into_iter().map(|rule| (rule, true)).collect())
+                .expect("supported rules");
             Rules { engine, oracle }
         })
     }
@@ -299,17 +371,23 @@ mod tests {
         let mut cache = vm.create_cache();
         let mut all = Vec::new();
         for start in (0..text.len()).filter(|place| text.is_char_boundary(*place)) {
-            let ends = (start + 1..=text.len()).rev().filter(|end| text.is_char_boundary(*end));
+            let ends = (start + 1..=text.len())
+                .rev()
+                .filter(|end| text.is_char_boundary(*end));
             let mut longest = |end: usize| {
                 let mut slots = [None; 2];
                 // The look-around at the end must see the rest of the text, so search it all and accept only this end.
                 let input = Input::new(text).range(start..).anchored(Anchored::Yes);
-                vm.search_slots(&mut cache, &input, &mut slots).and(slots[1]).is_some_and(|found| found.get() == end)
+                vm.search_slots(&mut cache, &input, &mut slots)
+                    .and(slots[1])
+                    .is_some_and(|found| found.get() == end)
             };
             let found = match check {
                 None => ends.clone().find(|end| longest(*end)),
                 // Shorter ends count too where a check decides: the rule of this test only ends at word boundaries.
-                Some(check) => ends.clone().find(|end| digits_end(text, start, *end) && check(&text[start..*end])),
+                Some(check) => ends
+                    .clone()
+                    .find(|end| digits_end(text, start, *end) && check(&text[start..*end])),
             };
             all.extend(found.map(|end| Span::new(start, end)));
         }
@@ -318,52 +396,138 @@ mod tests {
 
     /// `\b\d{3,5}(?: \d{2,4}){0,2}\b` on exactly this span.
     fn digits_end(text: &str, start: usize, end: usize) -> bool {
-        let word = |place: Option<usize>| place.and_then(|place| text.as_bytes().get(place)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let word = |place: Option<usize>| {
+            place
+                .and_then(|place| text.as_bytes().get(place))
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
         let groups: Vec<&str> = text[start..end].split(' ').collect();
-        let digits = groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_digit()));
+        let digits = groups
+            .iter()
+            .all(|group| group.bytes().all(|byte| byte.is_ascii_digit()));
         digits
             && groups.len() <= 3
             && (3..=5).contains(&groups[0].len())
-            && groups[1..].iter().all(|group| (2..=4).contains(&group.len()))
+            && groups[1..]
+                .iter()
+                .all(|group| (2..=4).contains(&group.len()))
             && !word(start.checked_sub(1))
             && !word(Some(end))
     }
 
     /// Scans the pieces; checks what every scan promises of `cleared`.
-    fn scan<'t>(engine: &Engine, form: Form, pieces: impl IntoIterator<Item = &'t str>) -> Vec<Finding> {
+    fn scan<'t>(
+        engine: &Engine,
+        form: Form,
+        pieces: impl IntoIterator<Item = &'t str>,
+    ) -> Vec<Finding> {
         let (mut state, mut findings, mut cleared) = (SegmentScan::new(form), Vec::new(), 0);
         for piece in pieces {
             let before = findings.len();
-            state.push(engine, piece, &mut findings).expect("no overflow");
-            assert!(findings[before..].iter().all(|finding| finding.span.start >= cleared), "a match began in text that had left");
-            assert!(state.cleared() >= cleared && state.cleared() <= state.len(), "cleared goes forward");
+            state
+                .push(engine, piece, &mut findings)
+                .expect("no overflow");
+            assert!(
+                findings[before..]
+                    .iter()
+                    .all(|finding| finding.span.start >= cleared),
+                "a match began in text that had left"
+            );
+            assert!(
+                state.cleared() >= cleared && state.cleared() <= state.len(),
+                "cleared goes forward"
+            );
             cleared = state.cleared();
         }
         let before = findings.len();
         state.finish(engine, &mut findings).expect("no overflow");
-        assert!(findings[before..].iter().all(|finding| finding.span.start >= cleared), "a match began in text that had left");
+        assert!(
+            findings[before..]
+                .iter()
+                .all(|finding| finding.span.start >= cleared),
+            "a match began in text that had left"
+        );
         assert_eq!(state.cleared(), state.len());
         findings
     }
 
     fn characters(text: &str) -> impl Iterator<Item = &str> {
-        text.char_indices().map(|(place, character)| &text[place..place + character.len_utf8()])
+        text.char_indices()
+            .map(|(place, character)| &text[place..place + character.len_utf8()])
     }
 
     /// Text of which every piece is a part of some pattern.
     fn text() -> impl Strategy<Value = String> {
         let pieces = [
-            "ignore", "IGNORE", " ", "  ", "all ", "any ", "rules", "text", "key-", "k", "abc", "abcd", "e", "AKIA", "AKIAB2", "XY", "@", "x", "a.b", "..", ".de",
-            "\n", "system:", "end of text", "start", "abbc", "é", "d", "straße", "STRASSE", "ſ", "Über", "<|", "|>", "im", "ab", "a", "игнор", "ируй", "123", "45", " 67",
-            "_", "-", "’", "\u{200b}", "ｉgnore", "о", "sk-", "gh", "p_", "4111 1111 1111 1111", " 123",
+            "ignore",
+            "IGNORE",
+            " ",
+            "  ",
+            "all ",
+            "any ",
+            "rules",
+            "text",
+            "key-",
+            "k",
+            "abc",
+            "abcd",
+            "e",
+            "AKIA",
+            "AKIAB2",
+            "XY",
+            "@",
+            "x",
+            "a.b",
+            "..",
+            ".de",
+            "\n",
+            "system:",
+            "end of text",
+            "start",
+            "abbc",
+            "é",
+            "d",
+            "straße",
+            "STRASSE",
+            "ſ",
+            "Über",
+            "<|",
+            "|>",
+            "im",
+            "ab",
+            "a",
+            "игнор",
+            "ируй",
+            "123",
+            "45",
+            " 67",
+            "_",
+            "-",
+            "’",
+            "\u{200b}",
+            "ｉgnore",
+            "о",
+            "sk-",
+            "gh",
+            "p_",
+            "4111 1111 1111 1111",
+            " 123",
         ];
-        prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..14).prop_map(|pieces| pieces.concat())
+        prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..14)
+            .prop_map(|pieces| pieces.concat())
     }
 
     fn cut<'t>(text: &'t str, cuts: &[prop::sample::Index]) -> Vec<&'t str> {
-        let mut places: Vec<usize> = cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len() + 1))).chain([0, text.len()]).collect();
+        let mut places: Vec<usize> = cuts
+            .iter()
+            .map(|cut| text.floor_char_boundary(cut.index(text.len() + 1)))
+            .chain([0, text.len()])
+            .collect();
         places.sort_unstable();
-        places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+        places
+            .windows(2)
+            .map(|pair| &text[pair[0]..pair[1]])
+            .collect()
     }
 
     proptest! {

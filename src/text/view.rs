@@ -23,9 +23,17 @@ impl Map {
     /// Notes that `view_len` bytes of the view at `view` stand for `source_len` bytes at `source`, none of them separable.
     pub fn whole(&mut self, view: usize, view_len: usize, source: usize, source_len: usize) {
         if view_len > 0 {
-            self.put(Checkpoint { view, source, whole: source_len });
+            self.put(Checkpoint {
+                view,
+                source,
+                whole: source_len,
+            });
         }
-        self.put(Checkpoint { view: view + view_len, source: source + source_len, whole: 0 });
+        self.put(Checkpoint {
+            view: view + view_len,
+            source: source + source_len,
+            whole: 0,
+        });
     }
 
     /// The source offset at which the view's byte at `view` begins.
@@ -51,7 +59,10 @@ impl Map {
     pub fn trim(&mut self, view: usize) {
         // Shifting the list at each call would cost more than the few entries it frees.
         if self.checkpoints.len() > 32 {
-            let unneeded = self.checkpoints.partition_point(|point| point.view <= view).saturating_sub(1);
+            let unneeded = self
+                .checkpoints
+                .partition_point(|point| point.view <= view)
+                .saturating_sub(1);
             self.checkpoints.drain(..unneeded);
         }
     }
@@ -91,7 +102,14 @@ impl Unescape {
     }
 
     /// Appends the unescaped text to `view`, whose first byte is at `view_base` of the view; `text` is at `source` of the source.
-    pub fn push(&mut self, text: &str, source: usize, view_base: usize, view: &mut String, map: &mut Map) {
+    pub fn push(
+        &mut self,
+        text: &str,
+        source: usize,
+        view_base: usize,
+        view: &mut String,
+        map: &mut Map,
+    ) {
         let mut at = source;
         for character in text.chars() {
             if self.pending.is_empty() && character != '\\' {
@@ -165,7 +183,9 @@ fn read_escape(text: &str) -> Escape {
 
 /// `text` begins with `\u`.
 fn read_unicode_escape(text: &str) -> Escape {
-    let Some(first) = hex(text, 2) else { return open_or_plain(text, 0) };
+    let Some(first) = hex(text, 2) else {
+        return open_or_plain(text, 0);
+    };
     if let Some(character) = char::from_u32(first) {
         return Escape::Of(character, 6);
     }
@@ -175,7 +195,10 @@ fn read_unicode_escape(text: &str) -> Escape {
         match hex(text, 8) {
             Some(low @ 0xdc00..=0xdfff) => {
                 let code = 0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00);
-                return Escape::Of(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+                return Escape::Of(
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+                    12,
+                );
             }
             Some(_) => {}
             None => {
@@ -192,14 +215,22 @@ fn read_unicode_escape(text: &str) -> Escape {
 /// The four hexadecimal digits at `at`, if they are all there.
 fn hex(text: &str, at: usize) -> Option<u32> {
     let digits = text.get(at..at + 4)?;
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// Whether the text from `at` may still become `\uXXXX`.
 fn open_or_plain(text: &str, at: usize) -> Escape {
     let rest = text.get(at..).unwrap_or_default();
     let digits = rest.get(2..).unwrap_or_default();
-    if rest.len() < 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) { Escape::Open } else { Escape::Plain(1) }
+    if rest.len() < 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Escape::Open
+    } else {
+        Escape::Plain(1)
+    }
 }
 
 #[cfg(test)]
@@ -208,7 +239,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn unescaped(pieces: &[&str]) -> (String, Map) {
-        let (mut unescape, mut map, mut view, mut source) = (Unescape::default(), Map::default(), String::new(), 0);
+        let (mut unescape, mut map, mut view, mut source) =
+            (Unescape::default(), Map::default(), String::new(), 0);
         for piece in pieces {
             unescape.push(piece, source, 0, &mut view, &mut map);
             source += piece.len();

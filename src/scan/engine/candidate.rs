@@ -67,7 +67,15 @@ struct Reading<'a> {
 
 impl Stream {
     pub(crate) const fn new() -> Self {
-        Self { position: 0, state: None, tail: [0; TAIL], runs: [0; CLASSES], live: Vec::new(), history: Vec::new(), history_start: 0 }
+        Self {
+            position: 0,
+            state: None,
+            tail: [0; TAIL],
+            runs: [0; CLASSES],
+            live: Vec::new(),
+            history: Vec::new(),
+            history_start: 0,
+        }
     }
 
     /// Bytes read so far.
@@ -77,20 +85,45 @@ impl Stream {
 
     /// Whether no match is open, and how many of the last bytes may still become a part of one.
     pub(crate) fn idle_tail(&self) -> Option<usize> {
-        self.live.is_empty().then(|| self.runs.iter().map(|run| usize::from(*run)).max().unwrap_or(0).max(TAIL))
+        self.live.is_empty().then(|| {
+            self.runs
+                .iter()
+                .map(|run| usize::from(*run))
+                .max()
+                .unwrap_or(0)
+                .max(TAIL)
+        })
     }
 
     /// No offset below this will be asked for or reported any more.
     pub(crate) fn oldest(&self) -> usize {
-        let idle = self.position.saturating_sub(TAIL.max(super::pattern::LEFT_LIMIT));
-        self.live.iter().map(|candidate| candidate.start).fold(idle, usize::min)
+        let idle = self
+            .position
+            .saturating_sub(TAIL.max(super::pattern::LEFT_LIMIT));
+        self.live
+            .iter()
+            .map(|candidate| candidate.start)
+            .fold(idle, usize::min)
     }
 
     /// Reads more text.
-    pub(crate) fn read(&mut self, engine: &Engine, bytes: &[u8], hits: &mut Vec<Hit>) -> Result<(), Overflow> {
-        let Some(literals) = &engine.literals else { return Ok(()) };
+    pub(crate) fn read(
+        &mut self,
+        engine: &Engine,
+        bytes: &[u8],
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Overflow> {
+        let Some(literals) = &engine.literals else {
+            return Ok(());
+        };
         let mut state = self.state.unwrap_or_else(|| literals.start());
-        let mut reading = Reading { engine, bytes, base: self.position, hits, overflow: false };
+        let mut reading = Reading {
+            engine,
+            bytes,
+            base: self.position,
+            hits,
+            overflow: false,
+        };
         for (index, &byte) in bytes.iter().enumerate() {
             if !self.live.is_empty() {
                 self.step(&mut reading, index, byte);
@@ -119,9 +152,17 @@ impl Stream {
     /// Reads the end of the text.
     pub(crate) fn finish(&mut self, engine: &Engine, hits: &mut Vec<Hit>) {
         let position = self.position;
-        let mut reading = Reading { engine, bytes: &[], base: position, hits, overflow: false };
+        let mut reading = Reading {
+            engine,
+            bytes: &[],
+            base: position,
+            hits,
+            overflow: false,
+        };
         for mut candidate in std::mem::take(&mut self.live) {
-            let Some(compiled) = engine.compiled(candidate.rule) else { continue };
+            let Some(compiled) = engine.compiled(candidate.rule) else {
+                continue;
+            };
             let state = compiled.automaton.next_eoi_state(candidate.state);
             if compiled.automaton.is_match_state(state) {
                 self.note_end(&reading, compiled, &mut candidate, position);
@@ -132,25 +173,55 @@ impl Stream {
 
     /// The offset from which on text must be held: no open or later match of a rule that holds begins before it.
     pub(crate) fn held_from(&self, engine: &Engine) -> usize {
-        let holds = |candidate: &&Candidate| engine.compiled(candidate.rule).is_some_and(|compiled| compiled.hold);
-        let candidates = self.live.iter().filter(holds).map(|candidate| candidate.start);
-        let runs = self.runs.iter().zip(&engine.classes).map(|(run, class)| self.position - usize::from(*run).min(class.held));
+        let holds = |candidate: &&Candidate| {
+            engine
+                .compiled(candidate.rule)
+                .is_some_and(|compiled| compiled.hold)
+        };
+        let candidates = self
+            .live
+            .iter()
+            .filter(holds)
+            .map(|candidate| candidate.start);
+        let runs = self
+            .runs
+            .iter()
+            .zip(&engine.classes)
+            .map(|(run, class)| self.position - usize::from(*run).min(class.held));
         let literal = match (&engine.literals, self.state) {
             (Some(literals), Some(state)) => literals.open_prefix(state, |length| {
                 let place = TAIL.checked_sub(length + 1);
-                Before::of(if length < self.position { place.and_then(|place| self.tail.get(place)).copied() } else { None })
+                Before::of(if length < self.position {
+                    place.and_then(|place| self.tail.get(place)).copied()
+                } else {
+                    None
+                })
             }),
             _ => 0,
         };
-        candidates.chain(runs).fold(self.position - literal, usize::min)
+        candidates
+            .chain(runs)
+            .fold(self.position - literal, usize::min)
     }
 
     /// Starts a candidate of `rule` whose first `length` bytes end before `reading.bytes[end]`.
     fn begin(&mut self, reading: &mut Reading<'_>, rule: u16, end: usize, length: usize) {
-        let Some(compiled) = reading.engine.compiled(rule) else { return };
-        let Some(first) = (reading.base + end).checked_sub(length) else { return };
-        let Some(mut state) = compiled.start(self.before(reading, first)) else { return };
-        let mut candidate = Candidate { rule, continues: false, state, start: first, end: first };
+        let Some(compiled) = reading.engine.compiled(rule) else {
+            return;
+        };
+        let Some(first) = (reading.base + end).checked_sub(length) else {
+            return;
+        };
+        let Some(mut state) = compiled.start(self.before(reading, first)) else {
+            return;
+        };
+        let mut candidate = Candidate {
+            rule,
+            continues: false,
+            state,
+            start: first,
+            end: first,
+        };
         if let Some((class, min, max)) = compiled.left {
             let run = self.run_before(reading, class, end - length);
             if run < min {
@@ -160,7 +231,9 @@ impl Stream {
             candidate.end = candidate.start;
         }
         for place in first..first + length {
-            let Some(byte) = self.byte(reading, place) else { return };
+            let Some(byte) = self.byte(reading, place) else {
+                return;
+            };
             state = compiled.automaton.next_state(state, byte);
             if compiled.automaton.is_special_state(state) {
                 if compiled.automaton.is_dead_state(state) {
@@ -174,13 +247,24 @@ impl Stream {
             reading.overflow = true;
             return;
         }
-        if compiled.rule.check.is_some() && first < reading.base && (self.history.is_empty() || first < self.history_start) {
+        if compiled.rule.check.is_some()
+            && first < reading.base
+            && (self.history.is_empty() || first < self.history_start)
+        {
             self.history_start = first;
             self.history.clear();
-            self.history.extend_from_slice(self.tail.get(TAIL - (reading.base - first)..).unwrap_or_default());
+            self.history.extend_from_slice(
+                self.tail
+                    .get(TAIL - (reading.base - first)..)
+                    .unwrap_or_default(),
+            );
         }
         // Candidates of one rule stand together, the oldest first.
-        let place = self.live.iter().rposition(|other| other.rule <= rule).map_or(0, |last| last + 1);
+        let place = self
+            .live
+            .iter()
+            .rposition(|other| other.rule <= rule)
+            .map_or(0, |last| last + 1);
         self.live.insert(place, candidate);
     }
 
@@ -190,8 +274,12 @@ impl Stream {
         let mut live = std::mem::take(&mut self.live);
         let mut kept = 0;
         for place in 0..live.len() {
-            let Some(&(mut candidate)) = live.get(place) else { break };
-            let Some(compiled) = reading.engine.compiled(candidate.rule) else { continue };
+            let Some(&(mut candidate)) = live.get(place) else {
+                break;
+            };
+            let Some(compiled) = reading.engine.compiled(candidate.rule) else {
+                continue;
+            };
             candidate.state = compiled.automaton.next_state(candidate.state, byte);
             if compiled.automaton.is_special_state(candidate.state) {
                 if compiled.automaton.is_dead_state(candidate.state) {
@@ -200,11 +288,20 @@ impl Stream {
                 }
                 self.note_end(reading, compiled, &mut candidate, at);
             }
-            if at - candidate.start > compiled.reach && !self.report_part(reading, compiled, &mut candidate, at + 1) {
+            if at - candidate.start > compiled.reach
+                && !self.report_part(reading, compiled, &mut candidate, at + 1)
+            {
                 continue;
             }
-            let same = |older: &&Candidate| older.rule == candidate.rule && older.state == candidate.state;
-            let older = live.get(..kept).unwrap_or_default().iter().rev().take(COMPARED).find(same);
+            let same =
+                |older: &&Candidate| older.rule == candidate.rule && older.state == candidate.state;
+            let older = live
+                .get(..kept)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .take(COMPARED)
+                .find(same);
             if let Some(older) = older {
                 // From here on both go the same way; the older one covers the younger, but for a match that only this one has had.
                 if candidate.end > older.end {
@@ -222,23 +319,56 @@ impl Stream {
     }
 
     /// Notes that a match of `candidate` may end at `end`.
-    fn note_end(&self, reading: &Reading<'_>, compiled: &Compiled, candidate: &mut Candidate, end: usize) {
-        if end - candidate.start <= CHECKED_ENDS && !candidate.continues && !self.passes(reading, compiled, candidate.start, end) {
+    fn note_end(
+        &self,
+        reading: &Reading<'_>,
+        compiled: &Compiled,
+        candidate: &mut Candidate,
+        end: usize,
+    ) {
+        if end - candidate.start <= CHECKED_ENDS
+            && !candidate.continues
+            && !self.passes(reading, compiled, candidate.start, end)
+        {
             return;
         }
         candidate.end = end;
     }
 
-    fn report(&self, reading: &mut Reading<'_>, compiled: &Compiled, candidate: &Candidate, at: usize) {
-        let &Candidate { rule, continues, start, end, .. } = candidate;
+    fn report(
+        &self,
+        reading: &mut Reading<'_>,
+        compiled: &Compiled,
+        candidate: &Candidate,
+        at: usize,
+    ) {
+        let &Candidate {
+            rule,
+            continues,
+            start,
+            end,
+            ..
+        } = candidate;
         let unchecked = end - start > CHECKED_ENDS && !continues;
         if end > start && !(unchecked && !self.passes(reading, compiled, start, end)) {
-            reading.hits.push(Hit { rule, start, end, at, continues });
+            reading.hits.push(Hit {
+                rule,
+                start,
+                end,
+                at,
+                continues,
+            });
         }
     }
 
     /// Reports what has matched of a candidate that has grown beyond its reach, and lets the rest go on. Whether it goes on.
-    fn report_part(&self, reading: &mut Reading<'_>, compiled: &Compiled, candidate: &mut Candidate, at: usize) -> bool {
+    fn report_part(
+        &self,
+        reading: &mut Reading<'_>,
+        compiled: &Compiled,
+        candidate: &mut Candidate,
+        at: usize,
+    ) -> bool {
         if candidate.end == candidate.start {
             reading.overflow = true;
             return false;
@@ -251,14 +381,25 @@ impl Stream {
     }
 
     fn passes(&self, reading: &Reading<'_>, compiled: &Compiled, start: usize, end: usize) -> bool {
-        let Some(check) = compiled.rule.check else { return true };
-        let text: Vec<u8> = (start..end).filter_map(|place| self.byte(reading, place)).collect();
+        let Some(check) = compiled.rule.check else {
+            return true;
+        };
+        let text: Vec<u8> = (start..end)
+            .filter_map(|place| self.byte(reading, place))
+            .collect();
         // Text that is not whole would be a bug of ours; then the shape alone decides, on the safe side.
-        std::str::from_utf8(&text).ok().filter(|text| text.len() == end - start).is_none_or(check)
+        std::str::from_utf8(&text)
+            .ok()
+            .filter(|text| text.len() == end - start)
+            .is_none_or(check)
     }
 
     fn before(&self, reading: &Reading<'_>, place: usize) -> Before {
-        Before::of(place.checked_sub(1).and_then(|place| self.byte(reading, place)))
+        Before::of(
+            place
+                .checked_sub(1)
+                .and_then(|place| self.byte(reading, place)),
+        )
     }
 
     /// A byte that is still known.
@@ -266,35 +407,75 @@ impl Stream {
         if let Some(index) = place.checked_sub(reading.base) {
             return reading.bytes.get(index).copied();
         }
-        let known = place.checked_sub(self.history_start).and_then(|index| self.history.get(index));
-        known.or_else(|| self.tail.get((place + TAIL).checked_sub(reading.base)?)).copied()
+        let known = place
+            .checked_sub(self.history_start)
+            .and_then(|index| self.history.get(index));
+        known
+            .or_else(|| self.tail.get((place + TAIL).checked_sub(reading.base)?))
+            .copied()
     }
 
     /// The length of the run of a class that ends before `reading.bytes[index]`.
     fn run_before(&self, reading: &Reading<'_>, class: usize, index: usize) -> usize {
-        let Some(table) = reading.engine.classes.get(class).map(|class| &*class.bytes) else { return 0 };
+        let Some(table) = reading.engine.classes.get(class).map(|class| &*class.bytes) else {
+            return 0;
+        };
         let read = reading.bytes.get(..index).unwrap_or_default();
-        let run = read.iter().rev().take_while(|byte| table.get(usize::from(**byte)) == Some(&true)).count();
-        if run < index { run } else { run + self.runs.get(class).map_or(0, |run| usize::from(*run)) }
+        let run = read
+            .iter()
+            .rev()
+            .take_while(|byte| table.get(usize::from(**byte)) == Some(&true))
+            .count();
+        if run < index {
+            run
+        } else {
+            run + self.runs.get(class).map_or(0, |run| usize::from(*run))
+        }
     }
 
     /// Keeps what the next call needs of `bytes`.
     fn keep(&mut self, engine: &Engine, bytes: &[u8]) {
         for (class, slot) in engine.classes.iter().zip(&mut self.runs) {
-            let run = bytes.iter().rev().take_while(|byte| class.bytes.get(usize::from(**byte)) == Some(&true)).count();
-            let whole = if run < bytes.len() { run } else { run + usize::from(*slot) };
+            let run = bytes
+                .iter()
+                .rev()
+                .take_while(|byte| class.bytes.get(usize::from(**byte)) == Some(&true))
+                .count();
+            let whole = if run < bytes.len() {
+                run
+            } else {
+                run + usize::from(*slot)
+            };
             *slot = u16::try_from(whole).unwrap_or(u16::MAX);
         }
-        let checked = |candidate: &&Candidate| engine.compiled(candidate.rule).is_some_and(|compiled| compiled.rule.check.is_some() && !candidate.continues);
-        match self.live.iter().filter(checked).map(|candidate| candidate.start).min() {
+        let checked = |candidate: &&Candidate| {
+            engine
+                .compiled(candidate.rule)
+                .is_some_and(|compiled| compiled.rule.check.is_some() && !candidate.continues)
+        };
+        match self
+            .live
+            .iter()
+            .filter(checked)
+            .map(|candidate| candidate.start)
+            .min()
+        {
             None => self.history.clear(),
             Some(start) if start >= self.position || self.history.is_empty() => {
                 self.history.clear();
-                self.history.extend_from_slice(bytes.get(start.saturating_sub(self.position)..).unwrap_or_default());
+                self.history.extend_from_slice(
+                    bytes
+                        .get(start.saturating_sub(self.position)..)
+                        .unwrap_or_default(),
+                );
                 self.history_start = start.max(self.position);
             }
             Some(start) => {
-                self.history.drain(..start.saturating_sub(self.history_start).min(self.history.len()));
+                self.history.drain(
+                    ..start
+                        .saturating_sub(self.history_start)
+                        .min(self.history.len()),
+                );
                 self.history_start = start.max(self.history_start);
                 self.history.extend_from_slice(bytes);
             }

@@ -74,32 +74,14 @@ impl Engine {
     /// # Errors
     /// Every rule that is not valid or cannot be scanned for in a stream.
     pub fn compile(rules: Vec<(Rule, bool)>) -> Result<Self, Vec<Unsupported>> {
-<<<<<<< HEAD
         compile::compile(rules)
-=======
-        let mut regexes = Vec::new();
-        let mut problems = Vec::new();
-        for (rule, _) in &rules {
-            match regex::Regex::new(&rule.pattern) {
-                Ok(regex) => regexes.push(regex),
-                Err(error) => problems.push(Unsupported {
-                    rule: rule.id.to_string(),
-                    reason: error.to_string(),
-                    help: "write it in the syntax of the regex crate".to_owned(),
-                }),
-            }
-        }
-        if problems.is_empty() {
-            Ok(Self { rules, regexes })
-        } else {
-            Err(problems)
-        }
->>>>>>> main
     }
 
     /// The rule of a finding; `None` for an index of another engine.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules.get(usize::from(index.0)).map(|compiled| &compiled.rule)
+        self.rules
+            .get(usize::from(index.0))
+            .map(|compiled| &compiled.rule)
     }
 
     /// The rules, in the order they were given: a rule's place is its [`RuleIndex`].
@@ -107,29 +89,20 @@ impl Engine {
         self.rules.iter().map(|compiled| &compiled.rule)
     }
 
-<<<<<<< HEAD
     /// The most bytes of text, as scanned, that one open match keeps held.
     pub fn reach(&self) -> usize {
-        self.rules.iter().filter(|compiled| compiled.hold).map(|compiled| compiled.reach).max().unwrap_or(0)
-=======
-    pub(super) fn scan_all(&self, text: &str) -> Vec<(RuleIndex, usize, usize)> {
-        let mut all = Vec::new();
-        for (index, regex) in self.regexes.iter().enumerate() {
-            for found in regex.find_iter(text) {
-                all.push((
-                    RuleIndex(u16::try_from(index).unwrap_or(u16::MAX)),
-                    found.start(),
-                    found.end(),
-                ));
-            }
-        }
-        all
->>>>>>> main
+        self.rules
+            .iter()
+            .filter(|compiled| compiled.hold)
+            .map(|compiled| compiled.reach)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Bytes of memory of all tables, shared by all streams.
     pub fn memory_bytes(&self) -> usize {
-        self.literals.as_ref().map_or(0, Literals::memory_bytes) + self.rules.iter().map(Compiled::memory_bytes).sum::<usize>()
+        self.literals.as_ref().map_or(0, Literals::memory_bytes)
+            + self.rules.iter().map(Compiled::memory_bytes).sum::<usize>()
     }
 
     /// Whether any rule may hold text back.
@@ -144,6 +117,10 @@ impl Engine {
 
 impl Firsts {
     fn starting_with(&self, byte: u8, before: Before) -> &[u16] {
-        self.rules.get(usize::from(byte)).and_then(|kinds| kinds.get(before as usize)).map(Vec::as_slice).unwrap_or_default()
+        self.rules
+            .get(usize::from(byte))
+            .and_then(|kinds| kinds.get(before as usize))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 }

@@ -44,36 +44,74 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn new(reason: impl Into<String>, help: &'static str) -> Self {
-        Self { reason: reason.into(), help }
+        Self {
+            reason: reason.into(),
+            help,
+        }
     }
 }
 
 /// Reads a pattern.
 pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
     let invalid = |error: &dyn std::fmt::Display| {
-        let last = error.to_string().lines().last().unwrap_or_default().to_owned();
-        Refused::new(format!("not a valid pattern: {last}"), "write it in the syntax of the regex crate, without look-around and back-references")
+        let last = error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned();
+        Refused::new(
+            format!("not a valid pattern: {last}"),
+            "write it in the syntax of the regex crate, without look-around and back-references",
+        )
     };
-    let tree = ast::parse::Parser::new().parse(written).map_err(|error| invalid(&error))?;
-    let hir = ParserBuilder::new().utf8(false).build().parse(&with_ascii_classes(written, &tree)).map_err(|error| invalid(&error))?;
+    let tree = ast::parse::Parser::new()
+        .parse(written)
+        .map_err(|error| invalid(&error))?;
+    let hir = ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(&with_ascii_classes(written, &tree))
+        .map_err(|error| invalid(&error))?;
     let properties = hir.properties();
     if properties.minimum_len().unwrap_or(0) == 0 {
-        return Err(Refused::new("it matches empty text", "require at least one character"));
+        return Err(Refused::new(
+            "it matches empty text",
+            "require at least one character",
+        ));
     }
     if !properties.is_utf8() {
-        return Err(Refused::new("it can match a part of a character", "write negated classes and dots without (?-u)"));
+        return Err(Refused::new(
+            "it can match a part of a character",
+            "write negated classes and dots without (?-u)",
+        ));
     }
-    if is_open_ended(&hir, 0) {
-        return Err(Refused::new("it may run on without limit before it matches", "give the repetition of letters or digits a limit, such as {1,64}"));
-    }
-    let reach = properties.maximum_len().unwrap_or(REACH_UNBOUNDED).min(REACH_LIMIT);
+    let reach = properties
+        .maximum_len()
+        .unwrap_or(REACH_UNBOUNDED)
+        .min(REACH_LIMIT);
     let literals = literal::prefixes(&hir);
-    if literals.is_empty()
-        && let Some((left, right)) = split_left(&hir)
-    {
-        return Ok(Pattern { hir: right, left: Some(left), literals, reach });
+    let split = if literals.is_empty() {
+        split_left(&hir)
+    } else {
+        None
+    };
+    let (left, hir) = match split {
+        Some((left, right)) => (Some(left), right),
+        None => (None, hir),
+    };
+    if is_open_ended(&hir, 0) {
+        return Err(Refused::new(
+            "it may run on without limit before it matches",
+            "give the repetition of letters or digits a limit, such as {1,64}",
+        ));
     }
-    Ok(Pattern { hir, left: None, literals, reach })
+    Ok(Pattern {
+        hir,
+        left,
+        literals,
+        reach,
+    })
 }
 
 /// Rewrites `\w`, `\d`, `\s` and `\b` to mean ASCII wherever they stand: dense automata have no Unicode word boundaries, and Unicode
@@ -88,7 +126,10 @@ fn with_ascii_classes(written: &str, tree: &Ast) -> String {
                 ast::ClassPerlKind::Word => "0-9A-Za-z_",
             };
             let not = if class.negated { "^" } else { "" };
-            self.0.push((class.span.start.offset..class.span.end.offset, format!("[{not}{set}]")));
+            self.0.push((
+                class.span.start.offset..class.span.end.offset,
+                format!("[{not}{set}]"),
+            ));
         }
     }
     impl ast::Visitor for Finder {
@@ -154,12 +195,19 @@ fn is_open_ended(hir: &Hir, needed_after: usize) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
         HirKind::Capture(capture) => is_open_ended(&capture.sub, needed_after),
-        HirKind::Alternation(branches) => branches.iter().any(|branch| is_open_ended(branch, needed_after)),
+        HirKind::Alternation(branches) => branches
+            .iter()
+            .any(|branch| is_open_ended(branch, needed_after)),
         HirKind::Repetition(repetition) => {
             let own = repetition.sub.properties().minimum_len().unwrap_or(0);
-            let repeats = usize::try_from(repetition.min).unwrap_or(usize::MAX).saturating_sub(1);
+            let repeats = usize::try_from(repetition.min)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(1);
             repetition.max.is_none() && needed_after > 0 && can_be_alphanumeric(&repetition.sub)
-                || is_open_ended(&repetition.sub, needed_after.saturating_add(own.saturating_mul(repeats)))
+                || is_open_ended(
+                    &repetition.sub,
+                    needed_after.saturating_add(own.saturating_mul(repeats)),
+                )
         }
         HirKind::Concat(parts) => {
             let mut needed = needed_after;
@@ -175,14 +223,23 @@ fn is_open_ended(hir: &Hir, needed_after: usize) -> bool {
 fn can_be_alphanumeric(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(text) => text.0.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()),
+        HirKind::Literal(text) => text
+            .0
+            .iter()
+            .any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()),
         HirKind::Class(class) => {
             let bytes = class_bytes(class);
-            bytes.is_none_or(|bytes| bytes.iter().zip(0u8..=255).any(|(in_class, byte)| *in_class && (byte.is_ascii_alphanumeric() || !byte.is_ascii())))
+            bytes.is_none_or(|bytes| {
+                bytes.iter().zip(0u8..=255).any(|(in_class, byte)| {
+                    *in_class && (byte.is_ascii_alphanumeric() || !byte.is_ascii())
+                })
+            })
         }
         HirKind::Capture(capture) => can_be_alphanumeric(&capture.sub),
         HirKind::Repetition(repetition) => can_be_alphanumeric(&repetition.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(can_be_alphanumeric),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(can_be_alphanumeric)
+        }
     }
 }
 
@@ -210,21 +267,39 @@ fn class_bytes(class: &Class) -> Option<Box<[bool; 256]>> {
 /// holds all word bytes: it could only move the start of a match past leading punctuation.
 fn split_left(hir: &Hir) -> Option<(Left, Hir)> {
     let hir = unwrap_capture(hir);
-    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let HirKind::Concat(parts) = hir.kind() else {
+        return None;
+    };
     let (boundary, parts) = match parts.split_first()? {
-        (first, rest) if matches!(first.kind(), HirKind::Look(Look::WordAscii | Look::WordStartAscii | Look::WordStartHalfAscii)) => (true, rest),
+        (first, rest)
+            if matches!(
+                first.kind(),
+                HirKind::Look(Look::WordAscii | Look::WordStartAscii | Look::WordStartHalfAscii)
+            ) =>
+        {
+            (true, rest)
+        }
         _ => (false, parts.as_slice()),
     };
     let (first, rest) = parts.split_first()?;
-    let HirKind::Repetition(Repetition { min, max, sub, .. }) = unwrap_capture(first).kind() else { return None };
-    let HirKind::Class(class) = unwrap_capture(sub).kind() else { return None };
+    let HirKind::Repetition(Repetition { min, max, sub, .. }) = unwrap_capture(first).kind() else {
+        return None;
+    };
+    let HirKind::Class(class) = unwrap_capture(sub).kind() else {
+        return None;
+    };
     let class = class_bytes(class)?;
-    let words = class.iter().zip(0u8..=255).all(|(in_class, byte)| *in_class || !(byte.is_ascii_alphanumeric() || byte == b'_'));
+    let words = class
+        .iter()
+        .zip(0u8..=255)
+        .all(|(in_class, byte)| *in_class || !(byte.is_ascii_alphanumeric() || byte == b'_'));
     if boundary && !words {
         return None;
     }
     let min = usize::try_from(*min).ok()?;
-    let max = max.map_or(LEFT_LIMIT, |max| usize::try_from(max).unwrap_or(LEFT_LIMIT).min(LEFT_LIMIT));
+    let max = max.map_or(LEFT_LIMIT, |max| {
+        usize::try_from(max).unwrap_or(LEFT_LIMIT).min(LEFT_LIMIT)
+    });
     Some((Left { class, min, max }, Hir::concat(rest.to_vec())))
 }
 
