@@ -6,6 +6,7 @@
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod diagnostic;
@@ -19,6 +20,7 @@ pub mod rate;
 pub mod scan;
 pub mod secret;
 pub mod serve;
+pub mod store;
 pub mod text;
 pub mod upstream;
 pub mod vault;

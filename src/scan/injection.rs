@@ -10,7 +10,9 @@ pub(super) fn rules() -> Vec<Rule> {
         category: "instruction_override",
         label: Cow::Borrowed("INJECTION"),
         score: 7,
-        pattern: Cow::Borrowed(r"(?i-u)\b(?:ignore|disregard|forget)\s+(?:all\s+)?(?:previous|prior|above|earlier)\s+instructions"),
+        pattern: Cow::Borrowed(
+            r"(?i-u)\b(?:ignore|disregard|forget)\s+(?:all\s+)?(?:previous|prior|above|earlier)\s+instructions",
+        ),
         check: None,
         summary: Cow::Borrowed("tells the model to drop what it was told before"),
     }]

@@ -20,14 +20,24 @@ pub struct SegmentScan {
 impl SegmentScan {
     /// At the start of a text.
     pub fn new(form: Form) -> Self {
-        Self { form, text: String::new(), holds: false, finished: false }
+        Self {
+            form,
+            text: String::new(),
+            holds: false,
+            finished: false,
+        }
     }
 
     /// Reads the next piece of text; matches that are complete are added to `findings`.
     ///
     /// # Errors
     /// [`Overflow`]: findings are not complete any more. The piece has been read all the same.
-    pub fn push(&mut self, engine: &Engine, text: &str, _findings: &mut Vec<Finding>) -> Result<(), Overflow> {
+    pub fn push(
+        &mut self,
+        engine: &Engine,
+        text: &str,
+        _findings: &mut Vec<Finding>,
+    ) -> Result<(), Overflow> {
         self.holds = engine.holds();
         self.text.push_str(text);
         Ok(())
@@ -41,14 +51,22 @@ impl SegmentScan {
         let _ = self.form;
         self.finished = true;
         for (rule, start, end) in engine.scan_all(&self.text) {
-            findings.push(Finding { rule, span: Span::new(start, end), continues: false });
+            findings.push(Finding {
+                rule,
+                span: Span::new(start, end),
+                continues: false,
+            });
         }
         Ok(())
     }
 
     /// Bytes of the text, from its start, that may leave: no later or still open match of a rule that holds begins before them.
     pub fn cleared(&self) -> usize {
-        if self.holds && !self.finished { 0 } else { self.text.len() }
+        if self.holds && !self.finished {
+            0
+        } else {
+            self.text.len()
+        }
     }
 
     /// Bytes of the text read so far.

@@ -46,7 +46,11 @@ impl Engine {
                 }),
             }
         }
-        if problems.is_empty() { Ok(Self { rules, regexes }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { rules, regexes })
+        } else {
+            Err(problems)
+        }
     }
 
     /// The rule of a finding; `None` for an index of another engine.
@@ -63,7 +67,11 @@ impl Engine {
         let mut all = Vec::new();
         for (index, regex) in self.regexes.iter().enumerate() {
             for found in regex.find_iter(text) {
-                all.push((RuleIndex(u16::try_from(index).unwrap_or(u16::MAX)), found.start(), found.end()));
+                all.push((
+                    RuleIndex(u16::try_from(index).unwrap_or(u16::MAX)),
+                    found.start(),
+                    found.end(),
+                ));
             }
         }
         all
