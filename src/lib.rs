@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod audit;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod document;
@@ -15,6 +16,7 @@ pub mod durable;
 pub mod echo;
 pub mod glob;
 pub mod limit;
+pub mod policy;
 pub mod proxy;
 pub mod rate;
 pub mod scan;

@@ -8,6 +8,7 @@
 //! in a file and keys written twice are refused: each lets a file say something other than what its reader sees.
 
 mod read;
+mod value;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,9 +16,10 @@ use std::fmt;
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::diagnostic::Diagnostic;
-pub use read::{
-    Fields, Reader, boolean, byte_size, duration, integer, list, map, number, parse_byte_size,
-    parse_duration, text, word,
+pub use read::{Fields, Reader};
+pub use value::{
+    boolean, byte_size, duration, integer, list, map, number, parse_byte_size, parse_duration,
+    text, word,
 };
 
 /// A file may have this many bytes.
@@ -47,6 +49,20 @@ pub struct Key {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
+}
+
+impl Node {
+    /// Line and column.
+    pub const fn place(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
+}
+
+impl Key {
+    /// Line and column.
+    pub const fn place(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
 }
 
 /// What a YAML value can be.

@@ -1,11 +1,10 @@
-//! The typed reading of a document: small parsers from a [`Node`] to a value, and maps whose every key is accounted for.
-
-use std::fmt;
-use std::ops::RangeInclusive;
-use std::time::Duration;
+//! The typed reading of a document: problems are collected, and every key of a map is accounted for.
 
 use super::{Key, Node, Value};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
+
+/// Longer lists of known words are not printed.
+const MAX_LISTED: usize = 24;
 
 /// Collects the problems of one file while it is read. A parser that answers `None` has reported why.
 #[derive(Debug)]
@@ -36,7 +35,16 @@ impl Reader {
 
     /// An error at a value, not yet reported.
     pub fn problem(&self, node: &Node, found: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(&self.file, found).at(node.line, node.column)
+        self.problem_at(node.place(), found)
+    }
+
+    /// An error at a place, not yet reported.
+    pub fn problem_at(
+        &self,
+        (line, column): (usize, usize),
+        found: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic::error(&self.file, found).at(line, column)
     }
 
     /// Reports that the value being read is of another kind or outside its range. Says nothing of the value but its kind.
@@ -45,21 +53,28 @@ impl Reader {
         self.report(problem.expected(expected));
     }
 
-    /// Reports a word that is none of `known`, with the one that was probably meant.
+    /// Reports a word that is none of `known`, with the one that was probably meant. `noun` says what it should name; by
+    /// default that is the key.
     pub fn unknown_word<'k>(
         &mut self,
-        node: &Node,
+        place: (usize, usize),
+        noun: Option<&str>,
         word: &str,
         known: impl Iterator<Item = &'k str> + Clone,
     ) {
-        let problem = match self.path.split_last() {
-            Some((key, [])) => format!("unknown {key} {}", shown(word)),
-            Some((key, parents)) => format!("unknown {key} {} in {}", shown(word), join(parents)),
-            None => format!("unknown word {}", shown(word)),
+        let keys = self.path.iter().rposition(|step| !step.starts_with('['));
+        let (parents, key) = match keys.and_then(|end| self.path.split_at_checked(end)) {
+            Some((parents, [key, ..])) => (parents, key.as_str()),
+            _ => (&[][..], "word"),
         };
-        let mut problem = self
-            .problem(node, problem)
-            .expected(alternatives(known.clone()));
+        let mut found = format!("unknown {} {}", noun.unwrap_or(key), shown(word));
+        if !parents.is_empty() {
+            found = format!("{found} in {}", join(parents.iter().map(String::as_str)));
+        }
+        let mut problem = self.problem_at(place, found);
+        if known.clone().count() <= MAX_LISTED {
+            problem = problem.expected(alternatives(known.clone()));
+        }
         if let Some(meant) = nearest(word, known) {
             problem = problem.help(format!("did you mean \"{meant}\"?"));
         }
@@ -71,8 +86,14 @@ impl Reader {
         if self.path.is_empty() {
             "the document".to_owned()
         } else {
-            join(&self.path)
+            join(self.path.iter().map(String::as_str))
         }
+    }
+
+    /// The path of a key in the map being read.
+    fn path_of(&self, key: &str) -> String {
+        let steps = self.path.iter().map(String::as_str).chain([key]);
+        join(steps)
     }
 
     /// Opens a map to read its keys. The document itself may be empty, which is a map without keys.
@@ -87,14 +108,18 @@ impl Reader {
         };
         Some(Fields {
             reader: self,
-            place: (node.line, node.column),
+            place: node.place(),
             entries,
             known: Vec::new(),
         })
     }
 
     /// Runs `parse` one step further down, so that messages name the whole path.
-    fn within<T>(&mut self, step: String, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+    pub(super) fn within<T>(
+        &mut self,
+        step: String,
+        parse: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
         self.path.push(step);
         let value = parse(self);
         self.path.pop();
@@ -168,9 +193,8 @@ impl<'n> Fields<'_, 'n> {
         parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
     ) -> Option<T> {
         if !self.entries.iter().any(|(key, _)| key.name == name) {
-            let (line, column) = self.place;
             let found = format!("{} has no key \"{name}\"", self.reader.path());
-            let problem = Diagnostic::error(&self.reader.file, found).at(line, column);
+            let problem = self.reader.problem_at(self.place, found);
             self.reader.report(problem.help(format!("add \"{name}\"")));
         }
         self.optional(name, parse)
@@ -180,16 +204,11 @@ impl<'n> Fields<'_, 'n> {
     pub fn unavailable(&mut self, names: &[&'static str]) {
         for name in names {
             if let Some((key, _)) = self.remove(name) {
-                let path = if self.reader.path.is_empty() {
-                    String::new()
-                } else {
-                    self.reader.path() + "."
-                };
-                self.unusable(
-                    key,
-                    format!("{path}{name} is not available in this version"),
-                    "remove it",
+                let found = format!(
+                    "{} is not available in this version",
+                    self.reader.path_of(name)
                 );
+                self.unusable(self.reader.problem_at(key.place(), found).help("remove it"));
             }
         }
     }
@@ -203,9 +222,12 @@ impl<'n> Fields<'_, 'n> {
     pub fn finish(mut self) {
         for (key, _) in std::mem::take(&mut self.entries) {
             let found = format!("unknown key {} in {}", shown(&key.name), self.reader.path());
-            let help = nearest(&key.name, self.known.iter().copied())
-                .map_or_else(String::new, |meant| format!("did you mean \"{meant}\"?"));
-            self.unusable(key, found, &help);
+            let known = self.known.iter().copied();
+            let mut problem = self.reader.problem_at(key.place(), found);
+            if let Some(meant) = nearest(&key.name, known.clone()) {
+                problem = problem.help(format!("did you mean \"{meant}\"?"));
+            }
+            self.unusable(problem.expected(alternatives(known)));
         }
     }
 
@@ -214,220 +236,15 @@ impl<'n> Fields<'_, 'n> {
         Some(self.entries.remove(index))
     }
 
-    fn unusable(&mut self, key: &Key, found: String, help: &str) {
-        let mut problem = Diagnostic::error(&self.reader.file, found)
-            .at(key.line, key.column)
-            .help(help);
-        if !self.known.is_empty() {
-            problem = problem.expected(alternatives(self.known.iter().copied()));
-        }
-        self.reader.report(if self.reader.lenient {
-            problem.warning()
-        } else {
-            problem
-        });
+    fn unusable(&mut self, problem: Diagnostic) {
+        let lenient = self.reader.lenient;
+        self.reader
+            .report(if lenient { problem.warning() } else { problem });
     }
-}
-
-/// Text. Numbers and booleans are not taken as text: `1.10` would silently become `1.1`.
-pub fn text(reader: &mut Reader, node: &Node) -> Option<String> {
-    match &node.value {
-        Value::Str(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-            let found = format!("{} is {}", reader.path(), node.value.kind());
-            reader.report(
-                reader
-                    .problem(node, found)
-                    .expected("text")
-                    .help("put quotes around it"),
-            );
-            None
-        }
-        Value::Null | Value::Seq(_) | Value::Map(_) => {
-            reader.mismatch(node, "text");
-            None
-        }
-    }
-}
-
-/// `true` or `false`.
-pub fn boolean(reader: &mut Reader, node: &Node) -> Option<bool> {
-    if let Value::Bool(value) = node.value {
-        return Some(value);
-    }
-    reader.mismatch(node, "true or false");
-    None
-}
-
-/// A whole number in a range.
-pub fn integer<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut Reader, &Node) -> Option<T>
-where
-    T: TryFrom<i64> + PartialOrd + fmt::Display,
-{
-    move |reader, node| {
-        if let Value::Int(value) = node.value
-            && let Ok(value) = T::try_from(value)
-            && range.contains(&value)
-        {
-            return Some(value);
-        }
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        out_of_range(reader, node, expected);
-        None
-    }
-}
-
-/// A number in a range.
-pub fn number(range: RangeInclusive<f64>) -> impl FnOnce(&mut Reader, &Node) -> Option<f64> {
-    move |reader, node| {
-        let value = match node.value {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "ranges of settings end far below 2^53"
-            )]
-            Value::Int(value) => Some(value as f64),
-            Value::Float(value) => Some(value),
-            Value::Null | Value::Bool(_) | Value::Str(_) | Value::Seq(_) | Value::Map(_) => None,
-        };
-        let value = value.filter(|value| range.contains(value));
-        if value.is_none() {
-            out_of_range(
-                reader,
-                node,
-                format!("a number from {} to {}", range.start(), range.end()),
-            );
-        }
-        value
-    }
-}
-
-/// Reports a value that should have been a number in a range, which may be a number outside it.
-fn out_of_range(reader: &mut Reader, node: &Node, expected: String) {
-    let found = match node.value {
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        _ => node.value.kind().to_owned(),
-    };
-    let found = format!("{} is {found}", reader.path());
-    reader.report(reader.problem(node, found).expected(expected));
-}
-
-/// A span of time with its unit: `500ms`, `30s`, `5m`, `2h`, `7d`.
-pub fn duration(reader: &mut Reader, node: &Node) -> Option<Duration> {
-    let value = if let Value::Str(text) = &node.value {
-        parse_duration(text)
-    } else {
-        None
-    };
-    if value.is_none() {
-        reader.mismatch(node, "a number and its unit: 500ms, 30s, 5m, 2h or 7d");
-    }
-    value
-}
-
-/// A number of bytes: `4096`, `64KiB`, `20MiB`, `1GiB`, `20MB`.
-pub fn byte_size(reader: &mut Reader, node: &Node) -> Option<usize> {
-    let value = match &node.value {
-        Value::Int(value) => usize::try_from(*value).ok(),
-        Value::Str(text) => parse_byte_size(text),
-        Value::Null | Value::Bool(_) | Value::Float(_) | Value::Seq(_) | Value::Map(_) => None,
-    };
-    if value.is_none() {
-        reader.mismatch(node, "a number of bytes: 4096, 64KiB, 20MiB or 1GiB");
-    }
-    value
-}
-
-/// One of a fixed list of words.
-pub fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&mut Reader, &Node) -> Option<T> {
-    move |reader, node| {
-        let names = words.iter().map(|(name, _)| *name);
-        let Value::Str(text) = &node.value else {
-            reader.mismatch(node, alternatives(names));
-            return None;
-        };
-        let found = words
-            .iter()
-            .find(|(name, _)| name == text)
-            .map(|(_, value)| *value);
-        if found.is_none() {
-            reader.unknown_word(node, text, names);
-        }
-        found
-    }
-}
-
-/// A list; items that cannot be read are reported and left out.
-pub fn list<'n, T>(
-    item: impl Fn(&mut Reader, &'n Node) -> Option<T>,
-) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<T>> {
-    move |reader, node| {
-        let Value::Seq(nodes) = &node.value else {
-            reader.mismatch(node, "a list");
-            return None;
-        };
-        let read = |(index, node)| reader.within(format!("[{index}]"), |reader| item(reader, node));
-        Some(nodes.iter().enumerate().filter_map(read).collect())
-    }
-}
-
-/// A map with keys of the user's own, in the order written; values that cannot be read are reported and left out.
-pub fn map<'n, T>(
-    value: impl Fn(&mut Reader, &'n Key, &'n Node) -> Option<T>,
-) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<(Key, T)>> {
-    move |reader, node| {
-        let Value::Map(entries) = &node.value else {
-            reader.mismatch(node, "a map");
-            return None;
-        };
-        let read = |(key, node): &'n (Key, Node)| {
-            let value = reader.within(shown_key(&key.name), |reader| value(reader, key, node))?;
-            Some((key.clone(), value))
-        };
-        Some(entries.iter().filter_map(read).collect())
-    }
-}
-
-/// The duration that a text such as `30s` says.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split_unit(text)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        "d" => number.checked_mul(86_400).map(Duration::from_secs),
-        _ => None,
-    }
-}
-
-/// The number of bytes that a text such as `20MiB` says.
-pub fn parse_byte_size(text: &str) -> Option<usize> {
-    let (number, unit) = split_unit(text)?;
-    let factor: u64 = match unit {
-        "" | "B" => 1,
-        "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    usize::try_from(number.checked_mul(factor)?).ok()
-}
-
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .bytes()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end)?;
-    Some((number.parse().ok()?, unit.trim_start()))
 }
 
 /// `a, b or c`.
-fn alternatives<'k>(words: impl Iterator<Item = &'k str>) -> String {
+pub(super) fn alternatives<'k>(words: impl Iterator<Item = &'k str>) -> String {
     let words: Vec<&str> = words.collect();
     match words.split_last() {
         Some((last, [])) => (*last).to_owned(),
@@ -436,7 +253,7 @@ fn alternatives<'k>(words: impl Iterator<Item = &'k str>) -> String {
     }
 }
 
-fn join(path: &[String]) -> String {
+fn join<'s>(path: impl IntoIterator<Item = &'s str>) -> String {
     let mut joined = String::new();
     for step in path {
         if !joined.is_empty() && !step.starts_with('[') {
@@ -456,7 +273,7 @@ pub(super) fn shown(word: &str) -> String {
     }
 }
 
-fn shown_key(key: &str) -> String {
+pub(super) fn shown_key(key: &str) -> String {
     if is_word(key) {
         key.to_owned()
     } else {
@@ -472,7 +289,9 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use std::time::Duration;
+
+    use super::super::{byte_size, duration, integer, list, map, number, parse, text, word};
     use super::*;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -610,13 +429,5 @@ mod tests {
                 .iter()
                 .all(|problem| problem.severity == Severity::Warning)
         );
-    }
-
-    #[test]
-    fn units_do_not_overflow() {
-        assert_eq!(parse_duration("18446744073709551615d"), None);
-        assert_eq!(parse_byte_size("18446744073709551615GiB"), None);
-        assert_eq!(parse_duration("30"), None);
-        assert_eq!(parse_byte_size("64 KiB"), Some(65536));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Delta, Finish, Kind, Part, identifier};
 use super::ask::{self, Ask, Prompt};
 use super::body::Stream;
-use super::{Failure, Reply};
+use super::{Failure, Reply, set};
 
 /// Reads a request.
 pub(super) fn read(body: &Value) -> Result<Ask, Failure> {
@@ -47,16 +47,20 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
         "system_fingerprint": "fp_echo",
     });
     if !ask.stream {
-        envelope["choices"] = answer.choices.iter().enumerate().map(choice).collect();
-        envelope["usage"] = usage(&answer);
+        set(
+            &mut envelope,
+            "choices",
+            answer.choices.iter().enumerate().map(choice).collect(),
+        );
+        set(&mut envelope, "usage", usage(&answer));
         return Reply::Whole(envelope);
     }
     let chunk = {
         let (mut envelope, include_usage) = (envelope, ask.include_usage);
         move |choices: Value, usage: Value| {
-            envelope["choices"] = choices;
+            set(&mut envelope, "choices", choices);
             if include_usage {
-                envelope["usage"] = usage;
+                set(&mut envelope, "usage", usage);
             }
             format!("data: {envelope}\n\n").into_bytes()
         }
@@ -134,7 +138,7 @@ fn choice((index, choice): (usize, &super::answer::Choice)) -> Value {
         "annotations": [],
     });
     if let Some(thought) = choice.text(&Kind::Thought) {
-        message["reasoning_content"] = thought.into();
+        set(&mut message, "reasoning_content", thought.into());
     }
     let calls: Vec<Value> = choice
         .parts
@@ -149,7 +153,7 @@ fn choice((index, choice): (usize, &super::answer::Choice)) -> Value {
         })
         .collect();
     if !calls.is_empty() {
-        message["tool_calls"] = calls.into();
+        set(&mut message, "tool_calls", calls.into());
     }
     json!({"index": index, "message": message, "logprobs": null, "finish_reason": reason(choice.finish)})
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Choice, Finish, Kind, identifier};
 use super::ask::{self, Ask, Prompt};
 use super::body::Stream;
-use super::{Failure, Reply, chat};
+use super::{Failure, Reply, chat, set};
 
 /// Reads a request.
 pub(super) fn read(body: &Value) -> Result<Ask, Failure> {
@@ -48,15 +48,19 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
     if !ask.stream {
         let choice =
             |(index, choice): (usize, &Choice)| step(index, &text(choice), Some(choice.finish));
-        envelope["choices"] = answer.choices.iter().enumerate().map(choice).collect();
-        envelope["usage"] = chat::usage(&answer);
+        set(
+            &mut envelope,
+            "choices",
+            answer.choices.iter().enumerate().map(choice).collect(),
+        );
+        set(&mut envelope, "usage", chat::usage(&answer));
         return Reply::Whole(envelope);
     }
     let include_usage = ask.include_usage;
     let mut chunk = move |choices: Value, usage: Value| {
-        envelope["choices"] = choices;
+        set(&mut envelope, "choices", choices);
         if include_usage {
-            envelope["usage"] = usage;
+            set(&mut envelope, "usage", usage);
         }
         format!("data: {envelope}\n\n").into_bytes()
     };

@@ -6,7 +6,7 @@ use super::answer::{Answer, Choice, Delta, Finish, Kind, Part, identifier};
 use super::ask::{self, Ask, Prompt};
 use super::body::Stream;
 use super::route::Framing;
-use super::{Failure, Reply, embeddings};
+use super::{Failure, Reply, embeddings, set};
 
 /// What stands in for the provider's proof that a thought is its own.
 const SIGNATURE: &str = "ZWNobw==";
@@ -74,12 +74,12 @@ pub(super) fn reply(framing: Option<Framing>, answer: Answer) -> Reply {
                     .collect()
             };
             let mut candidate = candidate(index, &parts);
-            candidate["finishReason"] = reason(choice.finish).into();
+            set(&mut candidate, "finishReason", reason(choice.finish).into());
             candidate
         })
         .collect();
     let mut last = chunk(&answer, &id, &candidates);
-    last["usageMetadata"] = usage(&answer);
+    set(&mut last, "usageMetadata", usage(&answer));
     let Some(framing) = framing else {
         return Reply::Whole(last);
     };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Delta, Finish, Kind, Part, identifier};
 use super::ask::{self, Ask, Prompt};
 use super::body::Stream;
-use super::{Failure, Reply};
+use super::{Failure, Reply, set};
 
 /// What stands in for the provider's proof that a thought is its own.
 const SIGNATURE: &str = "ZWNobw==";
@@ -78,18 +78,20 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
         "content": [],
         "stop_reason": null,
         "stop_sequence": null,
-        "usage": {
-            "input_tokens": answer.input_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "output_tokens": 1,
-            "service_tier": "standard",
-        },
+        "usage": usage(answer.input_tokens, 1),
     });
     if !ask.stream {
-        message["content"] = parts.iter().map(|part| block(part, &part.text)).collect();
-        message["stop_reason"] = reason(finish).into();
-        message["usage"]["output_tokens"] = answer.output_tokens().into();
+        set(
+            &mut message,
+            "content",
+            parts.iter().map(|part| block(part, &part.text)).collect(),
+        );
+        set(&mut message, "stop_reason", reason(finish).into());
+        set(
+            &mut message,
+            "usage",
+            usage(answer.input_tokens, answer.output_tokens()),
+        );
         return Reply::Whole(message);
     }
     let mut tail = event(&json!({
@@ -104,6 +106,16 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
         tail,
         write: Box::new(written),
         answer,
+    })
+}
+
+fn usage(input: u64, output: u64) -> Value {
+    json!({
+        "input_tokens": input,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": output,
+        "service_tier": "standard",
     })
 }
 

@@ -213,6 +213,13 @@ async fn generate(
     })
 }
 
+/// Puts a member into an object.
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(key.to_owned(), value);
+    }
+}
+
 fn whole(document: &Value, cut: bool) -> Response<Body> {
     let body = Body::whole(document.to_string().into(), cut);
     headed(
