@@ -29,6 +29,8 @@ pub(super) struct Compiled {
     /// The start state for each [`Before`].
     pub(super) starts: [StateID; 5],
     pub(super) reach: usize,
+    /// Whether a candidate that has not matched is given up in a very long word.
+    pub(super) words: bool,
     /// The class of the run before it, and the least and most of it that belongs to a match.
     pub(super) left: Option<(usize, usize, usize)>,
 }
@@ -117,6 +119,7 @@ fn add(
         left,
         literals,
         reach,
+        words,
     } = pattern::parse(&rule.pattern)?;
     let too_large = |_: &dyn std::error::Error| {
         Refused::new(
@@ -163,6 +166,7 @@ fn add(
         automaton,
         starts,
         reach,
+        words,
         left,
     };
     if literals.is_empty() {
