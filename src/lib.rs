@@ -23,6 +23,7 @@ pub mod scan;
 pub mod secret;
 pub mod serve;
 pub mod store;
+pub mod telemetry;
 pub mod text;
 pub mod upstream;
 pub mod vault;
