@@ -231,3 +231,26 @@ fn the_shipped_policies_compile_without_warnings() {
         );
     }
 }
+
+#[test]
+fn every_example_of_the_documentation_compiles() {
+    let page = include_str!("../docs/POLICY.md");
+    let examples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 5);
+    let load = |name: &str| {
+        let (_, text) = embedded().into_iter().find(|(own, _)| *own == name)?;
+        Some(source(name, text))
+    };
+    for example in examples {
+        let named = example
+            .strip_prefix("# policies/")
+            .and_then(|rest| rest.split('.').next());
+        let result = compile(&source(named.unwrap_or("p"), example), load, TODAY);
+        let problems = result.map_or_else(|problems| problems, |(_, warnings)| warnings);
+        assert!(problems.is_empty(), "{example}\n{problems:#?}");
+    }
+}
