@@ -30,9 +30,14 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(target: &Target) -> Result<Self> {
-        let stream = TcpStream::connect(target.address).await.with_context(|| format!("connect to {}", target.name))?;
+        let stream = TcpStream::connect(target.address)
+            .await
+            .with_context(|| format!("connect to {}", target.name))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(64 << 10) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(64 << 10),
+        })
     }
 
     /// Sends a request and reads the whole answer; returns the bytes of its body.
@@ -67,18 +72,27 @@ impl Client {
     }
 
     async fn more(&mut self) -> Result<()> {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.context("the answer stopped")??;
-        ensure!(read > 0, "the connection was closed in the middle of an answer");
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer))
+            .await
+            .context("the answer stopped")??;
+        ensure!(
+            read > 0,
+            "the connection was closed in the middle of an answer"
+        );
         Ok(())
     }
 
     async fn head(&mut self) -> Result<Head> {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).to_ascii_lowercase();
+                let head = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default())
+                    .to_ascii_lowercase();
                 self.buffer.drain(..end + 4);
                 ensure!(head.starts_with("http/1.1 200"), "not a 200: {head}");
-                let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
+                let length = head
+                    .split("content-length:")
+                    .nth(1)
+                    .and_then(|rest| rest.lines().next());
                 let rest = match length {
                     Some(length) => Rest::Bytes(length.trim().parse()?),
                     None => Rest::Chunks,
@@ -133,7 +147,9 @@ enum Rest {
 /// Payload bytes and bytes in all of the chunk at the start, if it is there whole (RFC 9112, section 7.1).
 fn next_chunk(bytes: &[u8]) -> Option<Result<(usize, usize)>> {
     let line = bytes.windows(2).position(|two| two == b"\r\n")?;
-    let size = std::str::from_utf8(bytes.get(..line)?).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
+    let size = std::str::from_utf8(bytes.get(..line)?)
+        .ok()
+        .and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
     let Some(size) = size else {
         return Some(Err(anyhow::anyhow!("a chunk without a size")));
     };
@@ -157,7 +173,13 @@ pub(crate) fn request(target: &Target, model: &str, stream: bool) -> Vec<u8> {
 }
 
 /// Sends the same request over and over on some connections, for some time; returns how many were answered.
-pub(crate) async fn repeat(target: &Target, model: &str, stream: bool, connections: usize, time: Duration) -> Result<u64> {
+pub(crate) async fn repeat(
+    target: &Target,
+    model: &str,
+    stream: bool,
+    connections: usize,
+    time: Duration,
+) -> Result<u64> {
     let end = Instant::now() + time;
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
@@ -168,7 +190,11 @@ pub(crate) async fn repeat(target: &Target, model: &str, stream: bool, connectio
             let mut expected = None;
             while Instant::now() < end {
                 let bytes = client.exchange(&request).await?;
-                ensure!(*expected.get_or_insert(bytes) == bytes, "{} gave {bytes} bytes, earlier {expected:?}", target.name);
+                ensure!(
+                    *expected.get_or_insert(bytes) == bytes,
+                    "{} gave {bytes} bytes, earlier {expected:?}",
+                    target.name
+                );
                 count += 1;
             }
             Ok(count)

@@ -41,5 +41,12 @@ http {{
     let process = Process::start(program, &["-c", file], directory, &[])?;
     await_listener(address)?;
     let key = "unused".to_owned();
-    Ok((process, Target { name: "nginx", address, key }))
+    Ok((
+        process,
+        Target {
+            name: "nginx",
+            address,
+            key,
+        },
+    ))
 }

@@ -35,7 +35,12 @@ impl Drop for Process {
 
 impl Process {
     /// Starts a program with room for thousands of sockets.
-    pub(crate) fn start(program: &Path, arguments: &[&str], directory: &Path, variables: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) fn start(
+        program: &Path,
+        arguments: &[&str],
+        directory: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         let log = fs::File::create(directory.join("stderr"))?;
         let child = Command::new("sh")
             .args(["-c", "ulimit -n 16384; exec \"$@\"", "sh"])
@@ -53,7 +58,11 @@ impl Process {
 
     /// The next lines that the program prints, up to the one in which `wanted` finds something.
     pub(crate) fn await_line<T>(&mut self, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
-        let output = self.child.stdout.take().context("the output was taken before")?;
+        let output = self
+            .child
+            .stdout
+            .take()
+            .context("the output was taken before")?;
         let mut lines = BufReader::new(output).lines();
         let mut found = None;
         for line in lines.by_ref() {
@@ -86,7 +95,10 @@ impl Process {
         let mut sum = 0;
         for id in self.family()? {
             let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))
+                .context("no VmRSS")?;
             sum += line.trim().trim_end_matches(" kB").parse::<u64>()?;
         }
         Ok(sum)
@@ -119,7 +131,10 @@ pub(crate) fn await_listener(address: SocketAddr) -> Result<()> {
     bail!("nothing listens on {address}")
 }
 
-#[expect(clippy::disallowed_methods, reason = "other processes cannot be awaited in another way")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes cannot be awaited in another way"
+)]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }

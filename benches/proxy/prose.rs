@@ -9,5 +9,9 @@ pub(crate) fn text(start: usize, length: usize) -> String {
         b'"' | b'\\' | 0..0x20 | 0x7f.. => ' ',
         byte => char::from(byte),
     });
-    words.cycle().skip(start % LICENSE.len()).take(length).collect()
+    words
+        .cycle()
+        .skip(start % LICENSE.len())
+        .take(length)
+        .collect()
 }

@@ -40,6 +40,7 @@ pub(crate) async fn run() -> io::Result<()> {
 
 async fn connection(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(16 << 10);
+    let mut last = (0, Vec::new());
     loop {
         while request_length(&buffer).is_none_or(|length| buffer.len() < length) {
             if stream.read_buf(&mut buffer).await? == 0 {
@@ -48,7 +49,12 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
         }
         match Model::of(&buffer) {
             Model::Json => stream.write_all(&json()).await?,
-            Model::Burst(events) => stream.write_all(&burst(events)).await?,
+            Model::Burst(events) => {
+                if last.0 != events {
+                    last = (events, burst(events));
+                }
+                stream.write_all(&last.1).await?;
+            }
             Model::Paced(events, pause) => paced(&mut stream, events, pause).await?,
         }
         buffer.clear();
@@ -58,7 +64,9 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
 /// Bytes of the request at the start of the buffer, once its head is there. Nobody here sends two at once.
 fn request_length(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(buffer.get(..head)?).ok()?.to_ascii_lowercase();
+    let text = std::str::from_utf8(buffer.get(..head)?)
+        .ok()?
+        .to_ascii_lowercase();
     let (_, rest) = text.split_once("content-length:")?;
     let body: usize = rest.lines().next()?.trim().parse().ok()?;
     Some(head + body)
@@ -73,10 +81,19 @@ enum Model {
 impl Model {
     fn of(request: &[u8]) -> Self {
         let text = String::from_utf8_lossy(request);
-        let name = text.split("\"model\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let name = text
+            .split("\"model\":\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_default();
         let mut words = name.split('-');
         let kind = words.next();
-        let mut number = || words.next().and_then(|word| word.parse::<usize>().ok()).unwrap_or(1);
+        let mut number = || {
+            words
+                .next()
+                .and_then(|word| word.parse::<usize>().ok())
+                .unwrap_or(1)
+        };
         match kind {
             Some("burst") => Self::Burst(number()),
             Some("paced") => Self::Paced(number(), Duration::from_millis(number() as u64)),
@@ -90,7 +107,11 @@ fn json() -> Vec<u8> {
         r#"{{"id":"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWx","object":"chat.completion","created":1767225600,"model":"bench","choices":[{{"index":0,"message":{{"role":"assistant","content":"{}","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop"}}],"usage":{{"prompt_tokens":200,"completion_tokens":150,"total_tokens":350,"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0}}}},"service_tier":"default","system_fingerprint":"fp_0123456789"}}"#,
         prose::text(0, 550)
     );
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 const STREAM_HEAD: &[u8] =
