@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::prose;
 
 /// Nothing in these runs takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where to send to, and with which key.
 #[derive(Clone, Debug)]

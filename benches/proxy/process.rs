@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Clock ticks per second in /proc: USER_HZ, which is 100 on every Linux that counts (proc(5)).
+/// Clock ticks per second in /proc: `USER_HZ`, which is 100 on every Linux that counts (proc(5)).
 const MICROSECONDS_PER_TICK: u64 = 10_000;
 
 /// A started program and the processes it started; all are killed when this goes.
