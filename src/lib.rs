@@ -6,6 +6,7 @@
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod rate;
 pub mod scan;
 pub mod secret;
 pub mod serve;
+pub mod store;
 pub mod text;
 pub mod upstream;
 pub mod vault;

@@ -27,7 +27,8 @@ pub struct Source {
     pub text: String,
 }
 
-/// The policies that every gateway has: names and YAML texts. A file of the same name in the policies folder takes the place of one.
+/// The policies that every gateway has: names and YAML texts. A file of the same name in the policies folder takes the
+/// place of one.
 pub const fn embedded() -> [(&'static str, &'static str); 3] {
     [
         ("default", include_str!("../../policies/default.yaml")),
@@ -204,7 +205,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         id,
         action: section.action,
         scored,
-        message: None,
+        message: section.message.clone(),
     })
 }
 

@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 
 use super::check::Case;
-use super::section::{action, filled, read_side, read_stream};
+use super::section::{action, filled, read_side, read_stream, some};
 use super::{Action, Direction, OnError, Origins, Respond};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
@@ -72,6 +72,8 @@ pub(super) struct Section {
     pub(super) origins: Origins,
     /// The last parts of rule ids that are switched on; `None` means all.
     pub(super) kinds: Option<Vec<String>>,
+    /// What to tell a client that was refused.
+    pub(super) message: Option<String>,
 }
 
 /// An entry of `topics:`.
@@ -171,6 +173,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option
     fields.unavailable(&[
         "tools", "fence", "sessions", "session", "unknown", "canary", "size",
     ]);
+    fields.optional("stream", read_stream);
     let read = File {
         extends: fields.nullable("extends", |reader, node| {
             Some((text(reader, node)?, spot(node)))
@@ -209,7 +212,6 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option
             )
             .unwrap_or_default(),
     };
-    fields.optional("stream", read_stream);
     fields.finish();
     repeated(
         reader,
@@ -277,7 +279,7 @@ fn read_topic(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Topic> {
     let pattern = fields.required("pattern", |reader, node| {
         Some((filled(reader, node)?, node.place()))
     });
-    let on = fields.optional("on", list(word(&Direction::WORDS)));
+    let on = fields.optional("on", some(word(&Direction::WORDS)));
     let action = fields.optional("action", action);
     let message = fields.optional("message", filled);
     fields.unavailable(&["words", "deny", "allow"]);
