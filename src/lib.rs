@@ -15,6 +15,7 @@ pub mod document;
 pub mod durable;
 pub mod echo;
 pub mod glob;
+pub mod guard;
 pub mod limit;
 pub mod policy;
 pub mod proxy;
