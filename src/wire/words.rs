@@ -1,12 +1,21 @@
 //! Strings that are structure rather than text: words of the protocols, types of files.
 
-/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content. With escapes in it, it counts as text.
-pub(super) fn data_url(raw: &[u8]) -> Option<&[u8]> {
+use super::json::unescape;
+
+/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
+pub(super) fn data_url(raw: &[u8]) -> Option<Vec<u8>> {
     let head = raw.get(..raw.len().min(256))?;
-    let (scheme, rest) = head.split_at_checked(5)?;
-    let comma = rest.iter().position(|byte| *byte == b',')?;
-    let mime = rest.get(..comma)?.strip_suffix(b";base64")?;
-    scheme.eq_ignore_ascii_case(b"data:").then_some(mime)
+    let comma = memchr::memchr(b',', head)?;
+    // Some writers of JSON escape each slash.
+    let head = unescape(head.get(..comma)?);
+    let mime = |head: &str| {
+        let (scheme, rest) = head.split_at_checked(5)?;
+        let mime = rest.strip_suffix(";base64")?;
+        scheme
+            .eq_ignore_ascii_case("data:")
+            .then(|| mime.as_bytes().to_vec())
+    };
+    mime(&head)
 }
 
 /// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).
