@@ -2,7 +2,10 @@
 
 use jiff::civil::{Date, date};
 use sluicegate::diagnostic::Diagnostic;
-use sluicegate::policy::{OnError, Policy, Respond, Source, compile, embedded};
+use sluicegate::guard::body::{Outcome, inspect_text};
+use sluicegate::policy::{
+    self, OnError, Policy, Report, Respond, Source, check, compile, embedded,
+};
 
 const TODAY: Date = date(2026, 1, 31);
 
@@ -230,6 +233,47 @@ fn the_shipped_policies_compile_without_warnings() {
             "{name}: every policy shows what it does"
         );
     }
+}
+
+#[test]
+fn the_shipped_policies_pass_their_own_tests() {
+    for (name, text) in embedded() {
+        let (policy, _) = compile(&source(name, text), |_| None, TODAY)
+            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let failures = failures(&policy);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
+
+/// What fails when the policy's own tests run through the guard.
+fn failures(policy: &Policy) -> Vec<String> {
+    let reports = check(policy, |direction, text| {
+        let inspection = inspect_text(direction, text.to_owned().into(), policy);
+        let output = match inspection.outcome {
+            Outcome::Clear(cleared) => String::from_utf8(cleared.into_bytes().to_vec()).ok(),
+            Outcome::Refuse(_) | Outcome::Fail(_) => None,
+        };
+        policy::Outcome {
+            verdict: inspection.verdict,
+            output,
+        }
+    });
+    let failure = |report: Report| Some(report.failure?.to_string());
+    reports.into_iter().filter_map(failure).collect()
+}
+
+#[test]
+fn a_failing_test_of_a_policy_says_why() {
+    let text = "request: {secrets: {action: redact}}\ntests:\n  - {name: a, request: \"x AKIAIOSFODNN7EXAMPLE\", expect: allow}\n  - {name: b, request: \"x AKIAIOSFODNN7EXAMPLE\", expect: redact, output: \"x [AWS]\"}\n  - {name: c, request: plain, expect: block}\n";
+    let (policy, _) = compiled(text, &[]).unwrap();
+    assert_eq!(
+        failures(&policy),
+        [
+            "p.yaml:3:5: test \"a\" ended in redact\n  expected: allow\n  help: rules that matched: secrets.aws_access_key",
+            "p.yaml:4:5: test \"b\": another text left than \"output\" says\n  help: the two differ from character 7 on",
+            "p.yaml:5:5: test \"c\" ended in allow\n  expected: block\n  help: no rule matched",
+        ]
+    );
 }
 
 #[test]
