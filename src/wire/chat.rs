@@ -1,4 +1,4 @@
-//! OpenAI chat completions, and what vLLM, OpenRouter, DeepSeek, Mistral and others add to them.
+//! OpenAI chat completions, and what vLLM, `OpenRouter`, `DeepSeek`, Mistral and others add to them.
 
 use super::body::Facts;
 use super::event::{Close, Found};

@@ -1,6 +1,6 @@
 //! Gemini: generateContent and its stream, countTokens, embedContent, batchEmbedContents.
 //!
-//! The service takes every name in camelCase and in snake_case (proto3 JSON mapping), so both are read.
+//! The service takes every name in camel case and in snake case (proto3 JSON mapping), so both are read.
 
 use super::body::Facts;
 use super::event::{Close, Found};

@@ -68,9 +68,9 @@ fn block(walk: &mut Walk<'_>, block: Value<'_>, context: Context) {
         b"type" => walk.word(value, context),
         b"source" => source(walk, value, context),
         b"content" => content(walk, value, context),
-        b"input" => walk.any(value, context.keyed()),
         b"citations" => walk.any(value, context.from(Origin::Tool)),
         b"cache_control" => walk.any(value, context),
+        // A tool's input and whatever comes later: a model reads the keys as well.
         _ => walk.any(value, context.keyed()),
     });
 }
