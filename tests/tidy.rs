@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 /// Rows of the house plan: a module imports only from rows above its own.
 const ROWS: &[&[&str]] = &[
     &["diagnostic"],
-    &["text", "document", "secret"],
+    &["text", "document", "secret", "rate", "glob"],
     &["wire", "scan"],
     &["policy"],
     &["guard"],
+    &["durable"],
+    &["durable"],
     &["auth", "limit", "vault", "audit", "telemetry"],
     &["upstream", "store"],
     &["proxy", "admin", "echo"],

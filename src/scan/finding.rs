@@ -21,7 +21,13 @@ pub enum ThreatLevel {
 
 impl ThreatLevel {
     /// All levels, mildest first.
-    pub const ALL: [Self; 5] = [Self::None, Self::Low, Self::Medium, Self::High, Self::Critical];
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
 
     /// The name in YAML, logs and metrics.
     pub const fn name(self) -> &'static str {

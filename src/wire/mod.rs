@@ -1,6 +1,35 @@
 //! The formats of LLM APIs: where their bodies and events hold text, and how to write them.
 //!
-//! Formats do not judge. They say where each string is; nothing in a body is left out by them, whatever its key.
+//! Formats do not judge. They say where each string is; nothing in a body is left out by them, whatever its key: every string
+//! value is a [`Piece`], except what no model or person reads as text, which is counted or known:
+//! - base64 of images, audio and binary files, and text given as token numbers: counted as `media`;
+//! - words of the protocol itself (`"role": "assistant"`), recognised by key and value together;
+//! - embedding vectors in base64, empty strings.
+//!
+//! Readers count what they have visited against the number of strings in the document, and refuse the body if one was missed.
+//!
+//! Keys are pieces where a model reads them: in tool definitions, schemas, tool inputs and results, and below unknown members.
+
+pub mod json;
+pub mod refusal;
+pub mod sse;
+
+mod array;
+mod body;
+mod chat;
+mod completions;
+mod context;
+mod embeddings;
+mod event;
+mod gemini;
+mod messages;
+mod path;
+mod walk;
+mod words;
+
+pub use body::{Body, Facts, read_request, read_response};
+pub use context::StreamContext;
+pub use event::{Close, Event, read_event};
 
 use crate::text::{Form, Origin, Span};
 
@@ -17,6 +46,37 @@ pub enum Api {
     Messages,
     /// Gemini generateContent and its relatives.
     Gemini,
+}
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Messages,
+        Self::Gemini,
+    ];
+
+    /// The name in logs, metrics and policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::Gemini => "gemini",
+        }
+    }
+
+    /// Whose conventions it follows.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings => Family::OpenAi,
+            Self::Messages => Family::Anthropic,
+            Self::Gemini => Family::Gemini,
+        }
+    }
 }
 
 /// Whose conventions for keys, errors and paths apply.
@@ -98,4 +158,15 @@ pub struct Usage {
     pub input: u64,
     /// Tokens written, reasoning included.
     pub output: u64,
+}
+
+impl Usage {
+    /// The use known after a later report: reports are running totals and may leave out what was said before.
+    #[must_use]
+    pub fn max(self, later: Self) -> Self {
+        Self {
+            input: self.input.max(later.input),
+            output: self.output.max(later.output),
+        }
+    }
 }

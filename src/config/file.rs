@@ -1,0 +1,229 @@
+//! The server file as written: one small function a section.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::{self, Node, Reader, boolean, byte_size, duration, integer, list, text};
+use crate::{admin, echo, proxy};
+
+use super::{Config, parse_address, provider};
+
+/// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
+///
+/// # Errors
+///
+/// Every problem in the file.
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    folder: &Path,
+    config: &mut Config,
+) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let root = document::parse(file, text)?;
+    let mut reader = Reader::new(file);
+    let read = sections(&mut reader, &root, folder, config);
+    reader.finish(read).map(|((), warnings)| warnings)
+}
+
+/// Puts a value that was read in the place of the default.
+pub(super) fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config) -> Option<()> {
+    let mut fields = reader.fields(root)?;
+    set(&mut config.listen, fields.optional("listen", address));
+    set(&mut config.insecure, fields.optional("insecure", boolean));
+    fields.optional("admin", |reader, node| {
+        operator(reader, node, &mut config.admin)
+    });
+    let relative = |reader: &mut Reader, node: &Node| path(reader, node, folder);
+    set(&mut config.data, fields.optional("data", relative));
+    config.master_key_file = fields.optional("master_key_file", relative);
+    config.policies = fields.optional("policies", relative);
+    set(&mut config.policy, fields.optional("policy", text));
+    config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
+    fields.optional("store", |reader, node| {
+        only(
+            reader,
+            node,
+            "sqlite",
+            "one gateway's keys live in its data folder",
+        )
+    });
+    fields.optional("shared", |reader, node| {
+        only(
+            reader,
+            node,
+            "memory",
+            "limits are counted within one gateway",
+        )
+    });
+    fields.optional("providers", |reader, node| {
+        provider::providers(reader, node, folder, &mut config.providers)
+    });
+    fields.optional("echo", |reader, node| {
+        built_in(reader, node, &mut config.echo)
+    });
+    if let Some(routes) = fields.optional("routes", list(provider::route)) {
+        // The file's routes come first; the built-in one for `echo*` stays behind them.
+        config.routes.splice(0..0, routes);
+    }
+    fields.optional("limits", |reader, node| {
+        limits(reader, node, &mut config.limits)
+    });
+    fields.optional("timeouts", |reader, node| {
+        timeouts(reader, node, &mut config.timeouts)
+    });
+    set(
+        &mut config.threads,
+        fields.optional("threads", integer(0..=1024)),
+    );
+    fields.finish();
+    Some(())
+}
+
+/// `ADDRESS:PORT`.
+fn address(reader: &mut Reader, node: &Node) -> Option<SocketAddr> {
+    let written = text(reader, node)?;
+    if let Ok(address) = parse_address(&written) {
+        return Some(address);
+    }
+    let problem = reader.problem(node, format!("{} is no address with a port", reader.path()));
+    reader.report(
+        problem.expected("an address and a port, such as 127.0.0.1:8080 or \"[::1]:8080\""),
+    );
+    None
+}
+
+/// A path, relative to the file's folder.
+pub(super) fn path(reader: &mut Reader, node: &Node, folder: &Path) -> Option<PathBuf> {
+    text(reader, node).map(|written| folder.join(written))
+}
+
+/// The operator's listener: its address, or a map with more.
+fn operator(reader: &mut Reader, node: &Node, admin: &mut admin::Config) -> Option<()> {
+    if !matches!(node.value, document::Value::Map(_)) {
+        set(&mut admin.listen, address(reader, node));
+        return Some(());
+    }
+    let mut fields = reader.fields(node)?;
+    set(&mut admin.listen, fields.optional("listen", address));
+    set(&mut admin.hosts, fields.optional("hosts", list(text)));
+    fields.finish();
+    Some(())
+}
+
+fn tls(reader: &mut Reader, node: &Node, folder: &Path) -> Option<proxy::tls::Config> {
+    let relative = |reader: &mut Reader, node: &Node| path(reader, node, folder);
+    let mut fields = reader.fields(node)?;
+    let cert = fields.required("cert", relative);
+    let key = fields.required("key", relative);
+    let client_ca = fields.nullable("client_ca", relative);
+    fields.finish();
+    Some(proxy::tls::Config {
+        cert: cert?,
+        key: key?,
+        client_ca,
+    })
+}
+
+fn built_in(reader: &mut Reader, node: &Node, echo: &mut echo::Config) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    set(
+        &mut echo.chunk_chars,
+        fields.optional("chunk_chars", integer(1..=100_000)),
+    );
+    set(&mut echo.pace, fields.optional("pace", duration));
+    fields.finish();
+    Some(())
+}
+
+/// A setting for which there is one choice in this version.
+fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option<()> {
+    let written = text(reader, node)?;
+    if written == choice {
+        return Some(());
+    }
+    // A URL is not repeated: it may hold a password.
+    let found = match written.split_once("://") {
+        Some((scheme @ ("postgres" | "postgresql" | "redis" | "rediss"), _)) => {
+            format!(
+                "{}: {scheme}:// is not available in this version",
+                reader.path()
+            )
+        }
+        _ => format!("{} is none of the known choices", reader.path()),
+    };
+    let problem = reader.problem(node, found).expected(choice);
+    reader.report(problem.help(format!("write {choice}, or leave the key out: {because}")));
+    None
+}
+
+fn limits(reader: &mut Reader, node: &Node, limits: &mut proxy::Limits) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    set(
+        &mut limits.max_header_bytes,
+        fields.optional("max_header_bytes", size),
+    );
+    set(
+        &mut limits.max_headers,
+        fields.optional("max_headers", integer(8..=10_000)),
+    );
+    set(
+        &mut limits.max_body_bytes,
+        fields.optional("max_body_bytes", size),
+    );
+    set(
+        &mut limits.max_response_bytes,
+        fields.optional("max_response_bytes", size),
+    );
+    set(
+        &mut limits.max_buffered_bytes,
+        fields.optional("max_buffered_bytes", size),
+    );
+    set(
+        &mut limits.max_connections,
+        fields.optional("max_connections", integer(1..=1_000_000)),
+    );
+    fields.finish();
+    Some(())
+}
+
+/// A number of bytes large enough to be of use.
+fn size(reader: &mut Reader, node: &Node) -> Option<usize> {
+    const LEAST: usize = 1024;
+    let bytes = byte_size(reader, node)?;
+    if bytes >= LEAST {
+        return Some(bytes);
+    }
+    let problem = reader.problem(node, format!("{} is {bytes}", reader.path()));
+    reader.report(problem.expected(format!("at least {LEAST}")));
+    None
+}
+
+/// A span of time that is not zero: nothing could be done within it.
+pub(super) fn span(reader: &mut Reader, node: &Node) -> Option<Duration> {
+    let span = duration(reader, node)?;
+    if !span.is_zero() {
+        return Some(span);
+    }
+    let problem = reader.problem(node, format!("{} is zero", reader.path()));
+    reader.report(problem.expected("a span of time above zero"));
+    None
+}
+
+fn timeouts(reader: &mut Reader, node: &Node, timeouts: &mut proxy::Timeouts) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    set(&mut timeouts.handshake, fields.optional("handshake", span));
+    set(&mut timeouts.head, fields.optional("head", span));
+    set(&mut timeouts.body, fields.optional("body", span));
+    set(&mut timeouts.write, fields.optional("write", span));
+    set(&mut timeouts.drain, fields.optional("drain", span));
+    fields.finish();
+    Some(())
+}

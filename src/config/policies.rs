@@ -1,0 +1,153 @@
+//! All policies of a gateway: the embedded ones, and those of the policies folder, which win.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::policy::{self, Policy, Source};
+
+/// Policies by name.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// Compiled and ready.
+    pub by_name: BTreeMap<String, Arc<Policy>>,
+    /// What is questionable but no error.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A policy file is smaller by far.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Reads and compiles all policies. `today` decides which exceptions have expired.
+///
+/// # Errors
+///
+/// Every problem of every policy.
+pub fn policies(folder: Option<&Path>, today: Date) -> Result<Policies, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let sources = sources(folder, &mut problems);
+    let mut policies = Policies::default();
+    for source in sources.values() {
+        match policy::compile(source, |name| sources.get(name).cloned(), today) {
+            Ok((policy, warnings)) => {
+                policies.warnings.extend(warnings);
+                policies
+                    .by_name
+                    .insert(policy.name.clone(), Arc::new(policy));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    // A problem of a policy that others extend is found once for each of them.
+    let mut once: Vec<Diagnostic> = Vec::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    if once.is_empty() {
+        Ok(policies)
+    } else {
+        Err(once)
+    }
+}
+
+impl Policies {
+    /// The policy of a name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none; `file` is where the name was written.
+    pub fn find(&self, name: &str, file: &str) -> Result<Arc<Policy>, Diagnostic> {
+        if let Some(policy) = self.by_name.get(name) {
+            return Ok(Arc::clone(policy));
+        }
+        let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let problem = Diagnostic::error(
+            file,
+            format!("there is no policy \"{}\"", name.escape_debug()),
+        );
+        let problem = problem.expected(known.join(", "));
+        Err(match nearest(name, known) {
+            Some(meant) => problem.help(format!("did you mean \"{meant}\"?")),
+            None => problem.help("correct the name, or the folder (--policies)"),
+        })
+    }
+}
+
+/// The texts of all policies by name.
+fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Source> {
+    let mut sources: BTreeMap<String, Source> = policy::embedded()
+        .into_iter()
+        .map(|(name, text)| {
+            let file = format!("(embedded) {name}.yaml");
+            (
+                name.to_owned(),
+                Source {
+                    name: name.to_owned(),
+                    file,
+                    text: text.to_owned(),
+                },
+            )
+        })
+        .collect();
+    let Some(folder) = folder else { return sources };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut paths: Vec<_> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+        Err(error) => {
+            let problem = Diagnostic::error(
+                folder.display().to_string(),
+                format!("the folder of policies: {error}"),
+            );
+            problems.push(
+                problem
+                    .expected("a readable folder")
+                    .help("correct --policies or the key \"policies\""),
+            );
+            return sources;
+        }
+    };
+    paths.sort();
+    let is_yaml = |path: &&std::path::PathBuf| {
+        path.extension()
+            .is_some_and(|end| end == "yaml" || end == "yml")
+    };
+    for path in paths.iter().filter(is_yaml) {
+        match source(path) {
+            Ok(source) => drop(sources.insert(source.name.clone(), source)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    sources
+}
+
+/// The text of one policy file.
+///
+/// # Errors
+///
+/// If it cannot be read as text.
+pub fn source(path: &Path) -> Result<Source, Diagnostic> {
+    let file = path.display().to_string();
+    let problem = |found: String| {
+        let problem = Diagnostic::error(&file, found);
+        problem.expected("a readable YAML file of at most 4 MiB")
+    };
+    let size = fs::metadata(path)
+        .map_err(|error| problem(format!("the policy cannot be read: {error}")))?
+        .len();
+    if size > MAX_FILE_BYTES {
+        return Err(problem(format!("the file has {size} bytes")));
+    }
+    let text = fs::read_to_string(path)
+        .map_err(|error| problem(format!("the policy cannot be read: {error}")))?;
+    let name = path
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Ok(Source { name, file, text })
+}

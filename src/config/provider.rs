@@ -1,0 +1,293 @@
+//! Providers and routes: the built-in ones, and those of the server file.
+//!
+//! The file adds to the built-in providers. A provider of the same name keeps what the file does not say; `null` removes it.
+
+use std::path::Path;
+
+use crate::document::{Key, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::proxy::route::Route;
+use crate::upstream::{Credential, Provider, Timeouts};
+use crate::wire::Family;
+
+use super::file::{path, set, span};
+
+/// The providers that every gateway knows: their credentials are the vault's entries of the same names.
+pub(super) fn built_in() -> Vec<Provider> {
+    [
+        ("openai", Family::OpenAi, "https://api.openai.com"),
+        ("anthropic", Family::Anthropic, "https://api.anthropic.com"),
+        (
+            "gemini",
+            Family::Gemini,
+            "https://generativelanguage.googleapis.com",
+        ),
+    ]
+    .into_iter()
+    .map(|(name, family, base_url)| Provider {
+        name: name.to_owned(),
+        family,
+        base_url: base_url.to_owned(),
+        credential: Credential::Vault(name.to_owned()),
+        ..Provider::default()
+    })
+    .collect()
+}
+
+/// Models named `echo…` are answered by the gateway itself.
+pub(super) fn built_in_routes() -> Vec<Route> {
+    vec![Route {
+        model: "echo*".to_owned(),
+        providers: vec![ECHO.to_owned()],
+    }]
+}
+
+/// The name of the provider that is part of the gateway.
+pub(super) const ECHO: &str = "echo";
+
+/// Names that would hide paths of the gateway's own.
+const RESERVED: [&str; 4] = [ECHO, "sluicegate", "v1", "v1beta"];
+
+/// The names of the families in YAML.
+pub(super) const FAMILIES: [(&str, Family); 3] = [
+    ("openai", Family::OpenAi),
+    ("anthropic", Family::Anthropic),
+    ("gemini", Family::Gemini),
+];
+
+/// Reads the map of providers into those there are.
+pub(super) fn providers(
+    reader: &mut Reader,
+    node: &Node,
+    folder: &Path,
+    known: &mut Vec<Provider>,
+) -> Option<()> {
+    let read = |reader: &mut Reader, key: &Key, node: &Node| {
+        named(reader, key)?;
+        let old = known.iter().find(|provider| provider.name == key.name);
+        if node.value == Value::Null {
+            return Some(None);
+        }
+        provider(reader, node, folder, old.cloned(), &key.name).map(Some)
+    };
+    for (key, provider) in crate::document::map(read)(reader, node)? {
+        let place = known.iter().position(|provider| provider.name == key.name);
+        match (place.and_then(|place| known.get_mut(place)), provider) {
+            (Some(old), Some(new)) => *old = new,
+            (None, Some(new)) => known.push(new),
+            (_, None) => known.retain(|provider| provider.name != key.name),
+        }
+    }
+    Some(())
+}
+
+/// Reports a name that cannot stand in a path.
+fn named(reader: &mut Reader, key: &Key) -> Option<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+    let place = Node {
+        value: Value::Null,
+        line: key.line,
+        column: key.column,
+    };
+    if key.name.is_empty() || key.name.len() > 64 || !key.name.chars().all(plain) {
+        let problem = reader.problem(&place, "a provider's name that cannot stand in a path");
+        reader.report(problem.expected("lower-case letters, digits, - and _, at most 64"));
+        return None;
+    }
+    if RESERVED.contains(&key.name.as_str()) {
+        let problem = reader.problem(
+            &place,
+            format!("the provider name \"{}\" is taken by the gateway", key.name),
+        );
+        reader.report(
+            problem.help(
+                "choose another name; the key \"echo\" at the top sets the built-in provider",
+            ),
+        );
+        return None;
+    }
+    Some(())
+}
+
+/// Reads one provider; `old` is the built-in one of the same name.
+fn provider(
+    reader: &mut Reader,
+    node: &Node,
+    folder: &Path,
+    old: Option<Provider>,
+    name: &str,
+) -> Option<Provider> {
+    let mut fields = reader.fields(node)?;
+    fields.unavailable(&["retries", "websocket", "http2", "region", "headers"]);
+    let complete = old.is_some();
+    let mut provider = old.unwrap_or_else(|| Provider {
+        name: name.to_owned(),
+        credential: Credential::Vault(name.to_owned()),
+        ..Provider::default()
+    });
+    if complete {
+        set(
+            &mut provider.family,
+            fields.optional("api", word(&FAMILIES)),
+        );
+        set(
+            &mut provider.base_url,
+            fields.optional("base_url", base_url),
+        );
+    } else {
+        set(
+            &mut provider.family,
+            fields.required("api", word(&FAMILIES)),
+        );
+        set(
+            &mut provider.base_url,
+            fields.required("base_url", base_url),
+        );
+    }
+    let credential = fields.optional("credential", |reader, node| {
+        credential(reader, node, folder)
+    });
+    set(&mut provider.credential, credential);
+    set(
+        &mut provider.allow_private,
+        fields.optional("allow_private", boolean),
+    );
+    provider.ca = fields
+        .nullable("ca", |reader, node| path(reader, node, folder))
+        .or(provider.ca);
+    set(
+        &mut provider.unscanned_paths,
+        fields.optional("unscanned_paths", list(unscanned_path)),
+    );
+    fields.optional("timeouts", |reader, node| {
+        timeouts(reader, node, &mut provider.timeouts)
+    });
+    set(
+        &mut provider.max_idle,
+        fields.optional("max_idle", integer(0..=10_000)),
+    );
+    set(
+        &mut provider.idle_timeout,
+        fields.optional("idle_timeout", span),
+    );
+    fields.finish();
+    Some(provider)
+}
+
+fn timeouts(reader: &mut Reader, node: &Node, timeouts: &mut Timeouts) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    set(&mut timeouts.connect, fields.optional("connect", span));
+    set(
+        &mut timeouts.first_byte,
+        fields.optional("first_byte", span),
+    );
+    set(
+        &mut timeouts.between_chunks,
+        fields.optional("between_chunks", span),
+    );
+    set(&mut timeouts.whole, fields.optional("whole", span));
+    fields.finish();
+    Some(())
+}
+
+/// `https://host[:port][/prefix]`. What is wrong is named without repeating the value: it may hold a password.
+fn base_url(reader: &mut Reader, node: &Node) -> Option<String> {
+    let written = text(reader, node)?;
+    let trimmed = written.trim_end_matches('/');
+    let wrong = match trimmed.parse::<http::Uri>() {
+        Err(_) => Some(("is no URL", "write it as https://host[:port][/prefix]")),
+        Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => {
+            Some(("has no scheme http or https", "begin it with https://"))
+        }
+        Ok(uri)
+            if uri.authority().is_none_or(|authority| {
+                authority.as_str().contains('@') || authority.host().is_empty()
+            }) =>
+        {
+            Some((
+                "has a user name or no host",
+                "keep secrets in the vault: sluicegate vault set NAME",
+            ))
+        }
+        Ok(uri) if uri.query().is_some() || written.contains('#') => Some((
+            "has a query or a fragment",
+            "end it after the host or the path prefix",
+        )),
+        Ok(uri) if uri.path().ends_with("/v1") || uri.path().ends_with("/v1beta") => Some((
+            "ends in the API's version",
+            "leave /v1 out: the clients' paths bring it",
+        )),
+        Ok(_) => None,
+    };
+    let Some((found, help)) = wrong else {
+        return Some(trimmed.to_owned());
+    };
+    let problem = reader.problem(node, format!("{} {found}", reader.path()));
+    reader.report(problem.expected("https://host[:port][/prefix]").help(help));
+    None
+}
+
+fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credential> {
+    let written = text(reader, node)?;
+    let name = |rest: &str| {
+        !rest.is_empty()
+            && rest
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    match written.split_once(':') {
+        None if written == "none" => Some(Credential::None),
+        Some(("vault", entry)) if name(entry) => Some(Credential::Vault(entry.to_owned())),
+        Some(("env", variable)) if name(variable) => {
+            Some(Credential::Environment(variable.to_owned()))
+        }
+        Some(("file", file)) if !file.is_empty() => Some(Credential::File(folder.join(file))),
+        _ => {
+            // The value is not repeated: it may well be the secret itself.
+            let problem = reader.problem(
+                node,
+                format!(
+                    "{} says no place that a credential can come from",
+                    reader.path()
+                ),
+            );
+            let problem = problem.expected("vault:NAME, env:VARIABLE, file:PATH or none");
+            reader.report(
+                problem.help("keep the secret out of this file: sluicegate vault set NAME"),
+            );
+            None
+        }
+    }
+}
+
+fn unscanned_path(reader: &mut Reader, node: &Node) -> Option<String> {
+    let written = text(reader, node)?;
+    let star = written
+        .find('*')
+        .is_none_or(|place| place + 1 == written.len());
+    if written.starts_with('/')
+        && written.len() > 1
+        && written != "/*"
+        && star
+        && !written.contains(['?', '#', ' '])
+    {
+        return Some(written);
+    }
+    let problem = reader.problem(
+        node,
+        format!("{} is no path below the provider", reader.path()),
+    );
+    reader.report(problem.expected("a path such as /v1/files, with * at its end at most"));
+    None
+}
+
+/// Reads one route.
+pub(super) fn route(reader: &mut Reader, node: &Node) -> Option<Route> {
+    let mut fields = reader.fields(node)?;
+    let model = fields.required("model", text);
+    let providers = fields.required("providers", list(text));
+    fields.finish();
+    Some(Route {
+        model: model?,
+        providers: providers?,
+    })
+}

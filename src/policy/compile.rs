@@ -1,0 +1,278 @@
+//! From policy files to a [`Policy`], or every problem they have.
+
+use std::borrow::Cow;
+
+use jiff::civil::Date;
+
+use super::file::{Exception, File, SideFile, Topic};
+use super::{Action, Direction, Policy, Scored, Side, Treatment};
+use crate::diagnostic::{Diagnostic, Severity, nearest};
+use crate::scan::engine::{Engine, Unsupported};
+use crate::scan::{self, Rule, Scanner};
+
+/// The most policies that may extend one another in a row.
+const MAX_PARENTS: usize = 8;
+
+/// What a refused client is told where the policy has no text of its own.
+const MESSAGE: &str = "This was stopped by the gateway's policy.";
+
+/// A policy file that has been read from where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The policy's name: that of its file, without the ending.
+    pub name: String,
+    /// The file as the user knows it, for messages.
+    pub file: String,
+    /// The YAML text.
+    pub text: String,
+}
+
+/// The policies that every gateway has: names and YAML texts. A file of the same name in the policies folder takes the
+/// place of one.
+pub const fn embedded() -> [(&'static str, &'static str); 3] {
+    [
+        ("default", include_str!("../../policies/default.yaml")),
+        ("strict", include_str!("../../policies/strict.yaml")),
+        ("observe", include_str!("../../policies/observe.yaml")),
+    ]
+}
+
+/// Compiles a policy and says what to be warned of. `load` finds the policy that another one extends; `today` decides which
+/// exceptions have expired.
+///
+/// # Errors
+/// Every problem of the file, or of a file it extends, or of all of them together.
+pub fn compile(
+    source: &Source,
+    load: impl Fn(&str) -> Option<Source>,
+    today: Date,
+) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (file, mut problems) = read_chain(source, load)?;
+    let exceptions = valid_exceptions(&file, today, &mut problems);
+    let request = compile_side(&file, Direction::Request, &exceptions);
+    let response = compile_side(&file, Direction::Response, &exceptions);
+    let failed = problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    let (request, response) = match (request, response) {
+        (Ok(request), Ok(response)) if !failed => (request, response),
+        (request, response) => {
+            for rule in [request.err(), response.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                let problem = unusable(&rule, &file.topics, source);
+                // A topic on both sides has the same problem twice.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            return Err(problems);
+        }
+    };
+    if request.treatments.is_empty() && response.treatments.is_empty() {
+        let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
+        let help = "add a section such as secrets under request or response";
+        problems.push(problem.help(help).warning());
+    }
+    let policy = Policy {
+        name: source.name.clone(),
+        description: file.description.unwrap_or_default(),
+        on_error: file.on_error.unwrap_or_default(),
+        respond: file.respond.unwrap_or_default(),
+        message: file.message.unwrap_or_else(|| MESSAGE.to_owned()),
+        observe: file.observe.unwrap_or(false),
+        request,
+        response,
+        cases: file.tests,
+    };
+    Ok((policy, problems))
+}
+
+/// Compiles what a file says about one direction.
+fn compile_side(
+    file: &File,
+    direction: Direction,
+    exceptions: &[(String, String)],
+) -> Result<Side, Vec<Unsupported>> {
+    let written = match direction {
+        Direction::Request => &file.request,
+        Direction::Response => &file.response,
+    };
+    let observe = file.observe.unwrap_or(false);
+    let (rules, treatments) = rules(written, &file.topics, direction);
+    let holds = treatments
+        .iter()
+        .map(|treatment| treatment.action.interferes() && !observe);
+    let engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    Ok(Side {
+        engine,
+        treatments,
+        exceptions: exceptions.to_vec(),
+        observe,
+    })
+}
+
+/// Reads a file and those it extends into one.
+fn read_chain(
+    source: &Source,
+    load: impl Fn(&str) -> Option<Source>,
+) -> Result<(File, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (mut file, mut warnings) = File::read(&source.name, &source.file, &source.text)?;
+    let mut names = vec![source.name.clone()];
+    while let Some((name, spot)) = file.extends.take() {
+        if names.contains(&name) {
+            names.push(name);
+            let problem = spot.error(format!(
+                "policies that extend each other: {}",
+                names.join(", ")
+            ));
+            return Err(vec![problem.help("let one of them stand by itself")]);
+        }
+        if names.len() > MAX_PARENTS {
+            let problem = spot.error("too many policies that extend one another");
+            return Err(vec![problem.expected(format!("at most {MAX_PARENTS}"))]);
+        }
+        let Some(parent) = load(&name) else {
+            let problem = spot.error("extends a policy that does not exist");
+            let help = "add its file to the policies folder, or name default, strict or observe";
+            return Err(vec![problem.expected("the name of a policy").help(help)]);
+        };
+        let (parent, more) = File::read(&parent.name, &parent.file, &parent.text)?;
+        warnings.extend(more);
+        names.push(name);
+        file.inherit(parent);
+    }
+    Ok((file, warnings))
+}
+
+/// The rules that a side has switched on, and what is done about each.
+fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>, Vec<Treatment>) {
+    let built_in = scan::rules().into_iter().filter_map(|rule| {
+        let treatment = treatment(side, &rule)?;
+        Some((rule, treatment))
+    });
+    let own = topics
+        .iter()
+        .filter(|topic| topic.on.contains(&direction))
+        .map(|topic| {
+            let rule = topic.rule();
+            let treatment = Treatment {
+                id: rule.id.clone(),
+                action: topic.action,
+                scored: None,
+                message: topic.message.clone(),
+            };
+            (rule, treatment)
+        });
+    built_in
+        .chain(own)
+        .filter(|(_, treatment)| treatment.action > Action::Allow)
+        .unzip()
+}
+
+/// What a side does about a built-in rule; `None` if nothing switches it on.
+fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
+    let id = rule.id.clone();
+    // An action of the rule's own is meant for the rule by itself, whatever its score.
+    if let Some(action) = side.rule(&rule.id) {
+        return Some(Treatment {
+            id,
+            action,
+            scored: None,
+            message: None,
+        });
+    }
+    let section = side.section(rule.scanner)?;
+    if let Some(kinds) = &section.kinds
+        && !kinds.iter().any(|kind| {
+            rule.id
+                .split_once('.')
+                .is_some_and(|(_, last)| last == kind)
+        })
+    {
+        return None;
+    }
+    let scored = match rule.scanner {
+        Scanner::Injection => Some(Scored {
+            score: rule.score,
+            level: section.level,
+            origins: section.origins,
+        }),
+        Scanner::Secrets | Scanner::Pii | Scanner::Topic => None,
+    };
+    Some(Treatment {
+        id,
+        action: section.action,
+        scored,
+        message: section.message.clone(),
+    })
+}
+
+impl Topic {
+    fn id(&self) -> String {
+        format!("{}.{}", Scanner::Topic, self.id)
+    }
+
+    fn rule(&self) -> Rule {
+        Rule {
+            id: Cow::Owned(self.id()),
+            scanner: Scanner::Topic,
+            category: "topic",
+            label: Cow::Owned(self.id.to_ascii_uppercase()),
+            score: 0,
+            pattern: Cow::Owned(self.pattern.clone()),
+            check: None,
+            summary: Cow::Borrowed("a topic of the policy"),
+        }
+    }
+}
+
+/// The exceptions in force. One that has expired is a warning; one for a rule that does not exist is an error.
+fn valid_exceptions(
+    file: &File,
+    today: Date,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<(String, String)> {
+    let mut known: Vec<Cow<'_, str>> = scan::rules().into_iter().map(|rule| rule.id).collect();
+    known.extend(file.topics.iter().map(|topic| Cow::Owned(topic.id())));
+    let mut valid = Vec::new();
+    for Exception {
+        rule,
+        text,
+        until,
+        spot,
+    } in &file.exceptions
+    {
+        if !known.iter().any(|id| id == rule) {
+            let mut problem = spot.error("an exception from a rule that does not exist");
+            if let Some(meant) = nearest(rule, known.iter().map(Cow::as_ref)) {
+                problem = problem.help(format!("did you mean \"{meant}\"?"));
+            }
+            problems.push(problem);
+        } else if let Some(until) = until.filter(|until| *until < today) {
+            let problem = spot
+                .error(format!("the exception from {rule} expired after {until}"))
+                .warning();
+            problems
+                .push(problem.help("it has no effect any more: remove it, or set a later date"));
+        } else {
+            valid.push((rule.clone(), text.clone()));
+        }
+    }
+    valid
+}
+
+/// A rule that the engine cannot run, at the place of its pattern.
+fn unusable(rule: &Unsupported, topics: &[Topic], source: &Source) -> Diagnostic {
+    let found = format!(
+        "the pattern of {} cannot be used: {}",
+        rule.rule, rule.reason
+    );
+    let problem = match topics.iter().find(|topic| topic.id() == rule.rule) {
+        Some(topic) => topic.pattern_spot.error(found),
+        None => Diagnostic::error(&source.file, found),
+    };
+    problem.help(&rule.help)
+}

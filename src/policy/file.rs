@@ -1,0 +1,370 @@
+//! A policy as written: its YAML read into plain values, every key accounted for.
+//!
+//! What only a later version can do is refused by name: a setting that nothing acts on would look as if it were in force.
+
+use jiff::civil::Date;
+
+use super::check::Case;
+use super::section::{action, filled, read_side, read_stream, some};
+use super::{Action, Direction, OnError, Origins, Respond};
+use crate::diagnostic::Diagnostic;
+use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::scan::Scanner;
+use crate::scan::finding::ThreatLevel;
+
+/// The newest `version` of the format that this program knows.
+pub const VERSION: u32 = 1;
+
+/// A place in a policy file, for problems that only show when all files are put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Spot {
+    /// An error at this place.
+    pub(super) fn error(&self, found: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(&self.file, found).at(self.line, self.column)
+    }
+
+    fn of(reader: &Reader, node: &Node) -> Self {
+        Self {
+            file: reader.file().to_owned(),
+            line: node.line,
+            column: node.column,
+        }
+    }
+
+    /// Another place of the same file.
+    fn moved(&self, (line, column): (usize, usize)) -> Self {
+        Self {
+            file: self.file.clone(),
+            line,
+            column,
+        }
+    }
+}
+
+/// One policy file. `None` is what its parent, or else the default, decides.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) extends: Option<(String, Spot)>,
+    pub(super) description: Option<String>,
+    pub(super) on_error: Option<OnError>,
+    pub(super) respond: Option<Respond>,
+    pub(super) message: Option<String>,
+    pub(super) observe: Option<bool>,
+    pub(super) request: SideFile,
+    pub(super) response: SideFile,
+    pub(super) topics: Vec<Topic>,
+    pub(super) exceptions: Vec<Exception>,
+    pub(super) tests: Vec<Case>,
+}
+
+/// `request:` or `response:`.
+#[derive(Debug, Default)]
+pub(super) struct SideFile {
+    pub(super) sections: Vec<(Scanner, Section)>,
+    pub(super) rules: Vec<(String, Action)>,
+}
+
+/// What one scanner is to do.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) action: Action,
+    /// The level from which scored rules act.
+    pub(super) level: ThreatLevel,
+    /// Whose text counts.
+    pub(super) origins: Origins,
+    /// The last parts of rule ids that are switched on; `None` means all.
+    pub(super) kinds: Option<Vec<String>>,
+    /// What to tell a client that was refused.
+    pub(super) message: Option<String>,
+}
+
+/// An entry of `topics:`.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) id: String,
+    pub(super) pattern: String,
+    pub(super) on: Vec<Direction>,
+    pub(super) action: Action,
+    pub(super) message: Option<String>,
+    /// Of the entry.
+    pub(super) spot: Spot,
+    pub(super) pattern_spot: Spot,
+}
+
+/// An entry of `exceptions:`.
+#[derive(Debug)]
+pub(super) struct Exception {
+    pub(super) rule: String,
+    pub(super) text: String,
+    pub(super) until: Option<Date>,
+    pub(super) spot: Spot,
+}
+
+impl File {
+    /// Reads the policy called `name`.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub(super) fn read(
+        name: &str,
+        file: &str,
+        text: &str,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let root = document::parse(file, text)?;
+        let mut reader = Reader::new(file);
+        let value = read_file(&mut reader, &root, name);
+        reader.finish(value)
+    }
+
+    /// Takes from `parent` what this file leaves open. Topics of the same id, sections and rules are taken from this file;
+    /// a parent's tests stay with the parent, since this file may well decide otherwise.
+    pub(super) fn inherit(&mut self, parent: Self) {
+        self.extends = parent.extends;
+        self.on_error = self.on_error.or(parent.on_error);
+        self.respond = self.respond.or(parent.respond);
+        self.message = self.message.take().or(parent.message);
+        self.observe = self.observe.or(parent.observe);
+        self.request.inherit(parent.request);
+        self.response.inherit(parent.response);
+        let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
+        let mut topics: Vec<Topic> = parent.topics.into_iter().filter(new).collect();
+        topics.append(&mut self.topics);
+        self.topics = topics;
+        self.exceptions.extend(parent.exceptions);
+    }
+}
+
+impl SideFile {
+    /// The section of a scanner, if it is switched on or off at all.
+    pub(super) fn section(&self, scanner: Scanner) -> Option<&Section> {
+        let mut sections = self.sections.iter();
+        sections
+            .find(|(own, _)| *own == scanner)
+            .map(|(_, section)| section)
+    }
+
+    /// The action that a rule has of its own.
+    pub(super) fn rule(&self, id: &str) -> Option<Action> {
+        let mut rules = self.rules.iter();
+        rules.find(|(own, _)| own == id).map(|(_, action)| *action)
+    }
+
+    fn inherit(&mut self, parent: Self) {
+        for (scanner, section) in parent.sections {
+            if self.section(scanner).is_none() {
+                self.sections.push((scanner, section));
+            }
+        }
+        for (id, action) in parent.rules {
+            if self.rule(&id).is_none() {
+                self.rules.push((id, action));
+            }
+        }
+    }
+}
+
+fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
+    let mut fields = reader.fields(root)?;
+    fields.optional("version", version);
+    fields.nullable("name", |reader, node| same_name(reader, node, name));
+    fields.unavailable(&[
+        "tools", "fence", "sessions", "session", "unknown", "canary", "size",
+    ]);
+    fields.optional("stream", read_stream);
+    let read = File {
+        extends: fields.nullable("extends", |reader, node| {
+            Some((text(reader, node)?, Spot::of(reader, node)))
+        }),
+        description: fields.nullable("description", text),
+        on_error: fields.optional("on_error", word(&OnError::WORDS)),
+        respond: fields.optional("respond", word(&Respond::WORDS)),
+        message: fields.optional("message", filled),
+        observe: fields.optional("observe", boolean),
+        request: fields
+            .optional("request", |reader, node| {
+                read_side(reader, node, Direction::Request)
+            })
+            .unwrap_or_default(),
+        response: fields
+            .optional("response", |reader, node| {
+                read_side(reader, node, Direction::Response)
+            })
+            .unwrap_or_default(),
+        topics: fields
+            .optional("topics", list(read_topic))
+            .unwrap_or_default(),
+        exceptions: fields
+            .optional("exceptions", list(read_exception))
+            .unwrap_or_default(),
+        tests: fields
+            .optional("tests", list(read_test))
+            .unwrap_or_default(),
+    };
+    fields.finish();
+    repeated(
+        reader,
+        "topic",
+        read.topics.iter().map(|topic| (&topic.id, &topic.spot)),
+    );
+    repeated(
+        reader,
+        "test",
+        read.tests.iter().map(|case| (&case.name, &case.spot)),
+    );
+    Some(read)
+}
+
+/// A version beyond ours makes unknown keys warnings, so that one file can serve gateways of both versions.
+fn version(reader: &mut Reader, node: &Node) -> Option<()> {
+    let version = integer(1..=u32::MAX)(reader, node)?;
+    if version > VERSION {
+        reader.lenient = true;
+        let problem = reader.problem(node, format!("the policy is written for version {version}"));
+        let problem = problem.expected(format!("version {VERSION} or older"));
+        reader.report(
+            problem
+                .help("keys that this program does not know have no effect")
+                .warning(),
+        );
+    }
+    Some(())
+}
+
+fn same_name(reader: &mut Reader, node: &Node, name: &str) -> Option<()> {
+    let written = text(reader, node)?;
+    if written != name {
+        let problem = reader.problem(node, "the policy's name is not that of its file");
+        reader.report(
+            problem
+                .expected(format!("\"{name}\""))
+                .help("keys and settings choose a policy by its file's name"),
+        );
+    }
+    Some(())
+}
+
+/// Two entries of one name could not be told apart in logs.
+fn repeated<'f>(
+    reader: &mut Reader,
+    what: &str,
+    names: impl Iterator<Item = (&'f String, &'f Spot)>,
+) {
+    let mut seen: Vec<&String> = Vec::new();
+    for (name, spot) in names {
+        if seen.contains(&name) {
+            reader.report(
+                spot.error(format!("a second {what} of this name"))
+                    .help("give each its own"),
+            );
+        }
+        seen.push(name);
+    }
+}
+
+fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
+    let spot = Spot::of(reader, node);
+    let mut fields = reader.fields(node)?;
+    let id = fields.required("id", topic_id);
+    let pattern = fields.required("pattern", |reader, node| {
+        Some((filled(reader, node)?, node.place()))
+    });
+    let on = fields.optional("on", some(word(&Direction::WORDS)));
+    let action = fields.optional("action", action);
+    let message = fields.optional("message", filled);
+    fields.unavailable(&["words", "deny", "allow"]);
+    fields.finish();
+    let (pattern, place) = pattern?;
+    Some(Topic {
+        id: id?,
+        pattern,
+        on: on.unwrap_or_else(|| vec![Direction::Request, Direction::Response]),
+        action: action.unwrap_or(Action::Block),
+        message,
+        pattern_spot: spot.moved(place),
+        spot,
+    })
+}
+
+/// A topic's id becomes part of a rule id and, in capitals, its placeholder.
+fn topic_id(reader: &mut Reader, node: &Node) -> Option<String> {
+    let id = text(reader, node)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if id.is_empty() || id.len() > 40 || !id.bytes().all(plain) {
+        let problem = reader.problem(node, format!("{} cannot name a rule", reader.path()));
+        reader.report(problem.expected("1 to 40 lower-case letters, digits and \"_\""));
+        return None;
+    }
+    Some(id)
+}
+
+fn read_exception(reader: &mut Reader, node: &Node) -> Option<Exception> {
+    let spot = Spot::of(reader, node);
+    let mut fields = reader.fields(node)?;
+    let rule = fields.required("rule", |reader, node| {
+        Some((text(reader, node)?, node.place()))
+    });
+    let text = fields.required("text", filled);
+    // Only people read the reason; it is required because nobody remembers it a year later.
+    fields.required("reason", filled);
+    let until = fields.nullable("until", date);
+    fields.finish();
+    let (rule, place) = rule?;
+    Some(Exception {
+        rule,
+        text: text?,
+        until,
+        spot: spot.moved(place),
+    })
+}
+
+/// A day as in RFC 3339, `2027-12-31`.
+fn date(reader: &mut Reader, node: &Node) -> Option<Date> {
+    let date = if let Value::Str(text) = &node.value {
+        text.parse().ok()
+    } else {
+        None
+    };
+    if date.is_none() {
+        reader.mismatch(node, "a date: 2027-12-31");
+    }
+    date
+}
+
+fn read_test(reader: &mut Reader, node: &Node) -> Option<Case> {
+    let spot = Spot::of(reader, node);
+    let mut fields = reader.fields(node)?;
+    let name = fields.required("name", filled);
+    let request = fields.optional("request", text);
+    let response = fields.optional("response", text);
+    let expect = fields.required("expect", action);
+    let output = fields.optional("output", text);
+    fields.finish();
+    let (direction, text) = match (request, response) {
+        (Some(text), None) => (Direction::Request, text),
+        (None, Some(text)) => (Direction::Response, text),
+        (Some(_), Some(_)) | (None, None) => {
+            let problem = reader.problem(node, "a test without exactly one text");
+            reader.report(problem.expected("either request or response"));
+            return None;
+        }
+    };
+    let (name, expect) = (name?, expect?);
+    if output.is_some() && expect == Action::Block {
+        let problem = reader.problem(node, "an output of a test that expects block");
+        reader.report(problem.help("nothing leaves when a text is blocked: remove output"));
+    }
+    Some(Case {
+        name,
+        direction,
+        text,
+        expect,
+        output,
+        spot,
+    })
+}

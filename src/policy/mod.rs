@@ -1,0 +1,431 @@
+//! The operator's decision about findings: policies as written, as compiled, and what they say about each finding.
+//!
+//! A policy is compiled once and shared; a [`Tally`] is the running sum of one side of one exchange. Policies know
+//! nothing of formats or transport: the guard hands them findings and does what they answer.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod check;
+mod compile;
+mod file;
+mod section;
+mod verdict;
+
+use std::borrow::Cow;
+
+use crate::scan::engine::Engine;
+use crate::scan::finding::{Finding, ThreatLevel};
+use crate::text::Origin;
+pub use check::{Case, Outcome, Report, check};
+pub use compile::{Source, compile, embedded};
+pub use file::VERSION;
+pub use verdict::{Action, Cause, Matched, Verdict};
+
+/// A compiled policy: immutable, shared by all exchanges it applies to.
+#[derive(Debug)]
+pub struct Policy {
+    /// The name that keys and settings choose it by.
+    pub name: String,
+    /// What it is for, in its author's words; may be empty.
+    pub description: String,
+    /// What happens where a text cannot be judged.
+    pub on_error: OnError,
+    /// How a client learns of a refusal.
+    pub respond: Respond,
+    /// What a refused client is told where the rule has no text of its own.
+    pub message: String,
+    /// Everything is decided and recorded, nothing enforced.
+    pub observe: bool,
+    /// What goes up.
+    pub request: Side,
+    /// What comes back.
+    pub response: Side,
+    /// Its own test cases.
+    pub cases: Vec<Case>,
+}
+
+impl Policy {
+    /// The side for a direction.
+    pub const fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Response => &self.response,
+        }
+    }
+}
+
+/// Which way a text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From a client to a model.
+    Request,
+    /// From a model to a client.
+    Response,
+}
+
+impl Direction {
+    const WORDS: [(&'static str, Self); 2] =
+        [("request", Self::Request), ("response", Self::Response)];
+}
+
+/// What happens where a text cannot be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It is refused.
+    #[default]
+    Block,
+    /// It passes unjudged, which is recorded.
+    Allow,
+}
+
+impl OnError {
+    const WORDS: [(&'static str, Self); 2] = [("block", Self::Block), ("allow", Self::Allow)];
+}
+
+/// How a client learns of a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Respond {
+    /// By the error shape of its API.
+    #[default]
+    Error,
+    /// By a message of the assistant.
+    Message,
+}
+
+impl Respond {
+    const WORDS: [(&'static str, Self); 2] = [("error", Self::Error), ("message", Self::Message)];
+}
+
+/// What a policy looks for in one direction, and what it does about it.
+#[derive(Debug)]
+pub struct Side {
+    /// Finds the rules that this side has switched on; those that do not interfere hold nothing back.
+    pub engine: Engine,
+    /// By rule index of the engine.
+    treatments: Vec<Treatment>,
+    /// Matches that mean nothing: rule ids and texts.
+    exceptions: Vec<(String, String)>,
+    observe: bool,
+}
+
+/// What is done about one rule's matches.
+#[derive(Clone, Debug)]
+struct Treatment {
+    id: Cow<'static, str>,
+    action: Action,
+    /// `None`: each match acts by itself.
+    scored: Option<Scored>,
+    message: Option<String>,
+}
+
+/// How a scored rule acts: together with all others of its side.
+#[derive(Clone, Copy, Debug)]
+struct Scored {
+    /// What the rule adds to the sum, once.
+    score: u32,
+    /// The sum's level from which the rule acts; below, its matches are logged.
+    level: ThreatLevel,
+    /// Whose text counts; matches in others' are logged.
+    origins: Origins,
+}
+
+/// For a finding of another engine, which no caller has: refused rather than let through.
+static FOREIGN: Treatment = Treatment {
+    id: Cow::Borrowed("policy.foreign_finding"),
+    action: Action::Block,
+    scored: None,
+    message: None,
+};
+
+/// A set of origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Origins(u8);
+
+impl Origins {
+    const ALL: Self = Self(u8::MAX);
+
+    const fn bit(origin: Origin) -> u8 {
+        match origin {
+            Origin::System => 1,
+            Origin::User => 2,
+            Origin::Assistant => 4,
+            Origin::Tool => 8,
+        }
+    }
+
+    const fn contains(self, origin: Origin) -> bool {
+        self.0 & Self::bit(origin) != 0
+    }
+}
+
+impl FromIterator<Origin> for Origins {
+    fn from_iter<I: IntoIterator<Item = Origin>>(origins: I) -> Self {
+        Self(
+            origins
+                .into_iter()
+                .fold(0, |set, origin| set | Self::bit(origin)),
+        )
+    }
+}
+
+/// The findings of one side of one exchange so far, and what they came to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    verdict: Verdict,
+    score: u32,
+    /// Rules whose score is in the sum, as positions in `verdict.rules`.
+    summed: Vec<usize>,
+}
+
+impl Tally {
+    /// Before the first finding.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a finding and says what is to be done about it now. `matched` is the text it matched, which is only compared
+    /// with the policy's exceptions. Where a policy observes, the answer is never stricter than [`Action::Log`].
+    pub fn add(&mut self, side: &Side, finding: &Finding, matched: &str, origin: Origin) -> Action {
+        let treatment = side
+            .treatments
+            .get(usize::from(finding.rule.0))
+            .unwrap_or(&FOREIGN);
+        if side.excepts(&treatment.id, matched) {
+            return Action::Allow;
+        }
+        let position = self.count(treatment, finding.continues);
+        let would = match treatment.scored {
+            None => treatment.action,
+            Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
+            Some(scored) => {
+                if !self.summed.contains(&position) {
+                    self.summed.push(position);
+                    self.score = self.score.saturating_add(scored.score);
+                    self.verdict.level = ThreatLevel::from_score(self.score);
+                }
+                let reached = self.verdict.level >= scored.level;
+                if reached {
+                    treatment.action
+                } else {
+                    treatment.action.min(Action::Log)
+                }
+            }
+        };
+        if would > self.verdict.would && would.interferes() {
+            let rule = treatment.id.clone();
+            self.verdict.cause = Some(Cause {
+                rule,
+                message: treatment.message.clone(),
+            });
+        }
+        let action = if side.observe {
+            would.min(Action::Log)
+        } else {
+            would
+        };
+        self.verdict.would = self.verdict.would.max(would);
+        self.verdict.action = self.verdict.action.max(action);
+        action
+    }
+
+    /// What all findings so far came to.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
+    fn count(&mut self, treatment: &Treatment, continues: bool) -> usize {
+        let rules = &mut self.verdict.rules;
+        let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
+            rules.push(Matched {
+                id: treatment.id.clone(),
+                count: 1,
+            });
+            return rules.len() - 1;
+        };
+        if let Some(matched) = rules.get_mut(position) {
+            matched.count = matched.count.saturating_add(u32::from(!continues));
+        }
+        position
+    }
+}
+
+impl Side {
+    fn excepts(&self, rule: &str, matched: &str) -> bool {
+        self.exceptions
+            .iter()
+            .any(|(id, text)| id == rule && text == matched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::finding::RuleIndex;
+    use crate::text::Span;
+
+    fn policy(yaml: &str) -> Policy {
+        let source = Source {
+            name: "p".to_owned(),
+            file: "p.yaml".to_owned(),
+            text: yaml.to_owned(),
+        };
+        let today = jiff::civil::date(2026, 1, 31);
+        compile(&source, |_| None, today).unwrap().0
+    }
+
+    fn finding(side: &Side, id: &str) -> Finding {
+        let index = side.engine.rules().position(|rule| rule.id == id).unwrap();
+        Finding {
+            rule: RuleIndex(u16::try_from(index).unwrap()),
+            span: Span::new(0, 1),
+            continues: false,
+        }
+    }
+
+    /// The id and score of some injection rule whose score alone is below critical.
+    fn injection(side: &Side) -> (Finding, u32) {
+        let scored = |rule: &&crate::scan::Rule| rule.score > 0 && rule.score < 10;
+        let rule = side.engine.rules().find(scored).unwrap();
+        (finding(side, &rule.id), rule.score)
+    }
+
+    #[test]
+    fn the_strictest_action_wins_and_names_its_cause() {
+        let policy =
+            policy("request: {secrets: {action: redact}, rules: {secrets.openai_key: block}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let aws = finding(side, "secrets.aws_access_key");
+        let openai = finding(side, "secrets.openai_key");
+        assert_eq!(tally.add(side, &aws, "x", Origin::User), Action::Redact);
+        assert_eq!(tally.add(side, &openai, "x", Origin::User), Action::Block);
+        assert_eq!(tally.add(side, &aws, "x", Origin::User), Action::Redact);
+        let verdict = tally.verdict();
+        assert_eq!(
+            (verdict.action, verdict.would),
+            (Action::Block, Action::Block)
+        );
+        assert_eq!(verdict.cause.as_ref().unwrap().rule, "secrets.openai_key");
+        let counts: Vec<u32> = verdict.rules.iter().map(|rule| rule.count).collect();
+        assert_eq!(counts, [2, 1]);
+    }
+
+    #[test]
+    fn scores_of_distinct_rules_reach_the_level() {
+        let policy = policy("request: {injection: {action: block, level: critical}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, score) = injection(side);
+        for _ in 0..20 {
+            // One rule counts once, however often it matches.
+            assert_eq!(tally.add(side, &first, "x", Origin::User), Action::Log);
+        }
+        assert_eq!(tally.verdict().level, ThreatLevel::from_score(score));
+        assert_eq!(tally.verdict().cause, None);
+    }
+
+    #[test]
+    fn a_level_that_one_rule_reaches_acts_at_once() {
+        let policy = policy("request: {injection: {action: block, level: low, message: no}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, _) = injection(side);
+        assert_eq!(tally.add(side, &first, "x", Origin::Tool), Action::Block);
+        let cause = tally.verdict().cause.clone().unwrap();
+        assert_eq!(cause.message.as_deref(), Some("no"));
+    }
+
+    #[test]
+    fn other_origins_are_logged_and_not_summed() {
+        let policy =
+            policy("request: {injection: {action: block, level: low, origins: [user, tool]}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, _) = injection(side);
+        assert_eq!(tally.add(side, &first, "x", Origin::System), Action::Log);
+        assert_eq!(tally.verdict().level, ThreatLevel::None);
+        assert_eq!(tally.add(side, &first, "x", Origin::User), Action::Block);
+    }
+
+    #[test]
+    fn observing_records_what_it_would_do() {
+        let policy = policy("observe: true\nrequest: {secrets: {action: block}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let key = finding(side, "secrets.openai_key");
+        assert_eq!(tally.add(side, &key, "x", Origin::User), Action::Log);
+        let verdict = tally.verdict();
+        assert_eq!(
+            (verdict.action, verdict.would),
+            (Action::Log, Action::Block)
+        );
+    }
+
+    #[test]
+    fn exceptions_need_the_rule_and_the_text() {
+        let policy = policy(
+            "request: {secrets: {action: block}}\nexceptions:\n  - {rule: secrets.aws_access_key, text: AKIAIOSFODNN7EXAMPLE, reason: docs}\n",
+        );
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let aws = finding(side, "secrets.aws_access_key");
+        let openai = finding(side, "secrets.openai_key");
+        let text = "AKIAIOSFODNN7EXAMPLE";
+        assert_eq!(tally.add(side, &aws, text, Origin::User), Action::Allow);
+        assert_eq!(tally.verdict(), &Verdict::default());
+        assert_eq!(tally.add(side, &openai, text, Origin::User), Action::Block);
+        assert_eq!(
+            tally.add(side, &aws, "AKIAIOSFODNN7EXAMPLF", Origin::User),
+            Action::Block
+        );
+    }
+
+    #[test]
+    fn parts_of_a_long_match_count_once() {
+        let policy = policy("request: {secrets: {action: redact}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let first = finding(side, "secrets.openai_key");
+        let next = Finding {
+            continues: true,
+            ..first
+        };
+        for part in [&first, &next, &next] {
+            assert_eq!(tally.add(side, part, "x", Origin::User), Action::Redact);
+        }
+        assert_eq!(tally.verdict().rules[0].count, 1);
+    }
+
+    #[test]
+    fn a_finding_of_another_engine_is_refused() {
+        let policy = policy("request: {secrets: {action: log}}\n");
+        let finding = Finding {
+            rule: RuleIndex(999),
+            span: Span::new(0, 1),
+            continues: false,
+        };
+        let mut tally = Tally::new();
+        assert_eq!(
+            tally.add(&policy.request, &finding, "x", Origin::User),
+            Action::Block
+        );
+        assert_eq!(tally.verdict().action, Action::Block);
+    }
+
+    #[test]
+    fn rules_that_are_off_are_not_in_the_engine() {
+        let policy = policy(
+            "request: {secrets: {action: redact}, rules: {secrets.openai_key: allow}}\nresponse: {pii: {action: log, kinds: [email]}}\n",
+        );
+        let ids = |side: &Side| {
+            side.engine
+                .rules()
+                .map(|rule| rule.id.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            !ids(&policy.request)
+                .iter()
+                .any(|id| id == "secrets.openai_key")
+        );
+        assert!(
+            ids(&policy.request)
+                .iter()
+                .any(|id| id == "secrets.aws_access_key")
+        );
+        assert_eq!(ids(&policy.response), ["pii.email"]);
+    }
+}

@@ -1,0 +1,208 @@
+//! The parts of a policy file that say what scanners do: `request:`, `response:`, `stream:` and the words in them.
+
+use super::file::{Section, SideFile};
+use super::{Action, Direction, Origins};
+use crate::document::{Key, Node, Reader, Value, list, map, text, word};
+use crate::scan::finding::ThreatLevel;
+use crate::scan::{self, Scanner};
+use crate::text::Origin;
+
+/// The scanners that have a section of their own on each side.
+const SECTIONS: [Scanner; 3] = [Scanner::Injection, Scanner::Secrets, Scanner::Pii];
+
+const LEVELS: [(&str, ThreatLevel); 4] = [
+    (ThreatLevel::Low.name(), ThreatLevel::Low),
+    (ThreatLevel::Medium.name(), ThreatLevel::Medium),
+    (ThreatLevel::High.name(), ThreatLevel::High),
+    (ThreatLevel::Critical.name(), ThreatLevel::Critical),
+];
+
+/// `stream:`, of which this version knows one mode.
+pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    fields.unavailable(&["window", "overlap", "hold_arguments"]);
+    fields.optional("mode", |reader, node| {
+        if let Value::Str(mode) = &node.value
+            && (mode == "window" || mode == "buffer")
+        {
+            return unavailable(reader, node, mode, "write holdback");
+        }
+        word(&[("holdback", ())])(reader, node)
+    });
+    fields.finish();
+    Some(())
+}
+
+/// `request:` or `response:`.
+pub(super) fn read_side(
+    reader: &mut Reader,
+    node: &Node,
+    direction: Direction,
+) -> Option<SideFile> {
+    let mut fields = reader.fields(node)?;
+    fields.unavailable(&[
+        "classifier",
+        "toxicity",
+        "model",
+        "url",
+        "html",
+        "path",
+        "code",
+        "tool",
+        "tools",
+        "canary",
+        "size",
+        "fence",
+        "unknown",
+    ]);
+    let mut side = SideFile::default();
+    for scanner in SECTIONS {
+        let section = fields.optional(scanner.name(), |reader, node| {
+            read_section(reader, node, scanner, direction)
+        });
+        side.sections
+            .extend(section.map(|section| (scanner, section)));
+    }
+    let rules = fields.optional("rules", map(read_rule)).unwrap_or_default();
+    side.rules = rules
+        .into_iter()
+        .map(|(key, action)| (key.name, action))
+        .collect();
+    fields.finish();
+    Some(side)
+}
+
+fn read_section(
+    reader: &mut Reader,
+    node: &Node,
+    scanner: Scanner,
+    direction: Direction,
+) -> Option<Section> {
+    let mut fields = reader.fields(node)?;
+    fields.unavailable(&["threshold", "reversible"]);
+    let scored = scanner == Scanner::Injection;
+    let action = fields.required("action", action);
+    let mut section = Section {
+        action: action.unwrap_or_default(),
+        level: ThreatLevel::High,
+        origins: Origins::ALL,
+        kinds: None,
+        message: fields.optional("message", filled),
+    };
+    if scored {
+        section.level = fields
+            .optional("level", word(&LEVELS))
+            .unwrap_or(section.level);
+        if direction == Direction::Request {
+            section.origins = fields
+                .optional("origins", origins)
+                .unwrap_or(section.origins);
+        }
+        if section.action == Action::Redact && section.level > ThreatLevel::Low {
+            let problem = fields
+                .reader()
+                .problem(node, "injection redacted from a level above low");
+            fields.reader().report(problem.expected("level: low, or action: block").help(
+                "what was found before the level is reached has passed already, so only part would be redacted",
+            ));
+        }
+    }
+    if scanner == Scanner::Pii {
+        section.kinds = fields.optional("kinds", some(kind));
+    }
+    fields.finish();
+    action.map(|_| section)
+}
+
+/// An action that this version can take.
+pub(super) fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
+    const ACTIONS: [(&str, Action); 4] = [
+        (Action::Allow.name(), Action::Allow),
+        (Action::Log.name(), Action::Log),
+        (Action::Redact.name(), Action::Redact),
+        (Action::Block.name(), Action::Block),
+    ];
+    if let Value::Str(written) = &node.value {
+        match written.as_str() {
+            "replace" => return unavailable(reader, node, written, "write redact or block"),
+            "hold" => return unavailable(reader, node, written, "write block"),
+            // Common words for it elsewhere, too far from ours to be guessed by spelling.
+            "off" | "none" => {
+                let found = format!("{} \"{written}\" is no action", reader.path());
+                let problem = reader.problem(node, found);
+                let problem = problem.expected("allow, log, redact or block");
+                reader.report(problem.help("write allow to switch it off"));
+                return None;
+            }
+            _ => {}
+        }
+    }
+    word(&ACTIONS)(reader, node)
+}
+
+/// Refuses a word that a later version will know.
+fn unavailable<T>(reader: &mut Reader, node: &Node, word: &str, help: &str) -> Option<T> {
+    let found = format!(
+        "{} \"{word}\" is not available in this version",
+        reader.path()
+    );
+    reader.report(reader.problem(node, found).help(help));
+    None
+}
+
+fn origins(reader: &mut Reader, node: &Node) -> Option<Origins> {
+    let words = [
+        ("user", Origin::User),
+        ("tool", Origin::Tool),
+        ("assistant", Origin::Assistant),
+        ("system", Origin::System),
+    ];
+    let origins = some(word(&words))(reader, node)?;
+    Some(origins.into_iter().collect())
+}
+
+/// The last part of a pii rule's id.
+fn kind(reader: &mut Reader, node: &Node) -> Option<String> {
+    let kind = text(reader, node)?;
+    let rules = scan::rules();
+    let known = rules.iter().filter_map(|rule| rule.id.strip_prefix("pii."));
+    if known.clone().any(|known| known == kind) {
+        return Some(kind);
+    }
+    reader.unknown_word(node.place(), Some("kind"), &kind, known);
+    None
+}
+
+fn read_rule(reader: &mut Reader, key: &Key, node: &Node) -> Option<Action> {
+    let rules = scan::rules();
+    if rules.iter().all(|rule| rule.id != key.name) {
+        let known = rules.iter().map(|rule| rule.id.as_ref());
+        reader.unknown_word(key.place(), Some("rule"), &key.name, known);
+    }
+    action(reader, node)
+}
+
+/// Text that says something.
+pub(super) fn filled(reader: &mut Reader, node: &Node) -> Option<String> {
+    let text = text(reader, node)?;
+    if text.trim().is_empty() {
+        let problem = reader.problem(node, format!("{} is empty", reader.path()));
+        reader.report(problem.expected("text"));
+        return None;
+    }
+    Some(text)
+}
+
+/// A list with at least one entry: an empty one would switch something off without saying so.
+pub(super) fn some<'n, T>(
+    item: impl Fn(&mut Reader, &'n Node) -> Option<T>,
+) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<T>> {
+    move |reader, node| {
+        if matches!(&node.value, Value::Seq(items) if items.is_empty()) {
+            let problem = reader.problem(node, format!("{} is an empty list", reader.path()));
+            reader.report(problem.expected("at least one entry"));
+            return None;
+        }
+        list(item)(reader, node)
+    }
+}

@@ -1,0 +1,263 @@
+//! A provider's answer: its head, and its body chunk by chunk under time limits.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use flate2::write::GzDecoder;
+use http::{HeaderMap, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::connection::Connection;
+use super::{Failure, Upstream};
+
+/// Compressed bytes inflated at a time: deflate grows a byte to at most 1032, so a piece stays below 1 MiB.
+const INFLATE_STEP: usize = 1000;
+
+/// A provider's answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, as they came.
+    pub headers: HeaderMap,
+    /// Its body; dropping it before the end closes the connection.
+    pub body: Body,
+}
+
+/// The body of an answer. Whoever polls it drives the connection.
+pub struct Body {
+    incoming: Incoming,
+    connection: Option<Connection>,
+    upstream: Arc<Upstream>,
+    inflate: Option<Inflate>,
+    clock: Clock,
+}
+
+impl Body {
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: Connection,
+        upstream: Arc<Upstream>,
+        gzip: bool,
+        whole: Instant,
+    ) -> Self {
+        let clock = Clock::new(upstream.timeouts().between_chunks, whole);
+        let inflate = gzip.then(Inflate::default);
+        let mut body = Self {
+            incoming,
+            connection: Some(connection),
+            upstream,
+            inflate,
+            clock,
+        };
+        if body.incoming.is_end_stream() {
+            body.release(&mut Context::from_waker(std::task::Waker::noop()));
+        }
+        body
+    }
+
+    /// The next bytes, never none at all; `None` once the body has come to its proper end.
+    ///
+    /// # Errors
+    ///
+    /// If it ended early, was garbled, or took too long. Nothing may follow then.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        loop {
+            if let Some(inflate) = &mut self.inflate
+                && let Some(chunk) = inflate.step().transpose()
+            {
+                return Poll::Ready(Some(chunk));
+            }
+            let Some(chunk) = ready!(self.poll_frame(cx)?) else {
+                let finished = self.inflate.as_mut().map_or(Ok(()), Inflate::finish);
+                return Poll::Ready(finished.err().map(Err));
+            };
+            match &mut self.inflate {
+                Some(inflate) => inflate.waiting = chunk,
+                None if chunk.is_empty() => {}
+                None => return Poll::Ready(Some(Ok(chunk))),
+            }
+        }
+    }
+
+    /// Whether [`Self::poll_chunk`] is known to have nothing more to give.
+    pub fn is_end(&self) -> bool {
+        self.inflate.is_none() && self.incoming.is_end_stream()
+    }
+
+    /// The whole body, of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::poll_chunk`], or if it is longer.
+    pub async fn collect(mut self, limit: usize) -> Result<Bytes, Failure> {
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(chunk) = poll_fn(|cx| self.poll_chunk(cx)).await {
+            let chunk = chunk?;
+            if first.len() + joined.len() + chunk.len() > limit {
+                return Err(Failure::TooLarge { limit });
+            }
+            if first.is_empty() && joined.is_empty() {
+                first = chunk; // the usual case, a body in one chunk, is not copied
+            } else {
+                joined.extend_from_slice(&std::mem::take(&mut first));
+                joined.extend_from_slice(&chunk);
+            }
+        }
+        Ok(if joined.is_empty() {
+            first
+        } else {
+            joined.freeze()
+        })
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
+        if self.connection.is_none() && self.incoming.is_end_stream() {
+            return Poll::Ready(Ok(None));
+        }
+        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if polled.is_pending()
+            && let Some(connection) = &mut self.connection
+        {
+            connection.drive(cx);
+            polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        }
+        let frame = match polled {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => return self.clock.poll(cx).map(Err),
+        };
+        self.clock.chunk();
+        match frame {
+            Some(Ok(frame)) => {
+                if self.incoming.is_end_stream() {
+                    self.release(cx);
+                }
+                Poll::Ready(Ok(Some(frame.into_data().unwrap_or_default())))
+            }
+            Some(Err(error)) => {
+                self.connection = None;
+                Poll::Ready(Err(Failure::from_body(&error)))
+            }
+            None => {
+                self.release(cx);
+                Poll::Ready(Ok(None))
+            }
+        }
+    }
+
+    /// Gives the connection back once the body is over, if it can carry another exchange.
+    fn release(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.drive(cx);
+            if connection.is_ready() {
+                self.upstream.pool.put(connection);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("upstream", &self.upstream.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The limits on time between chunks and in total, on one timer that is armed only when something has to be waited for.
+struct Clock {
+    between: Duration,
+    whole: Instant,
+    last: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clock {
+    fn new(between: Duration, whole: Instant) -> Self {
+        Self {
+            between,
+            whole,
+            last: Instant::now(),
+            timer: None,
+        }
+    }
+
+    fn chunk(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        loop {
+            let due = (self.last + self.between).min(self.whole);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            ready!(timer.as_mut().poll(cx));
+            // Chunks move `last` on without touching the timer, so it may ring early.
+            let now = Instant::now();
+            if now >= self.whole {
+                return Poll::Ready(Failure::Timeout {
+                    step: "the end of its answer",
+                });
+            }
+            if now >= self.last + self.between {
+                return Poll::Ready(Failure::Timeout {
+                    step: "the next part of its answer",
+                });
+            }
+            timer.as_mut().reset(due);
+        }
+    }
+}
+
+/// Undoes gzip that was not asked for, piece by piece so that a small input cannot become a large buffer (RFC 1952).
+struct Inflate {
+    waiting: Bytes,
+    decoder: GzDecoder<Vec<u8>>,
+    seen: bool,
+}
+
+impl Default for Inflate {
+    fn default() -> Self {
+        Self {
+            waiting: Bytes::new(),
+            decoder: GzDecoder::new(Vec::new()),
+            seen: false,
+        }
+    }
+}
+
+impl Inflate {
+    /// The next inflated bytes, `None` if more input is needed.
+    fn step(&mut self) -> Result<Option<Bytes>, Failure> {
+        while !self.waiting.is_empty() {
+            let piece = self.waiting.split_to(self.waiting.len().min(INFLATE_STEP));
+            self.seen = true;
+            self.decoder
+                .write_all(&piece)
+                .and_then(|()| self.decoder.flush())
+                .map_err(|_| Failure::Encoding)?;
+            let output = std::mem::take(self.decoder.get_mut());
+            if !output.is_empty() {
+                return Ok(Some(output.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks the trailer's length and checksum; to be called once, after the last input.
+    fn finish(&mut self) -> Result<(), Failure> {
+        if self.seen {
+            self.decoder.try_finish().map_err(|_| Failure::Truncated)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Connections to the model providers: sends cleared bytes with one credential and hands the answer back.
+//!
+//! Knows no keys, policies or vault. hyper carries HTTP/1.1; the task that serves the client drives the provider's
+//! connection too (see `connection`), because relays over channels cost a multiple on streams and miss a client that leaves.
+
+mod address;
+mod answer;
+mod connection;
+pub mod credential;
+mod pool;
+mod tls;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode, Uri, Version};
+use http_body_util::Full;
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use self::answer::{Answer, Body};
+use self::connection::{Connection, Io, Outgoing, Unanswered};
+use self::pool::Pool;
+use self::tls::Tls;
+use crate::secret::Secret;
+use crate::wire::Family;
+
+/// One model provider, as configured.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The name in routes, paths, logs and metrics.
+    pub name: String,
+    /// Whose conventions for keys, errors and paths it follows.
+    pub family: Family,
+    /// `https://host[:port][/prefix]`, without the API's own `/v1`; `http` only for addresses one trusts.
+    pub base_url: String,
+    /// Where the credential to send is kept.
+    pub credential: Credential,
+    /// Whether it may live at a private, loopback or link-local address.
+    pub allow_private: bool,
+    /// A PEM file of further certificate authorities to trust.
+    pub ca: Option<PathBuf>,
+    /// Paths passed on without scanning, such as `/v1/files`; a trailing `*` stands for any rest.
+    pub unscanned_paths: Vec<String>,
+    /// How long it may take over each step.
+    pub timeouts: Timeouts,
+    /// Idle connections kept at most.
+    pub max_idle: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            family: Family::OpenAi,
+            base_url: String::new(),
+            credential: Credential::None,
+            allow_private: false,
+            ca: None,
+            unscanned_paths: Vec::new(),
+            timeouts: Timeouts::default(),
+            max_idle: 64,
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where a provider's credential is kept. Whoever sends looks it up, last of all, for each exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credential {
+    /// The provider wants none.
+    #[default]
+    None,
+    /// An entry of the vault.
+    Vault(String),
+    /// A variable of the gateway's environment.
+    Environment(String),
+    /// A file that holds the secret and nothing else; read anew when it changes.
+    File(PathBuf),
+}
+
+/// How long an upstream may take over each step.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// DNS, TCP and TLS together.
+    pub connect: Duration,
+    /// From the request's last byte to the head of the answer.
+    pub first_byte: Duration,
+    /// Between two chunks of the answer.
+    pub between_chunks: Duration,
+    /// The whole exchange.
+    pub whole: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(120),
+            between_chunks: Duration::from_secs(60),
+            whole: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// A provider that can be sent to.
+pub struct Upstream {
+    provider: Provider,
+    tls: Option<Tls>,
+    host: String,
+    port: u16,
+    authority: HeaderValue,
+    prefix: String,
+    pool: Pool,
+}
+
+/// What to send.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The API's own path and query, as in `/v1/chat/completions`.
+    pub path: String,
+    /// Headers to pass on: hop-by-hop ones and the client's keys already removed.
+    pub headers: HeaderMap,
+    /// The body; `None` for a request without one.
+    pub body: Option<Bytes>,
+}
+
+/// Why a provider gave no usable answer. Texts name the provider's host and never a secret or a prompt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The host has no address.
+    #[error("the host {host} could not be resolved")]
+    Resolve {
+        /// The host in `base_url`.
+        host: String,
+        /// The resolver's answer.
+        source: std::io::Error,
+    },
+    /// The host resolves to addresses inside only.
+    #[error(
+        "the host {host} is at a private address, which needs allow_private: true for this provider"
+    )]
+    Private {
+        /// The host in `base_url`.
+        host: String,
+    },
+    /// No connection, or no TLS on it.
+    #[error("no connection to {host}")]
+    Connect {
+        /// The host in `base_url`.
+        host: String,
+        /// What the operating system or the TLS library said.
+        source: std::io::Error,
+    },
+    /// A step took too long.
+    #[error("it took too long over {step}")]
+    Timeout {
+        /// The step.
+        step: &'static str,
+    },
+    /// It answered with a redirect, which clients would follow with their key.
+    #[error("it answered with a redirect ({status}), which is not followed")]
+    Redirect {
+        /// The redirect's status.
+        status: StatusCode,
+    },
+    /// Its answer is not HTTP/1.1.
+    #[error("its answer is not proper HTTP")]
+    Protocol(#[source] Option<hyper::Error>),
+    /// Its answer ended before its end.
+    #[error("its answer broke off before its end")]
+    Truncated,
+    /// Its answer is compressed in a way that was not asked for and is not understood.
+    #[error("its answer is compressed in a way that cannot be undone")]
+    Encoding,
+    /// Its answer is larger than allowed.
+    #[error("its answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The path or the credential cannot be put into a request.
+    #[error("the request cannot be written: {0}")]
+    Unwritable(&'static str),
+}
+
+impl Failure {
+    /// Whether it is a matter of time (504) rather than of the answer (502).
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
+    fn from_body(error: &hyper::Error) -> Self {
+        if error.is_parse() {
+            Self::Protocol(None)
+        } else {
+            Self::Truncated
+        }
+    }
+}
+
+impl Upstream {
+    /// Prepares a provider; connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// A sentence on what is wrong with the provider's `base_url` or `ca`.
+    pub fn new(provider: Provider) -> Result<Arc<Self>, String> {
+        let base: Uri = provider
+            .base_url
+            .parse()
+            .map_err(|_| format!("base_url \"{}\" is not a URL", provider.base_url))?;
+        let wrong = |problem: &str| format!("base_url \"{}\" {problem}", provider.base_url);
+        let secure = match base.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("does not start with https:// or http://")),
+        };
+        let authority = base.authority().ok_or_else(|| wrong("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(
+                "base_url holds a user name or password, which belong in the vault".to_owned(),
+            );
+        }
+        if base.query().is_some() {
+            return Err(wrong("has a query"));
+        }
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let tls = if secure {
+            Some(Tls::new(&host, provider.ca.as_deref())?)
+        } else {
+            None
+        };
+        Ok(Arc::new(Self {
+            port: authority
+                .port_u16()
+                .unwrap_or(if secure { 443 } else { 80 }),
+            authority: HeaderValue::from_str(authority.as_str())
+                .map_err(|_| wrong("names no host"))?,
+            prefix: base.path().trim_end_matches('/').to_owned(),
+            pool: Pool::new(provider.max_idle, provider.idle_timeout),
+            host,
+            tls,
+            provider,
+        }))
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        &self.provider.name
+    }
+
+    /// The provider as configured.
+    pub const fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Closes connections that rested too long; to be called now and then.
+    pub fn sweep(&self) {
+        self.pool.sweep();
+    }
+
+    const fn timeouts(&self) -> &Timeouts {
+        &self.provider.timeouts
+    }
+
+    /// Sends a request with a credential, and waits for the head of the answer.
+    ///
+    /// A pooled connection that turns out to be closed is replaced once, if nothing of the request was processed on it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Failure`]. An error status is an answer, a redirect is not.
+    pub async fn send(
+        self: &Arc<Self>,
+        request: Request,
+        secret: Option<&Secret>,
+    ) -> Result<Answer, Failure> {
+        let whole = Instant::now() + self.timeouts().whole;
+        let mut outgoing = self.write(request, secret)?;
+        let mut pooled = self.pool.take();
+        loop {
+            let reused = pooled.is_some();
+            let mut connection = match pooled.take() {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let limit = (Instant::now() + self.timeouts().first_byte).min(whole);
+            let answered = timeout_at(limit, connection.exchange(outgoing)).await;
+            match answered.map_err(|_| Failure::Timeout { step: "its answer" })? {
+                Ok(response) => return self.accept(response, connection, whole),
+                Err(Unanswered::Untouched(untouched)) if reused => outgoing = *untouched,
+                Err(Unanswered::Failed(error)) => return Err(Failure::Protocol(Some(error))),
+                Err(Unanswered::Untouched(_) | Unanswered::Closed) => {
+                    return Err(Failure::Truncated);
+                }
+            }
+        }
+    }
+
+    fn write(&self, request: Request, secret: Option<&Secret>) -> Result<Outgoing, Failure> {
+        let uri = PathAndQuery::try_from(format!("{}{}", self.prefix, request.path))
+            .map_err(|_| Failure::Unwritable("its path holds characters that no URL may hold"))?;
+        let body = request.body.unwrap_or_default();
+        let mut outgoing = Outgoing::new(Full::new(body));
+        *outgoing.method_mut() = request.method;
+        *outgoing.uri_mut() = Uri::from(uri);
+        *outgoing.version_mut() = Version::HTTP_11;
+        let mut headers = request.headers;
+        headers.insert(header::HOST, self.authority.clone());
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+        if let Some(secret) = secret {
+            credential::place(&mut headers, self.provider.family, secret.expose()).map_err(
+                |_| Failure::Unwritable("its credential holds characters that no header may hold"),
+            )?;
+        }
+        *outgoing.headers_mut() = headers;
+        Ok(outgoing)
+    }
+
+    fn accept(
+        self: &Arc<Self>,
+        response: http::Response<hyper::body::Incoming>,
+        connection: Connection,
+        whole: Instant,
+    ) -> Result<Answer, Failure> {
+        let (head, incoming) = response.into_parts();
+        if head.status.is_redirection() {
+            return Err(Failure::Redirect {
+                status: head.status,
+            });
+        }
+        if head.status.is_informational() {
+            return Err(Failure::Protocol(None));
+        }
+        let mut encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+        let gzip = match (
+            encodings.next().map(HeaderValue::as_bytes),
+            encodings.next(),
+        ) {
+            (None | Some(b"" | b"identity"), None) => false,
+            (Some(b"gzip" | b"x-gzip"), None) => true,
+            _ => return Err(Failure::Encoding),
+        };
+        let body = Body::new(incoming, connection, Arc::clone(self), gzip, whole);
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// A fresh connection, within the one limit for DNS, TCP and TLS together.
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let limit = self.timeouts().connect;
+        timeout(limit, async {
+            let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+            let addresses = self.resolve().await?;
+            let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+            for address in addresses {
+                // A dead first address must not use up the time of the others.
+                match timeout(limit / left.max(1), Io::connect(address, self.tls.as_ref())).await {
+                    Ok(Ok(io)) => {
+                        return Connection::open(io)
+                            .await
+                            .map_err(|error| Failure::Protocol(Some(error)));
+                    }
+                    Ok(Err(error)) => failed = error,
+                    Err(_) => failed = std::io::ErrorKind::TimedOut.into(),
+                }
+                left -= 1;
+            }
+            if failed.kind() == std::io::ErrorKind::TimedOut {
+                return Err(Failure::Timeout { step: "connecting" });
+            }
+            Err(Failure::Connect {
+                host: self.host.clone(),
+                source: failed,
+            })
+        })
+        .await
+        .unwrap_or(Err(Failure::Timeout { step: "connecting" }))
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|source| Failure::Resolve {
+                host: self.host.clone(),
+                source,
+            })?;
+        let mut allowed: Vec<SocketAddr> = found.collect();
+        if !self.provider.allow_private {
+            allowed.retain(|address| !address::is_private(address.ip()));
+        }
+        if allowed.is_empty() {
+            return Err(Failure::Private {
+                host: self.host.clone(),
+            });
+        }
+        Ok(allowed)
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("provider", &self.provider.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with a vault, each with what to do about it.
+
+use super::access::Level;
+use super::file::FORMAT;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the vault cannot do what it was asked for. Nothing was overwritten in any of these cases.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// There are sealed entries and nothing to open them with.
+    #[error(
+        "{path} holds sealed credentials, but there is no master key: expected the one it was sealed with; help: set SLUICEGATE_MASTER_KEY, or move the file away to start with a temporary vault"
+    )]
+    NoMasterKey {
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// The master key is another one.
+    #[error(
+        "the master key does not fit the vault {path}: expected the one it was sealed with; help: check SLUICEGATE_MASTER_KEY; for a new vault move vault.json and vault.salt away"
+    )]
+    WrongKey {
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// The salt file is gone; a new one would make the entries unreadable for ever.
+    #[error(
+        "the salt file {path} is missing, and without it the vault cannot be opened; help: restore it from a backup"
+    )]
+    MissingSalt {
+        /// The salt file.
+        path: PathBuf,
+    },
+    /// The salt file is not what was written.
+    #[error("the salt file {path} is damaged: {problem}; help: restore it from a backup")]
+    DamagedSalt {
+        /// The salt file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Others may read the salt file.
+    #[error(
+        "the salt file {path} is open to other users: expected mode 0600; help: chmod 600 {path}"
+    )]
+    OpenSalt {
+        /// The salt file.
+        path: PathBuf,
+    },
+    /// A file is not what was written.
+    #[error("{path}:{line}:{column}: the vault file {problem}; help: restore it from a backup")]
+    DamagedFile {
+        /// The vault file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Where, from 1; 0 in an empty file.
+        line: usize,
+        /// Where, from 1; 0 at the end of a line.
+        column: usize,
+    },
+    /// A later version of this program wrote the file.
+    #[error(
+        "{path} has format {found}: expected {FORMAT}; help: use the version of sluicegate that wrote it"
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// An older file was put in place of the one that was read before, or it is gone.
+    #[error(
+        "{path} is older than what was read from it before: found generation {found}, expected {known} or later; help: put the newer file back, or restart to accept this one"
+    )]
+    OlderFile {
+        /// The vault file.
+        path: PathBuf,
+        /// Its generation; 0 if there is no file.
+        found: u64,
+        /// The generation read before.
+        known: u64,
+    },
+    /// An entry does not authenticate.
+    #[error(
+        "vault entry {name:?} in {path} does not open: it is damaged, or was moved from another name, version or level; help: set it again"
+    )]
+    DamagedEntry {
+        /// The entry.
+        name: String,
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// There is no such entry.
+    #[error("no vault entry {name:?}; help: sluicegate vault set {name}")]
+    UnknownEntry {
+        /// The name asked for.
+        name: String,
+    },
+    /// The name of a new entry cannot be used. It is not repeated: a secret may have been pasted in its place.
+    #[error("invalid name for a vault entry: expected 1 to 64 letters, digits, '-', '_' or '.'")]
+    InvalidName,
+    /// The secret of a new entry is empty.
+    #[error(
+        "the secret for vault entry {name:?} is empty: expected the credential as the provider shows it"
+    )]
+    EmptySecret {
+        /// The entry.
+        name: String,
+    },
+    /// The reader's level is too low.
+    #[error("vault entry {name:?} needs access level {required}, found {held}")]
+    Denied {
+        /// The entry.
+        name: String,
+        /// What it needs.
+        required: String,
+        /// What the reader holds.
+        held: Level,
+    },
+}
+
+impl Error {
+    /// The reason in the access log.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => "denied",
+            Self::DamagedEntry { .. } => "damaged",
+            Self::UnknownEntry { .. } => "unknown entry",
+            _ => "failed",
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The vault's two files: `vault.json` with the sealed entries, `vault.salt` with what turns a master key into a key.
+//!
+//! ```text
+//! vault.json  {"format": 1, "generation": G, "entries": {NAME: {"version", "level", "created", "updated", "key", "secret"}}}
+//!   key       the entry's data key, sealed under the master key
+//!   secret    the secret, sealed under the data key
+//!             both: base64 of a 12-byte nonce, the ciphertext and a 16-byte tag; the associated data is what was sealed,
+//!             the format, and the entry's name, version and level, so that no entry can stand in for another
+//! vault.salt  {"format": 1, "kdf": "argon2id", "cost": {"memory_kib", "passes", "lanes"}, "salt", "check", "sum"}
+//!   check     a fixed text sealed under the master key: tells a wrong key from a damaged entry
+//!   sum       SHA-256 of the rest: tells a damaged file from a wrong key
+//! ```
+
+use super::Error;
+use super::cipher::{self, Cost, Key, MasterKey, Sealed};
+use crate::durable;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+/// The only format so far.
+pub(super) const FORMAT: u32 = 1;
+const SALT_BYTES: usize = 16;
+const CHECK_TEXT: &[u8] = b"sluicegate vault";
+/// A vault of 10,000 entries has about 5 MB; what is longer than this is no vault.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What `vault.json` holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contents {
+    pub(super) format: u32,
+    /// Grows with each write; the entry written takes it as its version, so that no version ever comes twice.
+    pub(super) generation: u64,
+    pub(super) entries: BTreeMap<String, Record>,
+}
+
+/// One sealed entry.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    pub(super) version: u64,
+    /// As written: a level that nobody knows must not be mistaken for one.
+    pub(super) level: String,
+    pub(super) created: Timestamp,
+    pub(super) updated: Timestamp,
+    pub(super) key: Sealed,
+    pub(super) secret: Sealed,
+}
+
+impl Contents {
+    pub(super) const fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            generation: 0,
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Reads `vault.json`; `None` if there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        read_json(path)
+    }
+
+    /// Replaces `vault.json`.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        let failed = |source| Error::Io {
+            doing: "write",
+            path: path.to_owned(),
+            source,
+        };
+        let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        durable::replace(path, &text).map_err(failed)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Salt {
+    format: u32,
+    kdf: String,
+    cost: Cost,
+    salt: String,
+    check: Sealed,
+    sum: String,
+}
+
+/// The key of the vault in `folder`: reads `vault.salt`, or makes it if no vault was sealed yet.
+pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
+    let path = folder.join("vault.salt");
+    let io = |doing, source| Error::Io {
+        doing,
+        path: path.clone(),
+        source,
+    };
+    if !path.try_exists().map_err(|source| io("read", source))? {
+        if folder.join("vault.json").exists() {
+            return Err(Error::MissingSalt { path });
+        }
+        let made = make_salt(master).map_err(|source| io("create", source))?;
+        let text = serde_json::to_vec_pretty(&made).map_err(|error| io("create", error.into()))?;
+        durable::create_once(&path, &text).map_err(|source| io("create", source))?;
+    }
+    if durable::is_open_to_others(&path).map_err(|source| io("read", source))? {
+        return Err(Error::OpenSalt { path });
+    }
+    let damaged = |problem| Error::DamagedSalt {
+        path: path.clone(),
+        problem,
+    };
+    let salt = match read_json::<Salt>(&path) {
+        Ok(Some(salt)) => salt,
+        Ok(None) => return Err(Error::MissingSalt { path }),
+        Err(Error::DamagedFile { .. }) => return Err(damaged("it is cut off or no JSON")),
+        Err(other) => return Err(other),
+    };
+    if salt.sum != salt.digest() {
+        return Err(damaged("its checksum does not fit"));
+    }
+    if salt.kdf != "argon2id" || !salt.cost.is_acceptable() {
+        return Err(damaged(
+            "its cost is below RFC 9106's second recommendation or beyond reason",
+        ));
+    }
+    let bytes = STANDARD
+        .decode(&salt.salt)
+        .ok()
+        .filter(|bytes| bytes.len() == SALT_BYTES);
+    let bytes = bytes.ok_or_else(|| damaged("its salt is not 16 bytes of base64"))?;
+    let key = master
+        .key(&bytes, salt.cost)
+        .map_err(|source| io("derive the key of", source))?;
+    match key.open(&salt.check, &salt.associated()) {
+        Some(text) if text.as_slice() == CHECK_TEXT => Ok(key),
+        Some(_) | None => Err(Error::WrongKey {
+            path: folder.join("vault.json"),
+        }),
+    }
+}
+
+fn make_salt(master: &MasterKey) -> io::Result<Salt> {
+    let bytes: [u8; SALT_BYTES] = cipher::random()?;
+    let cost = Cost::RECOMMENDED;
+    let key = master.key(&bytes, cost)?;
+    let mut salt = Salt {
+        format: FORMAT,
+        kdf: "argon2id".to_owned(),
+        cost,
+        salt: STANDARD.encode(bytes),
+        check: key.seal(&[], &[])?,
+        sum: String::new(),
+    };
+    salt.check = key.seal(CHECK_TEXT, &salt.associated())?;
+    salt.sum = salt.digest();
+    Ok(salt)
+}
+
+impl Salt {
+    /// Everything but the check itself and the sum.
+    fn associated(&self) -> Vec<u8> {
+        cipher::join(&[
+            b"check",
+            &self.format.to_be_bytes(),
+            self.kdf.as_bytes(),
+            &self.cost.memory_kib.to_be_bytes(),
+            &self.cost.passes.to_be_bytes(),
+            &self.cost.lanes.to_be_bytes(),
+            self.salt.as_bytes(),
+        ])
+    }
+
+    fn digest(&self) -> String {
+        let check = serde_json::to_vec(&self.check).unwrap_or_default();
+        let digest = Sha256::digest(cipher::join(&[&self.associated(), &check]));
+        STANDARD.encode(digest)
+    }
+}
+
+/// Reads a file that says its format; `None` if there is none.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let bytes = durable::read(path, MAX_BYTES).map_err(|source| Error::Io {
+        doing: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    let Some(bytes) = bytes else {
+        return Ok(None);
+    };
+    // Of serde's error only the place: its text may quote the file.
+    let damaged = |error: &serde_json::Error| Error::DamagedFile {
+        path: path.to_owned(),
+        problem: if error.is_eof() {
+            "is cut off"
+        } else {
+            "is not what was written"
+        },
+        line: error.line(),
+        column: error.column(),
+    };
+    let head: Head = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+    if head.format != FORMAT {
+        return Err(Error::UnknownFormat {
+            path: path.to_owned(),
+            found: head.format,
+        });
+    }
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| damaged(&error))
+}

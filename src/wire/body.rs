@@ -1,0 +1,137 @@
+//! Whole requests and responses.
+
+use super::json::{Document, Kind, Limits, Malformed, Value};
+use super::walk::Walk;
+use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path};
+use crate::text::Span;
+
+/// What a whole request or response holds.
+#[derive(Debug)]
+pub struct Body {
+    /// Its text, in order of place.
+    pub pieces: Vec<Piece>,
+    /// What it says about itself.
+    pub facts: Facts,
+    /// Images, audio, binary files and token arrays: content that nothing scans.
+    pub media: u32,
+    /// Values that repeat the text token by token (`logprobs`, in part as numbers). If any piece of the body is edited, each of
+    /// them must be replaced by `null`, edits inside them left out.
+    pub logprobs: Vec<Span>,
+    document: Document,
+}
+
+/// What a body says about itself. Each is as the sender wrote it, thus not to be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The model; in Gemini requests it is in the path instead.
+    pub model: Option<String>,
+    /// A stream is asked for; in Gemini requests it is in the path instead.
+    pub stream: bool,
+    /// Answers asked for.
+    pub choices: u32,
+    /// The most tokens one answer may have.
+    pub max_output_tokens: Option<u64>,
+    /// The end user, where the client names one.
+    pub user: Option<String>,
+    /// Tokens used, in responses.
+    pub usage: Option<Usage>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            model: None,
+            stream: false,
+            choices: 1,
+            max_output_tokens: None,
+            user: None,
+            usage: None,
+        }
+    }
+}
+
+impl Body {
+    /// The place of a byte range such as `messages[2].content[0].text`, for people. `bytes` are those the body was read from.
+    ///
+    /// Keys that could be more than names are given by their position, `{3}`: a path never shows content.
+    pub fn path(&self, bytes: &[u8], span: Span) -> String {
+        path::of(self.document.root(bytes), span)
+    }
+}
+
+/// Finds the text of a request.
+///
+/// # Errors
+/// It is no strict JSON, exceeds a limit, or is no object.
+pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malformed> {
+    read_body(body, limits, |walk, root, facts| {
+        if root.kind() != Kind::Object {
+            return false;
+        }
+        match api {
+            Api::Chat => chat::request(walk, root, facts),
+            Api::Completions => completions::request(walk, root, facts),
+            Api::Embeddings => embeddings::request(walk, root, facts),
+            Api::Messages => messages::request(walk, root, facts),
+            Api::Gemini => gemini::request(walk, root, facts),
+        }
+        true
+    })
+}
+
+/// Finds the text of a response of any status, error bodies included.
+///
+/// # Errors
+/// As [`read_request`]; from Gemini also an array of objects is taken (errors of its array streams).
+pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malformed> {
+    read_body(body, limits, |walk, root, facts| {
+        let objects = |value: Value<'_>| value.items().all(|item| item.kind() == Kind::Object);
+        match root.kind() {
+            Kind::Object => {}
+            Kind::Array if api == Api::Gemini && objects(root) => {
+                for item in root.items() {
+                    gemini::response(walk, item, facts);
+                }
+                return true;
+            }
+            _ => return false,
+        }
+        match api {
+            Api::Chat => chat::response(walk, root, facts),
+            Api::Completions => completions::response(walk, root, facts),
+            Api::Embeddings => embeddings::response(walk, root, facts),
+            Api::Messages => messages::response(walk, root, facts),
+            Api::Gemini => gemini::response(walk, root, facts),
+        }
+        true
+    })
+}
+
+/// Reads a body with `read`, which says whether the outermost value is of the right kind.
+fn read_body(
+    bytes: &[u8],
+    limits: &Limits,
+    read: impl FnOnce(&mut Walk<'_>, Value<'_>, &mut Facts) -> bool,
+) -> Result<Body, Malformed> {
+    let document = Document::parse(bytes, limits)?;
+    let (mut pieces, mut logprobs, mut facts) = (Vec::new(), Vec::new(), Facts::default());
+    let mut walk = Walk::new(&mut pieces, &mut logprobs);
+    let known = document
+        .root(bytes)
+        .is_some_and(|root| read(&mut walk, root, &mut facts));
+    if !known {
+        return Err(no_object(bytes));
+    }
+    let media = walk.finish(&document, bytes)?;
+    Ok(Body {
+        pieces,
+        facts,
+        media,
+        logprobs,
+        document,
+    })
+}
+
+pub(super) fn no_object(bytes: &[u8]) -> Malformed {
+    Malformed::at(0, "something else than an object", "a JSON object").located(bytes)
+}

@@ -1,0 +1,256 @@
+//! OpenAI chat completions, and what vLLM, OpenRouter, DeepSeek, Mistral and others add to them.
+
+use super::body::Facts;
+use super::event::{Close, Found};
+use super::json::{Kind, Value};
+use super::walk::{Context, Walk, index_of, lane};
+use super::{Field, Part, Usage};
+use crate::text::Origin;
+
+const CLIENT: Context = Context::of(Origin::User);
+const SYSTEM: Context = Context::of(Origin::System);
+const ANSWER: Context = Context::of(Origin::Assistant);
+
+/// The tool call index of the older `function_call`, of which there is one.
+const FUNCTION_CALL: u32 = u32::MAX;
+
+pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, CLIENT, |walk, name, value| match name {
+        b"messages" => walk.items(value, CLIENT, |walk, message, _| turn(walk, message)),
+        b"tools" | b"functions" | b"response_format" => walk.any(value, SYSTEM.keyed()),
+        b"prediction" => walk.any(value, ANSWER.keyed()),
+        b"audio" | b"stream_options" | b"web_search_options" | b"modalities" => {
+            walk.any(value, CLIENT);
+        }
+        _ => settings(walk, name, value, facts),
+    });
+}
+
+/// Members that chat and completions share.
+pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts: &mut Facts) {
+    match name {
+        b"model" => facts.model = value.text().map(Into::into),
+        b"stream" => facts.stream = value.kind() == Kind::True,
+        b"n" => facts.choices = value.as_u32().unwrap_or(1),
+        // Both may be there; the larger one is the more careful guess.
+        b"max_tokens" | b"max_completion_tokens" => {
+            facts.max_output_tokens = facts.max_output_tokens.max(value.as_u64());
+        }
+        b"user" | b"safety_identifier" => facts.user = value.text().map(Into::into),
+        _ => {}
+    }
+    walk.any(value, CLIENT.keyed());
+}
+
+/// One message of a conversation.
+fn turn(walk: &mut Walk<'_>, message: Value<'_>) {
+    let role = message.get("role").map(Value::name).unwrap_or_default();
+    let context = Context::of(match &*role {
+        b"system" | b"developer" => Origin::System,
+        b"assistant" => Origin::Assistant,
+        b"tool" | b"function" => Origin::Tool,
+        // Whoever else it claims to be.
+        _ => Origin::User,
+    });
+    said(walk, message, context, None);
+}
+
+/// A message or delta. `choice` is set in streams, where its text is running.
+fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, choice: Option<u32>) {
+    let part = |field, index| choice.map_or(Part::Whole, |choice| lane(choice, field, index));
+    walk.members(message, context, |walk, name, value| match name {
+        b"role" => walk.word(value, context),
+        b"content" => content(walk, value, context, choice),
+        b"refusal" => walk.any(value, context.part(part(Field::Refusal, 0))),
+        b"reasoning" | b"reasoning_content" => {
+            walk.any(value, context.part(part(Field::Reasoning, 0)));
+        }
+        b"reasoning_details" => walk.items(value, context, |walk, detail, position| {
+            let running = context.part(part(Field::Reasoning, index_of(detail, position) + 1));
+            walk.members(detail, running, |walk, name, value| match name {
+                b"text" | b"summary" | b"data" => walk.any(value, running),
+                _ => walk.any(value, context),
+            });
+        }),
+        b"tool_calls" => walk.items(value, context, |walk, call, position| {
+            tool_call(walk, call, context, choice, index_of(call, position));
+        }),
+        b"function_call" => function(walk, value, context, choice, FUNCTION_CALL),
+        b"audio" => walk.members(value, context, |walk, name, value| match name {
+            b"data" => walk.media(value, Some(b"audio/"), context),
+            b"transcript" => walk.any(value, context.part(part(Field::Transcript, 0))),
+            _ => walk.any(value, context.keyed()),
+        }),
+        b"annotations" => walk.any(value, context.from(Origin::Tool).keyed()),
+        b"name" | b"tool_call_id" => walk.any(value, context),
+        _ => walk.any(value, context.part(part(Field::Other, 0)).keyed()),
+    });
+}
+
+/// A message's content: a string, or parts of text, files and media.
+fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<u32>) {
+    let running = |field| context.part(choice.map_or(Part::Whole, |c| lane(c, field, 0)));
+    if value.kind() != Kind::Array {
+        return walk.any(value, running(Field::Content).keyed());
+    }
+    walk.items(value, context, |walk, part, _| {
+        walk.members(
+            part,
+            running(Field::Content),
+            |walk, name, value| match name {
+                b"type" => walk.word(value, context),
+                b"text" => walk.any(value, running(Field::Content)),
+                b"refusal" => walk.any(value, running(Field::Refusal)),
+                b"thinking" => walk.any(value, running(Field::Reasoning)),
+                b"image_url" | b"video_url" | b"audio_url" => {
+                    walk.members(value, context, |walk, name, value| match name {
+                        b"url" => walk.url(value, context),
+                        _ => walk.any(value, context),
+                    });
+                }
+                b"input_audio" => walk.members(value, context, |walk, name, value| match name {
+                    b"data" => walk.media(value, Some(b"audio/"), context),
+                    _ => walk.any(value, context),
+                }),
+                b"file" => {
+                    let context = context.from(Origin::Tool);
+                    walk.members(value, context, |walk, name, value| match name {
+                        b"file_data" => walk.url(value, context),
+                        _ => walk.any(value, context.keyed()),
+                    });
+                }
+                b"cache_control" => walk.any(value, context),
+                _ => walk.any(value, context.keyed()),
+            },
+        );
+    });
+}
+
+fn tool_call(
+    walk: &mut Walk<'_>,
+    call: Value<'_>,
+    context: Context,
+    choice: Option<u32>,
+    index: u32,
+) {
+    walk.members(call, context, |walk, name, value| match name {
+        b"type" => walk.word(value, context),
+        b"function" | b"custom" => function(walk, value, context, choice, index),
+        _ => walk.any(value, context.keyed()),
+    });
+}
+
+fn function(
+    walk: &mut Walk<'_>,
+    value: Value<'_>,
+    context: Context,
+    choice: Option<u32>,
+    index: u32,
+) {
+    let running = |field| context.part(choice.map_or(Part::Whole, |c| lane(c, field, index)));
+    walk.members(value, context, |walk, name, value| match name {
+        b"name" => walk.any(value, running(Field::ToolName)),
+        b"arguments" => walk.any(value, running(Field::ToolArguments).json().keyed()),
+        // The free text of a custom tool.
+        b"input" => walk.any(value, running(Field::ToolArguments).keyed()),
+        _ => walk.any(value, context.keyed()),
+    });
+}
+
+pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, ANSWER, |walk, name, value| match name {
+        b"choices" => walk.items(value, ANSWER, |walk, choice, _| {
+            walk.members(choice, ANSWER, |walk, name, value| match name {
+                b"message" => said(walk, value, ANSWER, None),
+                b"finish_reason" => walk.word(value, ANSWER),
+                b"logprobs" => walk.logprobs(value, |walk, value| logprobs(walk, value, None)),
+                _ => walk.any(value, ANSWER.keyed()),
+            });
+        }),
+        b"object" => walk.word(value, ANSWER),
+        b"usage" => {
+            facts.usage = usage(value);
+            walk.any(value, ANSWER);
+        }
+        b"model" => {
+            facts.model = value.text().map(Into::into);
+            walk.any(value, ANSWER);
+        }
+        _ => walk.any(value, ANSWER.keyed()),
+    });
+}
+
+pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
+    let mut found = Found {
+        begins: true,
+        ..Found::default()
+    };
+    walk.members(root, ANSWER, |walk, name, value| match name {
+        b"choices" => walk.items(value, ANSWER, |walk, choice, position| {
+            let index = index_of(choice, position);
+            walk.members(choice, ANSWER, |walk, name, value| match name {
+                // Some servers send whole messages in streams.
+                b"delta" | b"message" => said(walk, value, ANSWER, Some(index)),
+                b"finish_reason" => finish(walk, value, index, closes),
+                b"logprobs" => {
+                    walk.logprobs(value, |walk, value| logprobs(walk, value, Some(index)));
+                }
+                _ => walk.any(value, ANSWER.keyed()),
+            });
+        }),
+        _ => envelope(walk, name, value, &mut found),
+    });
+    found
+}
+
+/// Members of an event that chat and completions share.
+pub(super) fn envelope(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, found: &mut Found) {
+    match name {
+        b"object" => return walk.word(value, ANSWER),
+        b"id" if value.kind() == Kind::String => found.id = Some(value.span()),
+        b"model" if value.kind() == Kind::String => found.model = Some(value.span()),
+        b"usage" => {
+            found.usage = usage(value);
+            return walk.any(value, ANSWER);
+        }
+        b"error" => found.error |= value.kind() != Kind::Null,
+        _ => {}
+    }
+    walk.any(value, ANSWER.keyed());
+}
+
+/// A choice's finish reason. Some servers send an empty one with every event.
+pub(super) fn finish(walk: &mut Walk<'_>, value: Value<'_>, choice: u32, closes: &mut Vec<Close>) {
+    walk.word(value, ANSWER);
+    if value.kind() == Kind::String && !value.span().is_empty() {
+        closes.push(Close::Choice(choice));
+    }
+}
+
+/// Tokens with their probabilities: the chosen ones joined are the text again, and so are those of each lower rank.
+fn logprobs(walk: &mut Walk<'_>, value: Value<'_>, choice: Option<u32>) {
+    let running = |rank| {
+        let part = choice.map_or(Part::Whole, |c| lane(c, Field::Other, rank));
+        ANSWER.part(part)
+    };
+    walk.members(value, running(0), |walk, _, value| {
+        walk.items(value, running(0), |walk, token, _| {
+            walk.members(token, running(1), |walk, name, value| match name {
+                b"top_logprobs" => walk.items(value, running(2), |walk, top, rank| {
+                    walk.any(top, running(rank.saturating_add(2)));
+                }),
+                _ => walk.any(value, running(1)),
+            });
+        });
+    });
+}
+
+/// Tokens used, by the names of either generation.
+pub(super) fn usage(value: Value<'_>) -> Option<Usage> {
+    let count = |name| value.get(name).and_then(Value::as_u64);
+    let (input, output) = (count("prompt_tokens"), count("completion_tokens"));
+    (input.is_some() || output.is_some()).then(|| Usage {
+        input: input.unwrap_or(0),
+        output: output.unwrap_or(0),
+    })
+}

@@ -1,0 +1,66 @@
+//! OpenAI completions: one prompt, no roles.
+
+use super::Field;
+use super::body::Facts;
+use super::chat;
+use super::event::{Close, Found};
+use super::json::Value;
+use super::walk::{Context, Walk, index_of, lane};
+use crate::text::Origin;
+
+const CLIENT: Context = Context::of(Origin::User);
+const ANSWER: Context = Context::of(Origin::Assistant);
+
+pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, CLIENT, |walk, name, value| match name {
+        b"prompt" => walk.text_or_tokens(value, CLIENT),
+        _ => chat::settings(walk, name, value, facts),
+    });
+}
+
+pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, ANSWER, |walk, name, value| match name {
+        b"choices" => walk.items(value, ANSWER, |walk, choice, _| {
+            walk.members(choice, ANSWER, |walk, name, value| match name {
+                b"finish_reason" => walk.word(value, ANSWER),
+                b"logprobs" => walk.logprobs(value, |walk, value| walk.any(value, ANSWER.keyed())),
+                _ => walk.any(value, ANSWER.keyed()),
+            });
+        }),
+        b"object" => walk.word(value, ANSWER),
+        b"usage" => {
+            facts.usage = chat::usage(value);
+            walk.any(value, ANSWER);
+        }
+        b"model" => {
+            facts.model = value.text().map(Into::into);
+            walk.any(value, ANSWER);
+        }
+        _ => walk.any(value, ANSWER.keyed()),
+    });
+}
+
+pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
+    let mut found = Found {
+        begins: true,
+        ..Found::default()
+    };
+    walk.members(root, ANSWER, |walk, name, value| match name {
+        b"choices" => walk.items(value, ANSWER, |walk, choice, position| {
+            let index = index_of(choice, position);
+            let running = |field| ANSWER.part(lane(index, field, 0));
+            walk.members(choice, ANSWER, |walk, name, value| match name {
+                b"text" => walk.any(value, running(Field::Content)),
+                b"reasoning" | b"reasoning_content" => walk.any(value, running(Field::Reasoning)),
+                b"finish_reason" => chat::finish(walk, value, index, closes),
+                // Tokens by key, or as keys of the tokens that were likely: each kind in a lane of its own.
+                b"logprobs" => walk.logprobs(value, |walk, value| {
+                    walk.any(value, running(Field::Other).keyed());
+                }),
+                _ => walk.any(value, ANSWER.keyed()),
+            });
+        }),
+        _ => chat::envelope(walk, name, value, &mut found),
+    });
+    found
+}

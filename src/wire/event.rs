@@ -1,0 +1,140 @@
+//! Single events of streamed answers.
+
+use super::body::no_object;
+use super::json::{Document, Kind, Limits, Malformed};
+use super::walk::Walk;
+use super::{
+    Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
+};
+use crate::text::Span;
+
+/// What one event of a stream holds.
+#[derive(Debug, Default)]
+pub struct Event {
+    /// Its text, in order of place.
+    pub pieces: Vec<Piece>,
+    /// Lanes that end with this event, after its own text.
+    pub closes: Vec<Close>,
+    /// The stream has said all it will: nothing is missing if the connection ends now.
+    pub terminal: bool,
+    /// An error instead of an answer. Also terminal.
+    pub error: bool,
+    /// Tokens used so far; join reports by [`Usage::max`].
+    pub usage: Option<Usage>,
+    /// Images, audio and binary files in it.
+    pub media: u32,
+    /// As [`Body::logprobs`](super::Body::logprobs), for this event alone.
+    pub logprobs: Vec<Span>,
+    /// The answer's id, as raw JSON string content.
+    pub id: Option<Span>,
+    /// The model that answers, as raw JSON string content.
+    pub model: Option<Span>,
+    /// It is part of an answer; in messages: the answer's first event.
+    pub begins: bool,
+    /// A content block that starts here (messages).
+    pub opens: Option<u32>,
+    document: Document,
+}
+
+/// No further delta may come for these lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// All lanes of a choice.
+    Choice(u32),
+    /// All lanes of a choice with this index.
+    Block {
+        /// The choice.
+        choice: u32,
+        /// The content block.
+        index: u32,
+    },
+}
+
+impl Close {
+    /// Whether it ends `lane`.
+    pub fn ends(self, lane: Lane) -> bool {
+        match self {
+            Self::Choice(choice) => lane.choice == choice,
+            Self::Block { choice, index } => lane.choice == choice && lane.index == index,
+        }
+    }
+}
+
+impl Event {
+    /// As [`Body::path`](super::Body::path), in the event's data.
+    pub fn path(&self, data: &[u8], span: Span) -> String {
+        path::of(self.document.root(data), span)
+    }
+
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.closes.clear();
+        self.logprobs.clear();
+        *self = Self {
+            pieces: std::mem::take(&mut self.pieces),
+            closes: std::mem::take(&mut self.closes),
+            logprobs: std::mem::take(&mut self.logprobs),
+            document: std::mem::take(&mut self.document),
+            ..Self::default()
+        };
+    }
+}
+
+/// Finds the text of one event's data in place of what `event` held before, whose memory is used again.
+///
+/// # Errors
+/// The data is neither an object in strict JSON within the limits nor `[DONE]` where the format has it.
+pub fn read_event(
+    api: Api,
+    data: &[u8],
+    limits: &Limits,
+    event: &mut Event,
+) -> Result<(), Malformed> {
+    event.clear();
+    if api.family() == Family::OpenAi && data == b"[DONE]" {
+        event.terminal = true;
+        return Ok(());
+    }
+    let mut document = std::mem::take(&mut event.document);
+    let result = document.parse_into(data, limits).and_then(|()| {
+        let mut walk = Walk::new(&mut event.pieces, &mut event.logprobs);
+        let root = document
+            .root(data)
+            .filter(|root| root.kind() == Kind::Object);
+        let root = root.ok_or_else(|| no_object(data))?;
+        let found = match api {
+            Api::Chat => chat::event(&mut walk, root, &mut event.closes),
+            Api::Completions => completions::event(&mut walk, root, &mut event.closes),
+            // Embeddings do not stream; an event would be a response like any other.
+            Api::Embeddings => embeddings::event(&mut walk, root),
+            Api::Messages => messages::event(&mut walk, root, &mut event.closes),
+            Api::Gemini => gemini::event(&mut walk, root, &mut event.closes),
+        };
+        event.media = walk.finish(&document, data)?;
+        event.terminal = found.terminal || found.error;
+        event.error = found.error;
+        event.usage = found.usage;
+        event.id = found.id;
+        event.model = found.model;
+        event.begins = found.begins;
+        event.opens = found.opens;
+        Ok(())
+    });
+    event.document = document;
+    if result.is_err() {
+        event.clear();
+    }
+    result
+}
+
+/// What a format's reader says of an event beside its text.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) terminal: bool,
+    pub(super) error: bool,
+    pub(super) usage: Option<Usage>,
+    pub(super) id: Option<Span>,
+    pub(super) model: Option<Span>,
+    pub(super) begins: bool,
+    pub(super) opens: Option<u32>,
+}

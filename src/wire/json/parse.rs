@@ -1,0 +1,386 @@
+//! The parser: RFC 8259 as a loop over an explicit stack, so that depth costs no machine stack.
+
+use std::borrow::Cow;
+
+use super::escape::{combine, hex4};
+use super::{Kind, Limits, Malformed, Node, keys};
+
+/// The deepest nesting whatever the limits say: readers of the tape recurse.
+const MAX_DEPTH: usize = 512;
+
+/// An array or object that is not closed yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    /// Its place on the tape.
+    pub(super) node: u32,
+    pub(super) object: bool,
+    /// Keys so far, and whether any of them holds an escape.
+    pub(super) keys: u32,
+    pub(super) escaped_keys: bool,
+}
+
+/// What may come next.
+enum Next {
+    Value,
+    FirstItem,
+    FirstKey,
+    AfterValue,
+}
+
+pub(super) type Step<T> = Result<T, Malformed>;
+
+pub(super) struct Parser<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    limits: &'a Limits,
+    nodes: &'a mut Vec<Node>,
+    open: &'a mut Vec<Open>,
+    strings: u32,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        limits: &'a Limits,
+        nodes: &'a mut Vec<Node>,
+        open: &'a mut Vec<Open>,
+    ) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            limits,
+            nodes,
+            open,
+            strings: 0,
+        }
+    }
+
+    /// Reads the whole text and returns the number of its string values.
+    pub(super) fn document(mut self) -> Step<u32> {
+        let limit = self.limits.body_bytes.min(u32::MAX as usize - 1);
+        if self.bytes.len() > limit {
+            let found = format!("{} bytes", self.bytes.len());
+            return Err(Malformed::at(
+                limit,
+                found,
+                format!("at most {limit} bytes"),
+            ));
+        }
+        if self.bytes.starts_with(b"\xEF\xBB\xBF") {
+            return Err(Malformed::at(0, "a byte order mark", "JSON without one"));
+        }
+        if let Err(error) = str::from_utf8(self.bytes) {
+            let offset = error.valid_up_to();
+            return Err(Malformed::at(
+                offset,
+                "bytes that are no UTF-8",
+                "UTF-8 text",
+            ));
+        }
+        let mut next = Next::Value;
+        loop {
+            self.skip_space();
+            next = match next {
+                Next::Value => self.value()?,
+                Next::FirstItem if self.peek() == Some(b']') => self.close()?,
+                Next::FirstItem => self.value()?,
+                Next::FirstKey if self.peek() == Some(b'}') => self.close()?,
+                Next::FirstKey => self.key()?,
+                Next::AfterValue => match self.open.last() {
+                    None => break,
+                    Some(open) => self.after_value(open.object)?,
+                },
+            };
+        }
+        if self.at < self.bytes.len() {
+            return self.fail("bytes after the JSON value", "the end");
+        }
+        Ok(self.strings)
+    }
+
+    fn after_value(&mut self, object: bool) -> Step<Next> {
+        match (self.peek(), object) {
+            (Some(b','), true) => {
+                self.at += 1;
+                self.skip_space();
+                self.key()
+            }
+            (Some(b','), false) => {
+                self.at += 1;
+                Ok(Next::Value)
+            }
+            (Some(b'}'), true) | (Some(b']'), false) => self.close(),
+            (_, true) => self.unexpected("`,` or `}`"),
+            (_, false) => self.unexpected("`,` or `]`"),
+        }
+    }
+
+    fn value(&mut self) -> Step<Next> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'"') => {
+                self.string(Kind::String)?;
+                self.strings += 1;
+                Ok(Next::AfterValue)
+            }
+            Some(b'{') => self.open(true),
+            Some(b'[') => self.open(false),
+            Some(b'-' | b'0'..=b'9') => {
+                self.number()?;
+                self.push(Kind::Number, start, self.at, false)
+            }
+            Some(b't') => self.word(b"true", Kind::True),
+            Some(b'f') => self.word(b"false", Kind::False),
+            Some(b'n') => self.word(b"null", Kind::Null),
+            _ => self.unexpected("a value"),
+        }
+    }
+
+    fn word(&mut self, word: &[u8], kind: Kind) -> Step<Next> {
+        let start = self.at;
+        if self.bytes.get(start..start + word.len()) != Some(word) {
+            return self.fail("an unquoted word", "a value");
+        }
+        self.at += word.len();
+        self.push(kind, start, self.at, false)
+    }
+
+    fn open(&mut self, object: bool) -> Step<Next> {
+        let limit = self.limits.depth.min(MAX_DEPTH);
+        if self.open.len() >= limit {
+            return self.fail(
+                format!("more than {limit} arrays and objects inside each other"),
+                "flatter JSON",
+            );
+        }
+        let node = index(self.nodes.len());
+        let kind = if object { Kind::Object } else { Kind::Array };
+        self.push(kind, self.at, self.at, false)?;
+        self.open.push(Open {
+            node,
+            object,
+            keys: 0,
+            escaped_keys: false,
+        });
+        self.at += 1;
+        Ok(if object {
+            Next::FirstKey
+        } else {
+            Next::FirstItem
+        })
+    }
+
+    fn close(&mut self) -> Step<Next> {
+        self.at += 1;
+        let (end, next) = (index(self.at), index(self.nodes.len()));
+        if let Some(open) = self.open.pop() {
+            if let Some(node) = self.nodes.get_mut(open.node as usize) {
+                node.end = end;
+                node.next = next;
+            }
+            if open.keys > 1 {
+                keys::refuse_duplicates(self.bytes, self.nodes, open)?;
+            }
+        }
+        Ok(Next::AfterValue)
+    }
+
+    fn key(&mut self) -> Step<Next> {
+        if self.peek() != Some(b'"') {
+            return self.unexpected("a key in double quotes");
+        }
+        let start = self.at;
+        let escaped = self.string(Kind::Key)?;
+        if let Some(open) = self.open.last_mut() {
+            open.keys += 1;
+            open.escaped_keys |= escaped;
+            if open.keys as usize > self.limits.keys {
+                let found = format!("an object with more than {} keys", self.limits.keys);
+                return Err(Malformed::at(start, found, "a smaller one"));
+            }
+        }
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return self.unexpected("`:`");
+        }
+        self.at += 1;
+        Ok(Next::Value)
+    }
+
+    /// Reads a string from its opening quote to past its closing one, and says whether it holds an escape.
+    fn string(&mut self, kind: Kind) -> Step<bool> {
+        let start = self.at + 1;
+        let mut escaped = false;
+        self.at = start;
+        loop {
+            self.at += plain_run(self.bytes.get(self.at..).unwrap_or(&[]));
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return self.fail("a bare control character in a string", "`\\u00XX`"),
+                None => return self.fail("the end inside a string", "`\"`"),
+            }
+        }
+        if self.at - start > self.limits.string_bytes {
+            let limit = self.limits.string_bytes;
+            let found = format!("a string of more than {limit} bytes");
+            return Err(Malformed::at(start, found, "a shorter one"));
+        }
+        self.push(kind, start, self.at, escaped)?;
+        self.at += 1;
+        Ok(escaped)
+    }
+
+    fn escape(&mut self) -> Step<()> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                Ok(())
+            }
+            Some(b'u') => {
+                let Some(first) = hex4(self.bytes.get(self.at + 2..self.at + 6)) else {
+                    return self.fail("`\\u` without four digits", "four hexadecimal digits");
+                };
+                let second = match self.bytes.get(self.at + 6..self.at + 8) {
+                    Some(b"\\u") => hex4(self.bytes.get(self.at + 8..self.at + 12)),
+                    _ => None,
+                };
+                if char::from_u32(first).is_some() {
+                    self.at += 6;
+                } else if second.and_then(|low| combine(first, low)).is_some() {
+                    self.at += 12;
+                } else {
+                    return self.fail("half of a surrogate pair", "both halves");
+                }
+                Ok(())
+            }
+            _ => self.fail(
+                "an unknown escape",
+                "one of `\\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX`",
+            ),
+        }
+    }
+
+    fn number(&mut self) -> Step<()> {
+        let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        let leading_zero = self.peek() == Some(b'0');
+        let whole = self.digits()?;
+        if leading_zero && whole > 1 {
+            return Err(Malformed::at(
+                start,
+                "a number with leading zeros",
+                "a number without",
+            ));
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        let exponent = matches!(self.peek(), Some(b'e' | b'E'));
+        if exponent {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        // Without an exponent it takes 309 digits to leave the range of a double.
+        if exponent || whole > 308 {
+            let text = self.bytes.get(start..self.at).unwrap_or(&[]);
+            let number: Option<f64> = str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+            if !number.is_some_and(f64::is_finite) {
+                return Err(Malformed::at(
+                    start,
+                    "a number outside the range of a double",
+                    "a number below 1.8e308",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips digits, of which there must be one, and returns how many.
+    fn digits(&mut self) -> Step<usize> {
+        let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if count == 0 {
+            return self.unexpected("a digit");
+        }
+        self.at += count;
+        Ok(count)
+    }
+
+    fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step<Next> {
+        if self.nodes.len() >= self.limits.nodes {
+            let found = format!("more than {} values and keys", self.limits.nodes);
+            return Err(Malformed::at(start, found, "fewer"));
+        }
+        self.nodes.push(Node {
+            start: index(start),
+            end: index(end),
+            next: index(self.nodes.len() + 1),
+            kind,
+            escaped,
+        });
+        Ok(Next::AfterValue)
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn unexpected<T>(&self, expected: &'static str) -> Step<T> {
+        let found = match self.peek() {
+            None => "the end",
+            Some(b'/') => "a comment",
+            Some(b'}' | b']') => "a closing bracket",
+            Some(b',' | b':') => "a separator",
+            Some(b'"') => "a string",
+            Some(_) => "another character",
+        };
+        self.fail(found, expected)
+    }
+
+    fn fail<T>(&self, found: impl Into<Cow<'static, str>>, expected: &'static str) -> Step<T> {
+        Err(Malformed::at(self.at, found, expected))
+    }
+}
+
+/// Positions fit: a document is smaller than 4 GiB and has fewer nodes than bytes.
+fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// Bytes before the first quote, backslash or control character, eight at a time.
+///
+/// The tests for a zero byte and for a byte below n are those of Anderson, "Bit Twiddling Hacks"; a byte can be reported
+/// wrongly only after one that is reported rightly, so the first is exact.
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (chunks, _) = bytes.as_chunks::<8>();
+    for (position, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let hit = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5C)) | control;
+        if hit != 0 {
+            return position * 8 + hit.trailing_zeros() as usize / 8;
+        }
+    }
+    let tail = chunks.len() * 8;
+    let rest = bytes.get(tail..).unwrap_or(&[]);
+    let plain = rest
+        .iter()
+        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
+        .count();
+    tail + plain
+}

@@ -1,0 +1,269 @@
+//! How formats walk a document: combinators that hand every string on, whatever its type or place turns out to be.
+//!
+//! A format names the members it knows; a member of the wrong type, and everything unknown, falls to [`Walk::any`]. So no
+//! spelling of a body hides a string from scanners.
+
+use super::json::{Document, Kind, Malformed, Value};
+use super::words::{data_url, is_text, is_word};
+use super::{Field, Lane, Part, Piece};
+use crate::text::{Form, Origin, Span};
+
+/// What holds for the strings below a value.
+#[derive(Clone, Copy)]
+pub(super) struct Context {
+    origin: Origin,
+    form: Form,
+    part: Part,
+    keys: bool,
+}
+
+impl Context {
+    /// Whole strings in plain text, keys not read.
+    pub(super) const fn of(origin: Origin) -> Self {
+        Self {
+            origin,
+            form: Form::Plain,
+            part: Part::Whole,
+            keys: false,
+        }
+    }
+
+    /// The same for someone else's text.
+    pub(super) const fn from(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The same with keys read, too.
+    pub(super) const fn keyed(self) -> Self {
+        Self { keys: true, ..self }
+    }
+
+    /// The same for strings that hold JSON text.
+    pub(super) const fn json(self) -> Self {
+        Self {
+            form: Form::Json,
+            ..self
+        }
+    }
+
+    /// The same for strings in this relation to other events.
+    pub(super) const fn part(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
+
+    /// Whole strings again, as for ids beside running text.
+    pub(super) const fn whole(self) -> Self {
+        self.part(Part::Whole)
+    }
+
+    /// Below an unknown member of running text each path is a lane of its own, so that texts do not mix.
+    fn below(self, step: &[u8]) -> Self {
+        match self.part {
+            Part::Delta(lane) if lane.field == Field::Other => self.part(Part::Delta(Lane {
+                index: fnv(lane.index, step),
+                ..lane
+            })),
+            Part::Delta(_) | Part::Whole => self,
+        }
+    }
+}
+
+/// Collects the pieces of one document.
+pub(super) struct Walk<'a> {
+    pieces: &'a mut Vec<Piece>,
+    logprobs: &'a mut Vec<Span>,
+    media: u32,
+    seen: u32,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(pieces: &'a mut Vec<Piece>, logprobs: &'a mut Vec<Span>) -> Self {
+        Self {
+            pieces,
+            logprobs,
+            media: 0,
+            seen: 0,
+        }
+    }
+
+    /// The number of media, once every string of the document has been met.
+    pub(super) fn finish(self, document: &Document, bytes: &[u8]) -> Result<u32, Malformed> {
+        if self.seen != document.strings() {
+            let found = "a string that the reader of this format did not visit";
+            return Err(Malformed::at(0, found, "none").located(bytes));
+        }
+        Ok(self.media)
+    }
+
+    /// Every string at and below a value, unknown structure included.
+    pub(super) fn any(&mut self, value: Value<'_>, context: Context) {
+        match value.kind() {
+            Kind::String => self.string(value, context),
+            Kind::Array => {
+                for item in value.items() {
+                    self.any(item, context);
+                }
+            }
+            Kind::Object => {
+                for (key, member) in value.members() {
+                    let name = key.name();
+                    if context.keys && !is_word(&name) {
+                        self.push(key.span(), context);
+                    }
+                    match &*name {
+                        b"type" | b"role" | b"object" => self.word(member, context.below(&name)),
+                        _ => self.any(member, context.below(&name)),
+                    }
+                }
+            }
+            Kind::Key | Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+        }
+    }
+
+    /// Calls `read` for each member of an object; anything else is walked as it stands.
+    pub(super) fn members(
+        &mut self,
+        value: Value<'_>,
+        context: Context,
+        mut read: impl FnMut(&mut Self, &[u8], Value<'_>),
+    ) {
+        if value.kind() != Kind::Object {
+            return self.any(value, context.keyed());
+        }
+        for (key, member) in value.members() {
+            read(self, &key.name(), member);
+        }
+    }
+
+    /// Calls `read` for each item of an array with its position; anything else is walked as it stands.
+    pub(super) fn items(
+        &mut self,
+        value: Value<'_>,
+        context: Context,
+        mut read: impl FnMut(&mut Self, Value<'_>, u32),
+    ) {
+        if value.kind() != Kind::Array {
+            return self.any(value, context.keyed());
+        }
+        for (position, item) in (0..).zip(value.items()) {
+            read(self, item, position);
+        }
+    }
+
+    /// The same, but a single value that is no array is read as the only item.
+    pub(super) fn one_or_more(
+        &mut self,
+        value: Value<'_>,
+        mut read: impl FnMut(&mut Self, Value<'_>, u32),
+    ) {
+        if value.kind() != Kind::Array {
+            return read(self, value, 0);
+        }
+        for (position, item) in (0..).zip(value.items()) {
+            read(self, item, position);
+        }
+    }
+
+    /// A string that is normally a word of the protocol; any other one is a piece.
+    pub(super) fn word(&mut self, value: Value<'_>, context: Context) {
+        if value.kind() == Kind::String && is_word(value.raw()) {
+            self.seen += 1;
+        } else {
+            self.any(value, context.whole());
+        }
+    }
+
+    /// A string of base64 that is no text, of the given MIME type if known.
+    pub(super) fn media(&mut self, value: Value<'_>, mime: Option<&[u8]>, context: Context) {
+        if value.kind() == Kind::String && !mime.is_some_and(is_text) {
+            self.seen += 1;
+            self.media += 1;
+        } else {
+            self.any(value, context.keyed());
+        }
+    }
+
+    /// A URL, or base64 or `data:` URL of a file.
+    pub(super) fn url(&mut self, value: Value<'_>, context: Context) {
+        match data_url(value.raw()) {
+            Some(mime) => self.media(value, Some(mime), context),
+            None => self.any(value, context),
+        }
+    }
+
+    /// A vector of numbers in base64; anything outside that alphabet is a piece.
+    pub(super) fn vector(&mut self, value: Value<'_>, context: Context) {
+        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        if value.kind() == Kind::String && value.raw().iter().all(base64) {
+            self.seen += 1;
+        } else {
+            self.any(value, context);
+        }
+    }
+
+    /// Text as strings, or as arrays of token numbers, which count as media.
+    pub(super) fn text_or_tokens(&mut self, value: Value<'_>, context: Context) {
+        if value.kind() == Kind::Array {
+            if value
+                .items()
+                .next()
+                .is_some_and(|item| item.kind() == Kind::Number)
+            {
+                self.media += 1;
+            }
+            for item in value.items() {
+                self.text_or_tokens(item, context);
+            }
+        } else {
+            self.any(value, context.keyed());
+        }
+    }
+
+    /// A value that repeats the answer's text by tokens; its strings are walked by `read`.
+    pub(super) fn logprobs(&mut self, value: Value<'_>, read: impl FnOnce(&mut Self, Value<'_>)) {
+        if value.kind() != Kind::Null {
+            self.logprobs.push(value.span());
+        }
+        read(self, value);
+    }
+
+    fn string(&mut self, value: Value<'_>, context: Context) {
+        self.seen += 1;
+        self.push(value.span(), context);
+    }
+
+    fn push(&mut self, span: Span, context: Context) {
+        if !span.is_empty() {
+            self.pieces.push(Piece {
+                span,
+                origin: context.origin,
+                form: context.form,
+                part: context.part,
+            });
+        }
+    }
+}
+
+/// A lane of running text.
+pub(super) const fn lane(choice: u32, field: Field, index: u32) -> Part {
+    Part::Delta(Lane {
+        choice,
+        field,
+        index,
+    })
+}
+
+/// The number in an item's `index`, or else its position.
+pub(super) fn index_of(item: Value<'_>, position: u32) -> u32 {
+    item.get("index")
+        .and_then(Value::as_u32)
+        .unwrap_or(position)
+}
+
+/// The 32-bit FNV-1a hash (Fowler, Noll, Vo) of `step`, going on from `state`.
+pub(super) fn fnv(state: u32, step: &[u8]) -> u32 {
+    let start = state ^ 0x811C_9DC5;
+    step.iter().fold(start, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
