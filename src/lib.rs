@@ -6,6 +6,7 @@
 //! answer while it streams, and [`audit`] and [`telemetry`] keep the record.
 
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod document;
 pub mod durable;
 pub mod echo;
 pub mod glob;
+pub mod guard;
 pub mod limit;
 pub mod policy;
 pub mod proxy;
@@ -21,6 +23,8 @@ pub mod rate;
 pub mod scan;
 pub mod secret;
 pub mod serve;
+pub mod store;
+pub mod telemetry;
 pub mod text;
 pub mod upstream;
 pub mod vault;

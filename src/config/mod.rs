@@ -85,6 +85,11 @@ impl Default for Config {
     }
 }
 
+/// The folder of the audit log in a data folder.
+pub fn audit_folder(data: &Path) -> PathBuf {
+    data.join("audit")
+}
+
 /// What the command line says; it wins over everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {

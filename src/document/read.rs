@@ -28,6 +28,11 @@ impl Reader {
         }
     }
 
+    /// The file's name as the user knows it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Adds a problem.
     pub fn report(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
@@ -69,7 +74,7 @@ impl Reader {
         };
         let mut found = format!("unknown {} {}", noun.unwrap_or(key), shown(word));
         if !parents.is_empty() {
-            found = format!("{found} in {}", join(parents));
+            found = format!("{found} in {}", join(parents.iter().map(String::as_str)));
         }
         let mut problem = self.problem_at(place, found);
         if known.clone().count() <= MAX_LISTED {
@@ -86,8 +91,14 @@ impl Reader {
         if self.path.is_empty() {
             "the document".to_owned()
         } else {
-            join(&self.path)
+            join(self.path.iter().map(String::as_str))
         }
+    }
+
+    /// The path of a key in the map being read.
+    fn path_of(&self, key: &str) -> String {
+        let steps = self.path.iter().map(String::as_str).chain([key]);
+        join(steps)
     }
 
     /// Opens a map to read its keys. The document itself may be empty, which is a map without keys.
@@ -198,16 +209,11 @@ impl<'n> Fields<'_, 'n> {
     pub fn unavailable(&mut self, names: &[&'static str]) {
         for name in names {
             if let Some((key, _)) = self.remove(name) {
-                let path = if self.reader.path.is_empty() {
-                    String::new()
-                } else {
-                    self.reader.path() + "."
-                };
-                self.unusable(
-                    key,
-                    format!("{path}{name} is not available in this version"),
-                    "remove it",
+                let found = format!(
+                    "{} is not available in this version",
+                    self.reader.path_of(name)
                 );
+                self.unusable(self.reader.problem_at(key.place(), found).help("remove it"));
             }
         }
     }
@@ -221,9 +227,12 @@ impl<'n> Fields<'_, 'n> {
     pub fn finish(mut self) {
         for (key, _) in std::mem::take(&mut self.entries) {
             let found = format!("unknown key {} in {}", shown(&key.name), self.reader.path());
-            let help = nearest(&key.name, self.known.iter().copied())
-                .map_or_else(String::new, |meant| format!("did you mean \"{meant}\"?"));
-            self.unusable(key, found, &help);
+            let known = self.known.iter().copied();
+            let mut problem = self.reader.problem_at(key.place(), found);
+            if let Some(meant) = nearest(&key.name, known.clone()) {
+                problem = problem.help(format!("did you mean \"{meant}\"?"));
+            }
+            self.unusable(problem.expected(alternatives(known)));
         }
     }
 
@@ -232,16 +241,10 @@ impl<'n> Fields<'_, 'n> {
         Some(self.entries.remove(index))
     }
 
-    fn unusable(&mut self, key: &Key, found: String, help: &str) {
-        let mut problem = self.reader.problem_at(key.place(), found).help(help);
-        if !self.known.is_empty() {
-            problem = problem.expected(alternatives(self.known.iter().copied()));
-        }
-        self.reader.report(if self.reader.lenient {
-            problem.warning()
-        } else {
-            problem
-        });
+    fn unusable(&mut self, problem: Diagnostic) {
+        let lenient = self.reader.lenient;
+        self.reader
+            .report(if lenient { problem.warning() } else { problem });
     }
 }
 
@@ -255,7 +258,7 @@ pub(super) fn alternatives<'k>(words: impl Iterator<Item = &'k str>) -> String {
     }
 }
 
-fn join(path: &[String]) -> String {
+fn join<'s>(path: impl IntoIterator<Item = &'s str>) -> String {
     let mut joined = String::new();
     for step in path {
         if !joined.is_empty() && !step.starts_with('[') {

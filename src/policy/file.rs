@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 
 use super::check::Case;
-use super::section::{action, filled, read_side, read_stream};
+use super::section::{action, filled, read_side, read_stream, some};
 use super::{Action, Direction, OnError, Origins, Respond};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
@@ -27,6 +27,14 @@ impl Spot {
     /// An error at this place.
     pub(super) fn error(&self, found: impl Into<String>) -> Diagnostic {
         Diagnostic::error(&self.file, found).at(self.line, self.column)
+    }
+
+    fn of(reader: &Reader, node: &Node) -> Self {
+        Self {
+            file: reader.file().to_owned(),
+            line: node.line,
+            column: node.column,
+        }
     }
 
     /// Another place of the same file.
@@ -72,6 +80,8 @@ pub(super) struct Section {
     pub(super) origins: Origins,
     /// The last parts of rule ids that are switched on; `None` means all.
     pub(super) kinds: Option<Vec<String>>,
+    /// What to tell a client that was refused.
+    pub(super) message: Option<String>,
 }
 
 /// An entry of `topics:`.
@@ -108,7 +118,7 @@ impl File {
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let root = document::parse(file, text)?;
         let mut reader = Reader::new(file);
-        let value = read_file(&mut reader, &root, name, file);
+        let value = read_file(&mut reader, &root, name);
         reader.finish(value)
     }
 
@@ -159,21 +169,17 @@ impl SideFile {
     }
 }
 
-fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option<File> {
-    let spot = |node: &Node| Spot {
-        file: file.to_owned(),
-        line: node.line,
-        column: node.column,
-    };
+fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
     fields.unavailable(&[
         "tools", "fence", "sessions", "session", "unknown", "canary", "size",
     ]);
+    fields.optional("stream", read_stream);
     let read = File {
         extends: fields.nullable("extends", |reader, node| {
-            Some((text(reader, node)?, spot(node)))
+            Some((text(reader, node)?, Spot::of(reader, node)))
         }),
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
@@ -191,25 +197,15 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option
             })
             .unwrap_or_default(),
         topics: fields
-            .optional(
-                "topics",
-                list(|reader, node| read_topic(reader, node, spot(node))),
-            )
+            .optional("topics", list(read_topic))
             .unwrap_or_default(),
         exceptions: fields
-            .optional(
-                "exceptions",
-                list(|reader, node| read_exception(reader, node, spot(node))),
-            )
+            .optional("exceptions", list(read_exception))
             .unwrap_or_default(),
         tests: fields
-            .optional(
-                "tests",
-                list(|reader, node| read_test(reader, node, spot(node))),
-            )
+            .optional("tests", list(read_test))
             .unwrap_or_default(),
     };
-    fields.optional("stream", read_stream);
     fields.finish();
     repeated(
         reader,
@@ -271,13 +267,14 @@ fn repeated<'f>(
     }
 }
 
-fn read_topic(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Topic> {
+fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let id = fields.required("id", topic_id);
     let pattern = fields.required("pattern", |reader, node| {
         Some((filled(reader, node)?, node.place()))
     });
-    let on = fields.optional("on", list(word(&Direction::WORDS)));
+    let on = fields.optional("on", some(word(&Direction::WORDS)));
     let action = fields.optional("action", action);
     let message = fields.optional("message", filled);
     fields.unavailable(&["words", "deny", "allow"]);
@@ -306,7 +303,8 @@ fn topic_id(reader: &mut Reader, node: &Node) -> Option<String> {
     Some(id)
 }
 
-fn read_exception(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Exception> {
+fn read_exception(reader: &mut Reader, node: &Node) -> Option<Exception> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let rule = fields.required("rule", |reader, node| {
         Some((text(reader, node)?, node.place()))
@@ -338,7 +336,8 @@ fn date(reader: &mut Reader, node: &Node) -> Option<Date> {
     date
 }
 
-fn read_test(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Case> {
+fn read_test(reader: &mut Reader, node: &Node) -> Option<Case> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let name = fields.required("name", filled);
     let request = fields.optional("request", text);

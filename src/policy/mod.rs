@@ -192,7 +192,7 @@ impl Tally {
         if side.excepts(&treatment.id, matched) {
             return Action::Allow;
         }
-        let position = self.count(&treatment.id, finding.continues);
+        let position = self.count(treatment, finding.continues);
         let would = match treatment.scored {
             None => treatment.action,
             Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
@@ -232,22 +232,20 @@ impl Tally {
         &self.verdict
     }
 
-    /// Counts a match of a rule, later parts of a long match not again. The position of the rule in the verdict's list.
-    fn count(&mut self, id: &Cow<'static, str>, continues: bool) -> usize {
+    /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
+    fn count(&mut self, treatment: &Treatment, continues: bool) -> usize {
         let rules = &mut self.verdict.rules;
-        if let Some((position, matched)) = rules
-            .iter_mut()
-            .enumerate()
-            .find(|(_, matched)| matched.id == *id)
-        {
+        let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
+            rules.push(Matched {
+                id: treatment.id.clone(),
+                count: 1,
+            });
+            return rules.len() - 1;
+        };
+        if let Some(matched) = rules.get_mut(position) {
             matched.count = matched.count.saturating_add(u32::from(!continues));
-            return position;
         }
-        rules.push(Matched {
-            id: id.clone(),
-            count: 1,
-        });
-        rules.len() - 1
+        position
     }
 }
 
@@ -256,5 +254,178 @@ impl Side {
         self.exceptions
             .iter()
             .any(|(id, text)| id == rule && text == matched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::finding::RuleIndex;
+    use crate::text::Span;
+
+    fn policy(yaml: &str) -> Policy {
+        let source = Source {
+            name: "p".to_owned(),
+            file: "p.yaml".to_owned(),
+            text: yaml.to_owned(),
+        };
+        let today = jiff::civil::date(2026, 1, 31);
+        compile(&source, |_| None, today).unwrap().0
+    }
+
+    fn finding(side: &Side, id: &str) -> Finding {
+        let index = side.engine.rules().position(|rule| rule.id == id).unwrap();
+        Finding {
+            rule: RuleIndex(u16::try_from(index).unwrap()),
+            span: Span::new(0, 1),
+            continues: false,
+        }
+    }
+
+    /// The id and score of some injection rule whose score alone is below critical.
+    fn injection(side: &Side) -> (Finding, u32) {
+        let scored = |rule: &&crate::scan::Rule| rule.score > 0 && rule.score < 10;
+        let rule = side.engine.rules().find(scored).unwrap();
+        (finding(side, &rule.id), rule.score)
+    }
+
+    #[test]
+    fn the_strictest_action_wins_and_names_its_cause() {
+        let policy =
+            policy("request: {secrets: {action: redact}, rules: {secrets.openai_key: block}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let aws = finding(side, "secrets.aws_access_key");
+        let openai = finding(side, "secrets.openai_key");
+        assert_eq!(tally.add(side, &aws, "x", Origin::User), Action::Redact);
+        assert_eq!(tally.add(side, &openai, "x", Origin::User), Action::Block);
+        assert_eq!(tally.add(side, &aws, "x", Origin::User), Action::Redact);
+        let verdict = tally.verdict();
+        assert_eq!(
+            (verdict.action, verdict.would),
+            (Action::Block, Action::Block)
+        );
+        assert_eq!(verdict.cause.as_ref().unwrap().rule, "secrets.openai_key");
+        let counts: Vec<u32> = verdict.rules.iter().map(|rule| rule.count).collect();
+        assert_eq!(counts, [2, 1]);
+    }
+
+    #[test]
+    fn scores_of_distinct_rules_reach_the_level() {
+        let policy = policy("request: {injection: {action: block, level: critical}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, score) = injection(side);
+        for _ in 0..20 {
+            // One rule counts once, however often it matches.
+            assert_eq!(tally.add(side, &first, "x", Origin::User), Action::Log);
+        }
+        assert_eq!(tally.verdict().level, ThreatLevel::from_score(score));
+        assert_eq!(tally.verdict().cause, None);
+    }
+
+    #[test]
+    fn a_level_that_one_rule_reaches_acts_at_once() {
+        let policy = policy("request: {injection: {action: block, level: low, message: no}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, _) = injection(side);
+        assert_eq!(tally.add(side, &first, "x", Origin::Tool), Action::Block);
+        let cause = tally.verdict().cause.clone().unwrap();
+        assert_eq!(cause.message.as_deref(), Some("no"));
+    }
+
+    #[test]
+    fn other_origins_are_logged_and_not_summed() {
+        let policy =
+            policy("request: {injection: {action: block, level: low, origins: [user, tool]}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let (first, _) = injection(side);
+        assert_eq!(tally.add(side, &first, "x", Origin::System), Action::Log);
+        assert_eq!(tally.verdict().level, ThreatLevel::None);
+        assert_eq!(tally.add(side, &first, "x", Origin::User), Action::Block);
+    }
+
+    #[test]
+    fn observing_records_what_it_would_do() {
+        let policy = policy("observe: true\nrequest: {secrets: {action: block}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let key = finding(side, "secrets.openai_key");
+        assert_eq!(tally.add(side, &key, "x", Origin::User), Action::Log);
+        let verdict = tally.verdict();
+        assert_eq!(
+            (verdict.action, verdict.would),
+            (Action::Log, Action::Block)
+        );
+    }
+
+    #[test]
+    fn exceptions_need_the_rule_and_the_text() {
+        let policy = policy(
+            "request: {secrets: {action: block}}\nexceptions:\n  - {rule: secrets.aws_access_key, text: AKIAIOSFODNN7EXAMPLE, reason: docs}\n",
+        );
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let aws = finding(side, "secrets.aws_access_key");
+        let openai = finding(side, "secrets.openai_key");
+        let text = "AKIAIOSFODNN7EXAMPLE";
+        assert_eq!(tally.add(side, &aws, text, Origin::User), Action::Allow);
+        assert_eq!(tally.verdict(), &Verdict::default());
+        assert_eq!(tally.add(side, &openai, text, Origin::User), Action::Block);
+        assert_eq!(
+            tally.add(side, &aws, "AKIAIOSFODNN7EXAMPLF", Origin::User),
+            Action::Block
+        );
+    }
+
+    #[test]
+    fn parts_of_a_long_match_count_once() {
+        let policy = policy("request: {secrets: {action: redact}}\n");
+        let (side, mut tally) = (&policy.request, Tally::new());
+        let first = finding(side, "secrets.openai_key");
+        let next = Finding {
+            continues: true,
+            ..first
+        };
+        for part in [&first, &next, &next] {
+            assert_eq!(tally.add(side, part, "x", Origin::User), Action::Redact);
+        }
+        assert_eq!(tally.verdict().rules[0].count, 1);
+    }
+
+    #[test]
+    fn a_finding_of_another_engine_is_refused() {
+        let policy = policy("request: {secrets: {action: log}}\n");
+        let finding = Finding {
+            rule: RuleIndex(999),
+            span: Span::new(0, 1),
+            continues: false,
+        };
+        let mut tally = Tally::new();
+        assert_eq!(
+            tally.add(&policy.request, &finding, "x", Origin::User),
+            Action::Block
+        );
+        assert_eq!(tally.verdict().action, Action::Block);
+    }
+
+    #[test]
+    fn rules_that_are_off_are_not_in_the_engine() {
+        let policy = policy(
+            "request: {secrets: {action: redact}, rules: {secrets.openai_key: allow}}\nresponse: {pii: {action: log, kinds: [email]}}\n",
+        );
+        let ids = |side: &Side| {
+            side.engine
+                .rules()
+                .map(|rule| rule.id.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            !ids(&policy.request)
+                .iter()
+                .any(|id| id == "secrets.openai_key")
+        );
+        assert!(
+            ids(&policy.request)
+                .iter()
+                .any(|id| id == "secrets.aws_access_key")
+        );
+        assert_eq!(ids(&policy.response), ["pii.email"]);
     }
 }

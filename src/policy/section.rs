@@ -21,11 +21,13 @@ const LEVELS: [(&str, ThreatLevel); 4] = [
 pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
     let mut fields = reader.fields(node)?;
     fields.unavailable(&["window", "overlap", "hold_arguments"]);
-    fields.optional("mode", |reader, node| match &node.value {
-        Value::Str(mode) if mode == "window" || mode == "buffer" => {
-            unavailable(reader, node, mode, "write holdback")
+    fields.optional("mode", |reader, node| {
+        if let Value::Str(mode) = &node.value
+            && (mode == "window" || mode == "buffer")
+        {
+            return unavailable(reader, node, mode, "write holdback");
         }
-        _ => word(&[("holdback", ())])(reader, node),
+        word(&[("holdback", ())])(reader, node)
     });
     fields.finish();
     Some(())
@@ -77,7 +79,7 @@ fn read_section(
     direction: Direction,
 ) -> Option<Section> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["threshold", "reversible", "message"]);
+    fields.unavailable(&["threshold", "reversible"]);
     let scored = scanner == Scanner::Injection;
     let action = fields.required("action", action);
     let mut section = Section {
@@ -85,6 +87,7 @@ fn read_section(
         level: ThreatLevel::High,
         origins: Origins::ALL,
         kinds: None,
+        message: fields.optional("message", filled),
     };
     if scored {
         section.level = fields
@@ -105,7 +108,7 @@ fn read_section(
         }
     }
     if scanner == Scanner::Pii {
-        section.kinds = fields.optional("kinds", list(kind));
+        section.kinds = fields.optional("kinds", some(kind));
     }
     fields.finish();
     action.map(|_| section)
@@ -119,27 +122,22 @@ pub(super) fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
         (Action::Redact.name(), Action::Redact),
         (Action::Block.name(), Action::Block),
     ];
-    match &node.value {
-        Value::Str(word) if word == Action::Replace.name() => {
-            unavailable(reader, node, word, "write redact or block")
+    if let Value::Str(written) = &node.value {
+        match written.as_str() {
+            "replace" => return unavailable(reader, node, written, "write redact or block"),
+            "hold" => return unavailable(reader, node, written, "write block"),
+            // Common words for it elsewhere, too far from ours to be guessed by spelling.
+            "off" | "none" => {
+                let found = format!("{} \"{written}\" is no action", reader.path());
+                let problem = reader.problem(node, found);
+                let problem = problem.expected("allow, log, redact or block");
+                reader.report(problem.help("write allow to switch it off"));
+                return None;
+            }
+            _ => {}
         }
-        Value::Str(word) if word == Action::Hold.name() => {
-            unavailable(reader, node, word, "write block")
-        }
-        Value::Str(word) if word == "off" || word == "none" => {
-            let problem = reader.problem(
-                node,
-                format!("unknown action \"{word}\" in {}", reader.path()),
-            );
-            reader.report(
-                problem
-                    .expected("allow, log, redact or block")
-                    .help("write allow to switch it off"),
-            );
-            None
-        }
-        _ => word(&ACTIONS)(reader, node),
     }
+    word(&ACTIONS)(reader, node)
 }
 
 /// Refuses a word that a later version will know.
@@ -159,7 +157,7 @@ fn origins(reader: &mut Reader, node: &Node) -> Option<Origins> {
         ("assistant", Origin::Assistant),
         ("system", Origin::System),
     ];
-    let origins = list(word(&words))(reader, node)?;
+    let origins = some(word(&words))(reader, node)?;
     Some(origins.into_iter().collect())
 }
 
@@ -193,4 +191,18 @@ pub(super) fn filled(reader: &mut Reader, node: &Node) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+/// A list with at least one entry: an empty one would switch something off without saying so.
+pub(super) fn some<'n, T>(
+    item: impl Fn(&mut Reader, &'n Node) -> Option<T>,
+) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<T>> {
+    move |reader, node| {
+        if matches!(&node.value, Value::Seq(items) if items.is_empty()) {
+            let problem = reader.problem(node, format!("{} is an empty list", reader.path()));
+            reader.report(problem.expected("at least one entry"));
+            return None;
+        }
+        list(item)(reader, node)
+    }
 }

@@ -1,13 +1,53 @@
 //! The trigger engine: many patterns over one stream of text, a few nanoseconds a byte, with exact hold-back.
+//!
+//! One automaton looks for the literals that matches begin with ([`literal`]). Each literal that is found starts the anchored automaton
+//! of its rule at the literal's first byte, a *candidate*, which is stepped with the bytes of the text until it dies. Anchored
+//! automata have no `.*` before them: they stay small and die after a few bytes. So the whole state of a stream is one
+//! state of the literal automaton and a short list of live candidates ([`candidate`]), and what must be held back is exactly known: the
+//! text from the earliest live candidate or unfinished literal on. Rules without literals start from tables of the bytes
+//! they can begin with; a run of letters before a rare inner literal (`@`) is measured backwards from it.
+//!
+//! A finding is the longest match from its place. Matches of one rule may overlap, so that nothing that is part of a match can
+//! leave; from places in the middle of a match, those are not reported that end with it.
+
+mod candidate;
+mod compile;
+mod literal;
+mod pattern;
+
+pub(super) use candidate::{Hit, Stream};
+use compile::Compiled;
+use literal::{Before, Literals};
+
+use thiserror::Error;
 
 use crate::scan::{Rule, finding::RuleIndex};
-use thiserror::Error;
 
 /// Compiled rules, shared by all streams.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Vec<(Rule, bool)>,
-    regexes: Vec<regex::Regex>,
+    rules: Vec<Compiled>,
+    literals: Option<Literals>,
+    firsts: Firsts,
+    /// The classes of [`pattern::Left`] parts.
+    classes: Vec<Class>,
+}
+
+/// A class of bytes whose current run every stream measures.
+#[derive(Debug)]
+struct Class {
+    bytes: Box<[bool; 256]>,
+    /// The most of a run that matters; 0 if no rule of the class holds text.
+    held: usize,
+}
+
+/// The rules that start from single bytes.
+#[derive(Debug)]
+struct Firsts {
+    /// Whether any rule does.
+    any: Box<[bool; 256]>,
+    /// The rules that can begin with a byte, by what stands before it.
+    rules: Vec<[Vec<u16>; 5]>,
 }
 
 /// A rule that cannot be scanned for in a stream.
@@ -34,50 +74,53 @@ impl Engine {
     /// # Errors
     /// Every rule that is not valid or cannot be scanned for in a stream.
     pub fn compile(rules: Vec<(Rule, bool)>) -> Result<Self, Vec<Unsupported>> {
-        let mut regexes = Vec::new();
-        let mut problems = Vec::new();
-        for (rule, _) in &rules {
-            match regex::Regex::new(&rule.pattern) {
-                Ok(regex) => regexes.push(regex),
-                Err(error) => problems.push(Unsupported {
-                    rule: rule.id.to_string(),
-                    reason: error.to_string(),
-                    help: "write it in the syntax of the regex crate".to_owned(),
-                }),
-            }
-        }
-        if problems.is_empty() {
-            Ok(Self { rules, regexes })
-        } else {
-            Err(problems)
-        }
+        compile::compile(rules)
     }
 
     /// The rule of a finding; `None` for an index of another engine.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules.get(usize::from(index.0)).map(|(rule, _)| rule)
+        self.rules
+            .get(usize::from(index.0))
+            .map(|compiled| &compiled.rule)
     }
 
     /// The rules, in the order they were given: a rule's place is its [`RuleIndex`].
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|(rule, _)| rule)
+        self.rules.iter().map(|compiled| &compiled.rule)
     }
 
-    pub(super) fn scan_all(&self, text: &str) -> Vec<(RuleIndex, usize, usize)> {
-        let mut all = Vec::new();
-        for (index, regex) in self.regexes.iter().enumerate() {
-            for found in regex.find_iter(text) {
-                all.push((
-                    RuleIndex(u16::try_from(index).unwrap_or(u16::MAX)),
-                    found.start(),
-                    found.end(),
-                ));
-            }
-        }
-        all
+    /// The most bytes of text, as scanned, that one open match keeps held.
+    pub fn reach(&self) -> usize {
+        self.rules
+            .iter()
+            .filter(|compiled| compiled.hold)
+            .map(|compiled| compiled.reach)
+            .max()
+            .unwrap_or(0)
     }
 
+    /// Bytes of memory of all tables, shared by all streams.
+    pub fn memory_bytes(&self) -> usize {
+        self.literals.as_ref().map_or(0, Literals::memory_bytes)
+            + self.rules.iter().map(Compiled::memory_bytes).sum::<usize>()
+    }
+
+    /// Whether any rule may hold text back.
     pub(super) fn holds(&self) -> bool {
-        self.rules.iter().any(|(_, hold)| *hold)
+        self.rules.iter().any(|compiled| compiled.hold)
+    }
+
+    fn compiled(&self, rule: u16) -> Option<&Compiled> {
+        self.rules.get(usize::from(rule))
+    }
+}
+
+impl Firsts {
+    fn starting_with(&self, byte: u8, before: Before) -> &[u16] {
+        self.rules
+            .get(usize::from(byte))
+            .and_then(|kinds| kinds.get(before as usize))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 }

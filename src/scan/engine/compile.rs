@@ -1,0 +1,267 @@
+//! Rules to tables.
+
+use regex_automata::{
+    Anchored, MatchKind,
+    dfa::{Automaton as _, StartKind, dense},
+    nfa::thompson::{NFA, WhichCaptures},
+    util::{primitives::StateID, start},
+};
+use std::collections::BTreeSet;
+
+use super::{
+    Class, Engine, Firsts, Unsupported,
+    literal::{Before, Literals, Trigger},
+    pattern::{self, Left, Pattern, Refused},
+};
+use crate::scan::Rule;
+
+/// The largest automaton of one rule.
+const AUTOMATON_BYTES: usize = 1 << 20;
+/// The most different classes of [`Left`] parts; each costs every stream a counter.
+pub(super) const CLASSES: usize = 4;
+
+/// A rule, ready to run.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) rule: Rule,
+    pub(super) hold: bool,
+    pub(super) automaton: dense::DFA<Vec<u32>>,
+    /// The start state for each [`Before`].
+    pub(super) starts: [StateID; 5],
+    pub(super) reach: usize,
+    /// The class of the run before it, and the least and most of it that belongs to a match.
+    pub(super) left: Option<(usize, usize, usize)>,
+}
+
+impl Compiled {
+    pub(super) fn start(&self, before: Before) -> Option<StateID> {
+        self.starts.get(before as usize).copied()
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.automaton.memory_usage() + size_of::<Self>()
+    }
+
+    /// The states that `state` goes to with `byte` in either case.
+    fn step_any_case(&self, state: StateID, byte: u8) -> impl Iterator<Item = StateID> {
+        [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()]
+            .into_iter()
+            .map(move |byte| self.automaton.next_state(state, byte))
+            .filter(|next| !self.automaton.is_dead_state(*next))
+    }
+
+    /// For each length of a proper prefix of `literal`, what may stand before it.
+    fn viable(&self, literal: &[u8]) -> Vec<u8> {
+        let mut lengths = vec![0; literal.len()];
+        for (before, _) in Before::ALL {
+            let mut states: BTreeSet<StateID> = self.start(before).into_iter().collect();
+            for (byte, bits) in literal.iter().zip(&mut lengths) {
+                if !states.is_empty() {
+                    *bits |= before.bit();
+                }
+                states = states
+                    .iter()
+                    .flat_map(|state| self.step_any_case(*state, *byte))
+                    .collect();
+            }
+        }
+        lengths
+    }
+}
+
+pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupported>> {
+    let mut engine = Engine {
+        rules: Vec::new(),
+        literals: None,
+        firsts: Firsts {
+            any: Box::new([false; 256]),
+            rules: vec![Default::default(); 256],
+        },
+        classes: Vec::new(),
+    };
+    let mut triggers = Vec::new();
+    let mut problems = Vec::new();
+    for (rule, hold) in rules {
+        let id = rule.id.to_string();
+        if let Err(refused) = add(&mut engine, &mut triggers, rule, hold) {
+            problems.push(Unsupported {
+                rule: id,
+                reason: refused.reason,
+                help: refused.help.to_owned(),
+            });
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    engine.literals = Some(Literals::build(&triggers).ok_or_else(|| {
+        vec![Unsupported {
+            rule: "all rules".to_owned(),
+            reason: "their literals together are too many".to_owned(),
+            help: "use fewer rules".to_owned(),
+        }]
+    })?);
+    Ok(engine)
+}
+
+fn add(
+    engine: &mut Engine,
+    triggers: &mut Vec<Trigger>,
+    rule: Rule,
+    hold: bool,
+) -> Result<(), Refused> {
+    let index = u16::try_from(engine.rules.len())
+        .map_err(|_| Refused::new("there are more than 65535 rules", "use fewer rules"))?;
+    let Pattern {
+        hir,
+        left,
+        literals,
+        reach,
+    } = pattern::parse(&rule.pattern)?;
+    let too_large = |_: &dyn std::error::Error| {
+        Refused::new(
+            "its automaton is too large",
+            "use smaller repetition counts; {1,} with a limit outside is smaller than {1,100}",
+        )
+    };
+    let nfa = NFA::compiler()
+        .configure(
+            NFA::config()
+                .utf8(false)
+                .which_captures(WhichCaptures::None)
+                .nfa_size_limit(Some(AUTOMATON_BYTES)),
+        )
+        .build_from_hir(&hir)
+        .map_err(|error| too_large(&error))?;
+    let limits = dense::Config::new()
+        .dfa_size_limit(Some(AUTOMATON_BYTES))
+        .determinize_size_limit(Some(4 * AUTOMATON_BYTES));
+    let automaton = dense::Builder::new()
+        .configure(
+            limits
+                .start_kind(StartKind::Anchored)
+                .match_kind(MatchKind::All)
+                .accelerate(false),
+        )
+        .build_from_nfa(&nfa)
+        .map_err(|error| too_large(&error))?;
+    let mut starts = [StateID::ZERO; 5];
+    for (slot, (_, byte)) in starts.iter_mut().zip(Before::ALL) {
+        let before = start::Config::new()
+            .anchored(Anchored::Yes)
+            .look_behind(byte);
+        *slot = automaton
+            .start_state(&before)
+            .map_err(|error| too_large(&error))?;
+    }
+    let left = left
+        .map(|left| add_class(&mut engine.classes, left, hold))
+        .transpose()?;
+    let compiled = Compiled {
+        rule,
+        hold,
+        automaton,
+        starts,
+        reach,
+        left,
+    };
+    if literals.is_empty() {
+        add_firsts(
+            &mut engine.firsts,
+            &compiled,
+            index,
+            engine.classes.as_slice(),
+        )?;
+    }
+    triggers.extend(literals.into_iter().map(|literal| {
+        let viable = if hold {
+            compiled.viable(&literal)
+        } else {
+            Vec::new()
+        };
+        Trigger {
+            literal,
+            rule: index,
+            viable,
+        }
+    }));
+    engine.rules.push(compiled);
+    Ok(())
+}
+
+/// The class's place, and the least and most of its run that a match takes.
+fn add_class(
+    classes: &mut Vec<Class>,
+    left: Left,
+    hold: bool,
+) -> Result<(usize, usize, usize), Refused> {
+    let place = classes
+        .iter()
+        .position(|class| class.bytes == left.class)
+        .unwrap_or_else(|| {
+            classes.push(Class {
+                bytes: left.class,
+                held: 0,
+            });
+            classes.len() - 1
+        });
+    if classes.len() > CLASSES {
+        return Err(Refused::new(
+            "too many rules begin with a repetition of different characters",
+            "begin it with a literal, or with the same class as another such rule",
+        ));
+    }
+    if let Some(class) = classes.get_mut(place)
+        && hold
+    {
+        class.held = class.held.max(left.max);
+    }
+    Ok((place, left.min, left.max))
+}
+
+/// Notes the bytes that a rule without literals can begin with.
+fn add_firsts(
+    firsts: &mut Firsts,
+    compiled: &Compiled,
+    index: u16,
+    classes: &[Class],
+) -> Result<(), Refused> {
+    let class = compiled.left.and_then(|(class, _, _)| classes.get(class));
+    for (before, _) in Before::ALL {
+        let Some(state) = compiled.start(before) else {
+            continue;
+        };
+        for byte in 0u8..=255 {
+            let place = usize::from(byte);
+            if compiled
+                .automaton
+                .is_dead_state(compiled.automaton.next_state(state, byte))
+            {
+                continue;
+            }
+            if byte.is_ascii_lowercase() || byte.is_ascii_whitespace() || !byte.is_ascii() {
+                return Err(Refused::new(
+                    "it can begin with any of many common characters",
+                    "begin it with a word or with at least three fixed characters",
+                ));
+            }
+            if class.is_some_and(|class| class.bytes.get(place) == Some(&true)) {
+                return Err(Refused::new(
+                    "what follows the repetition it begins with can be a part of that repetition",
+                    "begin it with a literal, or follow the repetition by a character that is not in it",
+                ));
+            }
+            if let Some(any) = firsts.any.get_mut(place) {
+                *any = true;
+            }
+            if let Some(rules) = firsts
+                .rules
+                .get_mut(place)
+                .and_then(|kinds| kinds.get_mut(before as usize))
+            {
+                rules.push(index);
+            }
+        }
+    }
+    Ok(())
+}

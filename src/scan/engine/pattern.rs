@@ -1,0 +1,311 @@
+//! A regular expression as written to the parts that the engine runs.
+
+use regex_syntax::{
+    ParserBuilder,
+    ast::{self, Ast},
+    hir::{Class, Hir, HirKind, Look, Repetition},
+};
+
+use super::literal::{self, Literal};
+
+/// The most bytes that the part left of an inner literal may take (`left` below).
+pub(super) const LEFT_LIMIT: usize = 256;
+/// The longest match that is kept open. Longer ones of an unbounded pattern are reported in parts.
+const REACH_UNBOUNDED: usize = 1024;
+const REACH_LIMIT: usize = 4096;
+
+/// A pattern in the form that the engine runs.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// What the anchored automaton is made of: all of the pattern, or what is right of `left`.
+    pub(super) hir: Hir,
+    /// What stands before a rare inner literal.
+    pub(super) left: Option<Left>,
+    /// The prefixes that every match begins with one of; empty if there are none worth looking for.
+    pub(super) literals: Vec<Literal>,
+    /// Bytes of one match that are kept open.
+    pub(super) reach: usize,
+}
+
+/// A run of bytes of one class: `[a-z.]{1,64}` before the `@`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) class: Box<[bool; 256]>,
+    pub(super) min: usize,
+    pub(super) max: usize,
+}
+
+/// Why a pattern is refused, and what to write instead.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    pub(super) help: &'static str,
+}
+
+impl Refused {
+    pub(super) fn new(reason: impl Into<String>, help: &'static str) -> Self {
+        Self {
+            reason: reason.into(),
+            help,
+        }
+    }
+}
+
+/// Reads a pattern.
+pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
+    let invalid = |error: &dyn std::fmt::Display| {
+        let last = error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned();
+        Refused::new(
+            format!("not a valid pattern: {last}"),
+            "write it in the syntax of the regex crate, without look-around and back-references",
+        )
+    };
+    let tree = ast::parse::Parser::new()
+        .parse(written)
+        .map_err(|error| invalid(&error))?;
+    let hir = ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(&with_ascii_classes(written, &tree))
+        .map_err(|error| invalid(&error))?;
+    let properties = hir.properties();
+    if properties.minimum_len().unwrap_or(0) == 0 {
+        return Err(Refused::new(
+            "it matches empty text",
+            "require at least one character",
+        ));
+    }
+    if !properties.is_utf8() {
+        return Err(Refused::new(
+            "it can match a part of a character",
+            "write negated classes and dots without (?-u)",
+        ));
+    }
+    let reach = properties
+        .maximum_len()
+        .unwrap_or(REACH_UNBOUNDED)
+        .min(REACH_LIMIT);
+    let literals = literal::prefixes(&hir);
+    let split = if literals.is_empty() {
+        split_left(&hir)
+    } else {
+        None
+    };
+    let (left, hir) = match split {
+        Some((left, right)) => (Some(left), right),
+        None => (None, hir),
+    };
+    if is_open_ended(&hir, 0) {
+        return Err(Refused::new(
+            "it may run on without limit before it matches",
+            "give the repetition of letters or digits a limit, such as {1,64}",
+        ));
+    }
+    Ok(Pattern {
+        hir,
+        left,
+        literals,
+        reach,
+    })
+}
+
+/// Rewrites `\w`, `\d`, `\s` and `\b` to mean ASCII wherever they stand: dense automata have no Unicode word boundaries, and Unicode
+/// classes make them large. Everything else, letters in any case included, keeps its Unicode meaning.
+fn with_ascii_classes(written: &str, tree: &Ast) -> String {
+    struct Finder(Vec<(std::ops::Range<usize>, String)>);
+    impl Finder {
+        fn perl(&mut self, class: &ast::ClassPerl) {
+            let set = match class.kind {
+                ast::ClassPerlKind::Digit => "0-9",
+                ast::ClassPerlKind::Space => r"\t\n\x0b\x0c\r\x20",
+                ast::ClassPerlKind::Word => "0-9A-Za-z_",
+            };
+            let not = if class.negated { "^" } else { "" };
+            self.0.push((
+                class.span.start.offset..class.span.end.offset,
+                format!("[{not}{set}]"),
+            ));
+        }
+    }
+    impl ast::Visitor for Finder {
+        type Output = Self;
+        type Err = std::convert::Infallible;
+        fn finish(self) -> Result<Self, Self::Err> {
+            Ok(self)
+        }
+        fn visit_pre(&mut self, tree: &Ast) -> Result<(), Self::Err> {
+            match tree {
+                Ast::ClassPerl(class) => self.perl(class),
+                Ast::Assertion(assertion) if is_word_assertion(&assertion.kind) => {
+                    let range = assertion.span.start.offset..assertion.span.end.offset;
+                    self.0.push((range.clone(), String::new()));
+                }
+                _ => {}
+            }
+            Ok(())
+        }
+        fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), Self::Err> {
+            if let ast::ClassSetItem::Perl(class) = item {
+                self.perl(class);
+            }
+            Ok(())
+        }
+    }
+    let Ok(Finder(changes)) = ast::visit(tree, Finder(Vec::new()));
+    let mut text = String::with_capacity(written.len() + 64);
+    let mut done = 0;
+    for (range, replacement) in changes {
+        text.push_str(written.get(done..range.start).unwrap_or_default());
+        if replacement.is_empty() {
+            text.push_str("(?-u:");
+            text.push_str(written.get(range.clone()).unwrap_or_default());
+            text.push(')');
+        } else {
+            text.push_str(&replacement);
+        }
+        done = range.end;
+    }
+    text.push_str(written.get(done..).unwrap_or_default());
+    text
+}
+
+fn is_word_assertion(kind: &ast::AssertionKind) -> bool {
+    use ast::AssertionKind as Kind;
+    match kind {
+        Kind::StartLine | Kind::EndLine | Kind::StartText | Kind::EndText => false,
+        Kind::WordBoundary
+        | Kind::NotWordBoundary
+        | Kind::WordBoundaryStart
+        | Kind::WordBoundaryEnd
+        | Kind::WordBoundaryStartAngle
+        | Kind::WordBoundaryEndAngle
+        | Kind::WordBoundaryStartHalf
+        | Kind::WordBoundaryEndHalf => true,
+    }
+}
+
+/// Whether an unlimited repetition of letters or digits stands before something that every match needs. Such a pattern would keep
+/// ordinary text open for long. Runs of blanks and punctuation are fine: ordinary text has no long ones.
+fn is_open_ended(hir: &Hir, needed_after: usize) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
+        HirKind::Capture(capture) => is_open_ended(&capture.sub, needed_after),
+        HirKind::Alternation(branches) => branches
+            .iter()
+            .any(|branch| is_open_ended(branch, needed_after)),
+        HirKind::Repetition(repetition) => {
+            let own = repetition.sub.properties().minimum_len().unwrap_or(0);
+            let repeats = usize::try_from(repetition.min)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(1);
+            repetition.max.is_none() && needed_after > 0 && can_be_alphanumeric(&repetition.sub)
+                || is_open_ended(
+                    &repetition.sub,
+                    needed_after.saturating_add(own.saturating_mul(repeats)),
+                )
+        }
+        HirKind::Concat(parts) => {
+            let mut needed = needed_after;
+            parts.iter().rev().any(|part| {
+                let open = is_open_ended(part, needed);
+                needed = needed.saturating_add(part.properties().minimum_len().unwrap_or(0));
+                open
+            })
+        }
+    }
+}
+
+fn can_be_alphanumeric(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(text) => text
+            .0
+            .iter()
+            .any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()),
+        HirKind::Class(class) => {
+            let bytes = class_bytes(class);
+            bytes.is_none_or(|bytes| {
+                bytes.iter().zip(0u8..=255).any(|(in_class, byte)| {
+                    *in_class && (byte.is_ascii_alphanumeric() || !byte.is_ascii())
+                })
+            })
+        }
+        HirKind::Capture(capture) => can_be_alphanumeric(&capture.sub),
+        HirKind::Repetition(repetition) => can_be_alphanumeric(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(can_be_alphanumeric)
+        }
+    }
+}
+
+/// The ASCII class as a table; `None` if it holds more than ASCII.
+fn class_bytes(class: &Class) -> Option<Box<[bool; 256]>> {
+    let mut table = Box::new([false; 256]);
+    let bytes = match class {
+        Class::Bytes(bytes) => bytes.clone(),
+        Class::Unicode(characters) => characters.to_byte_class()?,
+    };
+    for range in bytes.ranges() {
+        if !range.end().is_ascii() {
+            return None;
+        }
+        for byte in range.start()..=range.end() {
+            if let Some(slot) = table.get_mut(usize::from(byte)) {
+                *slot = true;
+            }
+        }
+    }
+    Some(table)
+}
+
+/// Splits `[class]{min,max}rest` where the rest cannot begin with a byte of the class. A `\b` before the class is dropped if the class
+/// holds all word bytes: it could only move the start of a match past leading punctuation.
+fn split_left(hir: &Hir) -> Option<(Left, Hir)> {
+    let hir = unwrap_capture(hir);
+    let HirKind::Concat(parts) = hir.kind() else {
+        return None;
+    };
+    let (boundary, parts) = match parts.split_first()? {
+        (first, rest)
+            if matches!(
+                first.kind(),
+                HirKind::Look(Look::WordAscii | Look::WordStartAscii | Look::WordStartHalfAscii)
+            ) =>
+        {
+            (true, rest)
+        }
+        _ => (false, parts.as_slice()),
+    };
+    let (first, rest) = parts.split_first()?;
+    let HirKind::Repetition(Repetition { min, max, sub, .. }) = unwrap_capture(first).kind() else {
+        return None;
+    };
+    let HirKind::Class(class) = unwrap_capture(sub).kind() else {
+        return None;
+    };
+    let class = class_bytes(class)?;
+    let words = class
+        .iter()
+        .zip(0u8..=255)
+        .all(|(in_class, byte)| *in_class || !(byte.is_ascii_alphanumeric() || byte == b'_'));
+    if boundary && !words {
+        return None;
+    }
+    let min = usize::try_from(*min).ok()?;
+    let max = max.map_or(LEFT_LIMIT, |max| {
+        usize::try_from(max).unwrap_or(LEFT_LIMIT).min(LEFT_LIMIT)
+    });
+    Some((Left { class, min, max }, Hir::concat(rest.to_vec())))
+}
+
+fn unwrap_capture(mut hir: &Hir) -> &Hir {
+    while let HirKind::Capture(capture) = hir.kind() {
+        hir = &capture.sub;
+    }
+    hir
+}
