@@ -72,7 +72,9 @@ pub struct Admin {
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("hosts", &self.hosts).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +117,10 @@ impl Admin {
             return text(StatusCode::FORBIDDEN, message.to_owned());
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n".to_owned());
+            return text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET is served here\n".to_owned(),
+            );
         }
         match request.uri().path() {
             "/" => text(StatusCode::OK, INDEX.to_owned()),
@@ -132,12 +137,22 @@ impl Admin {
     /// Whether the Host header is a plain address, a loopback name or a name of ours.
     fn is_addressed(&self, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-        let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return false;
+        };
+        let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+            return false;
+        };
+        let name = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
         name.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|host| name.eq_ignore_ascii_case(host))
+            || self
+                .hosts
+                .iter()
+                .any(|host| name.eq_ignore_ascii_case(host))
     }
 }
 
@@ -145,9 +160,15 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -169,7 +190,11 @@ mod tests {
 
     fn answer(method: &str, path: &str, host: &str) -> Response<Full<Bytes>> {
         let admin = Admin::new(vec!["ops.example".to_owned()], Arc::new(Sick));
-        let request = Request::builder().method(method).uri(path).header("host", host).body(());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", host)
+            .body(());
         admin.answer(&request.unwrap())
     }
 
@@ -181,14 +206,22 @@ mod tests {
         assert_eq!(answer("POST", "/healthz", "localhost").status(), 405);
         let sick = answer("GET", "/readyz", "OPS.example:80");
         assert_eq!(sick.status(), 503);
-        assert_eq!(sick.into_body().collect().await.unwrap().to_bytes(), "draining\n");
+        assert_eq!(
+            sick.into_body().collect().await.unwrap().to_bytes(),
+            "draining\n"
+        );
         let metrics = answer("GET", "/metrics", "localhost").into_body();
         assert_eq!(metrics.collect().await.unwrap().to_bytes(), "up 1\n");
     }
 
     #[test]
     fn refuses_names_of_others() {
-        for host in ["evil.example", "localhost.evil.example", "", "a@localhost:b"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "",
+            "a@localhost:b",
+        ] {
             assert_eq!(answer("GET", "/metrics", host).status(), 403, "{host}");
         }
     }

@@ -11,12 +11,15 @@ use super::respond::{Party, Problem};
 use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side, Usage};
 use crate::guard::stream::{Ending, Summary};
 use crate::policy::Verdict;
+use crate::telemetry::{Direction, Ended};
+use crate::wire::Api;
 use crate::{audit, wire};
 
 /// What is known of an exchange so far.
 pub(super) struct Account {
     gateway: Arc<Gateway>,
     began: Instant,
+    api: Option<Api>,
     /// `None` once closed, or handed on.
     record: Option<Box<Exchange>>,
 }
@@ -25,9 +28,11 @@ impl Account {
     /// Opens the account of a request that came just now.
     pub(super) fn open(gateway: &Arc<Gateway>, id: String) -> Self {
         gateway.load.exchanges.fetch_add(1, Ordering::Relaxed);
+        gateway.metrics.exchanges_open.inc();
         Self {
             gateway: Arc::clone(gateway),
             began: Instant::now(),
+            api: None,
             record: Some(Box::new(Exchange {
                 time: Timestamp::now(),
                 id,
@@ -50,12 +55,23 @@ impl Account {
 
     /// Hands the account on to what carries the exchange to its end.
     pub(super) fn hand_on(&mut self) -> Self {
-        Self { gateway: Arc::clone(&self.gateway), began: self.began, record: self.record.take() }
+        Self {
+            gateway: Arc::clone(&self.gateway),
+            began: self.began,
+            api: self.api,
+            record: self.record.take(),
+        }
     }
 
     /// The exchange's id; empty once closed.
     pub(super) fn id(&self) -> &str {
         self.record.as_ref().map_or("", |record| &record.id)
+    }
+
+    /// Notes the API spoken.
+    pub(super) fn speaks(&mut self, api: Api) {
+        self.api = Some(api);
+        self.note(|record| record.api = Some(api.name().to_owned()));
     }
 
     /// Notes something; nothing once closed.
@@ -70,7 +86,11 @@ impl Account {
         side.action = verdict.action.name();
         side.would = (verdict.would != verdict.action).then(|| verdict.would.name());
         side.level = verdict.level.name();
-        side.rules = verdict.rules.iter().map(|rule| (rule.id.to_string(), rule.count)).collect();
+        side.rules = verdict
+            .rules
+            .iter()
+            .map(|rule| (rule.id.to_string(), rule.count))
+            .collect();
         side.media_unscanned = media;
     }
 
@@ -79,7 +99,12 @@ impl Account {
     /// # Errors
     ///
     /// If the record cannot be written: then the client must not have the answer.
-    pub(super) fn close(&mut self, outcome: Outcome, status: u16, reason: Option<String>) -> Result<(), audit::Error> {
+    pub(super) fn close(
+        &mut self,
+        outcome: Outcome,
+        status: u16,
+        reason: Option<String>,
+    ) -> Result<(), audit::Error> {
         self.note(|record| {
             record.outcome = outcome;
             record.status = Some(status);
@@ -101,8 +126,12 @@ impl Account {
             let detail = detail.as_deref().unwrap_or_default();
             match problem.party() {
                 Party::Downstream => tracing::debug!(id = record.id, code = told.code, "refused"),
-                Party::Upstream => tracing::warn!(id = record.id, code = told.code, detail, "{}", told.message),
-                Party::Internal => tracing::error!(id = record.id, code = told.code, detail, "{}", told.message),
+                Party::Upstream => {
+                    tracing::warn!(id = record.id, code = told.code, detail, "{}", told.message)
+                }
+                Party::Internal => {
+                    tracing::error!(id = record.id, code = told.code, detail, "{}", told.message)
+                }
             }
         }
         if let Err(error) = self.close(outcome, told.status.as_u16(), Some(told.code.to_owned())) {
@@ -133,12 +162,52 @@ impl Account {
     }
 
     fn append(&mut self) -> Result<(), audit::Error> {
-        let Some(mut record) = self.record.take() else { return Ok(()) };
+        let Some(mut record) = self.record.take() else {
+            return Ok(());
+        };
         record.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.gateway.load.exchanges.fetch_sub(1, Ordering::Relaxed);
-        self.gateway.count(&record);
-        self.gateway.audit.append(&Record::Exchange(record)).map(drop)
+        self.count(&record);
+        let appended = self.gateway.audit.append(&Record::Exchange(record));
+        if appended.is_err() {
+            self.gateway.metrics.audit_failures.inc();
+        }
+        appended.map(drop)
     }
+
+    fn count(&self, record: &Exchange) {
+        let metrics = &self.gateway.metrics;
+        metrics.exchanges_open.dec();
+        metrics.ended(Ended {
+            api: self.api.map_or("none", Api::name),
+            provider: record.provider.as_deref().unwrap_or("none"),
+            outcome: record.outcome.name(),
+            action: if record.response.action == "allow" {
+                record.request.action
+            } else {
+                record.response.action
+            },
+            duration: self.began.elapsed(),
+        });
+        for (direction, side) in [
+            (Direction::Request, &record.request),
+            (Direction::Response, &record.response),
+        ] {
+            metrics.received(direction, side.bytes);
+            for (rule, count) in &side.rules {
+                metrics.found(scanner(rule), rule, direction, *count);
+            }
+        }
+    }
+}
+
+/// The scanner whose rule it is; operators' own rules are topics.
+fn scanner(rule: &str) -> &'static str {
+    let prefix = rule.split('.').next().unwrap_or_default();
+    ["injection", "secrets", "pii"]
+        .into_iter()
+        .find(|scanner| *scanner == prefix)
+        .unwrap_or("topic")
 }
 
 /// Whoever carried the exchange was dropped: the client has left.
@@ -156,7 +225,10 @@ impl Drop for Account {
 
 /// Tokens as the audit log has them.
 pub(super) const fn usage(usage: wire::Usage) -> Usage {
-    Usage { input: usage.input, output: usage.output }
+    Usage {
+        input: usage.input,
+        output: usage.output,
+    }
 }
 
 /// A side that nothing was found in or done to.

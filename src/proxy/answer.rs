@@ -6,7 +6,8 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::account::{self, Account};
-use super::exchange::{Admitted, Call, Exchange};
+use super::body::Unread;
+use super::exchange::{Admitted, Call, Exchange, may_use};
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use super::stream::{Admission, Stream};
@@ -16,9 +17,9 @@ use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Refused};
-use crate::policy::{Direction, Respond};
-use crate::upstream::{Answer, Upstream};
-use crate::wire::refusal::{self, Refusal};
+use crate::policy::Direction;
+use crate::upstream::{Answer, Failure, Upstream};
+use crate::wire::refusal::Respond;
 use crate::wire::{Api, Family, Framing};
 
 /// What an answer is, by its content type.
@@ -44,7 +45,10 @@ impl Exchange {
             Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
             Kind::Json => self.whole(upstream, answer, &call, None, true).await,
             Kind::Text => self.whole(upstream, answer, &call, None, false).await,
-            Kind::Other => Err(uninspectable(upstream, "it is neither JSON nor text nor a stream of events")),
+            Kind::Other => Err(uninspectable(
+                upstream,
+                "it is neither JSON nor text nor a stream of events",
+            )),
         }
     }
 
@@ -54,45 +58,65 @@ impl Exchange {
         admitted: Admitted,
         model: Option<String>,
     ) -> Result<Response<Outgoing>, Problem> {
-        let upstream = match &model {
-            Some(model) => self.choose(&admitted, Some(model))?,
-            None => self.choose_any(&admitted)?,
-        };
+        if model.is_some() {
+            may_use(&admitted.principal, model.as_deref())?;
+        }
+        let upstream = self.choose(&admitted, model.as_deref())?;
         let api = match self.family {
             Family::OpenAi => Api::Chat,
             Family::Anthropic => Api::Messages,
             Family::Gemini => Api::Gemini,
         };
-        let call = Call { api, generates: false, model, framing: None, policy: Arc::clone(&admitted.policy) };
+        let call = Call {
+            api,
+            generates: false,
+            model,
+            framing: None,
+            policy: Arc::clone(&admitted.policy),
+        };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
         match kind(&answer, None) {
             Kind::Json => {
-                let restricted = call.model.is_none() && !principal.key.models.is_empty() && answer.status.is_success();
-                self.whole(&upstream, answer, &call, restricted.then_some(&principal), true).await
+                let restricted = call.model.is_none()
+                    && !principal.key.models.is_empty()
+                    && answer.status.is_success();
+                self.whole(
+                    &upstream,
+                    answer,
+                    &call,
+                    restricted.then_some(&principal),
+                    true,
+                )
+                .await
             }
             Kind::Text => self.whole(&upstream, answer, &call, None, false).await,
-            Kind::Stream(_) | Kind::Other => Err(uninspectable(&upstream, "it is no list of models")),
+            Kind::Stream(_) | Kind::Other => {
+                Err(uninspectable(&upstream, "it is no list of models"))
+            }
         }
     }
 
     /// Tells the client of a refusal, in the shape that the policy wants.
-    pub(super) fn refuse(&mut self, call: &Call, refused: Refused) -> Result<Response<Outgoing>, Problem> {
-        let refusal = Refusal {
-            code: "content_filter",
-            rule: refused.rule.clone(),
-            message: refused.message,
-            request_id: self.id.clone(),
-            respond: match call.policy.respond {
-                Respond::Message if call.generates => refusal::Respond::Message,
-                Respond::Message | Respond::Error => refusal::Respond::Error,
-            },
-        };
+    pub(super) fn refuse(
+        &mut self,
+        call: &Call,
+        refused: Refused,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let mut refusal = refused.refusal(&call.policy, &self.id);
+        if !call.generates {
+            refusal.respond = Respond::Error; // no place for a message
+        }
         let status = refusal.status(call.api);
         let response = match call.framing {
             Some(framing) if status == 200 => {
-                let events = Cleared::refusal_events(call.api, framing, &refusal, call.model.as_deref());
-                outgoing::whole(StatusCode::OK, events, stream_headers(framing, HeaderMap::new()))
+                let events =
+                    Cleared::refusal_events(call.api, framing, &refusal, call.model.as_deref());
+                outgoing::whole(
+                    StatusCode::OK,
+                    events,
+                    stream_headers(framing, HeaderMap::new()),
+                )
             }
             _ => {
                 let body = Cleared::refusal(call.api, &refusal, call.model.as_deref());
@@ -100,7 +124,9 @@ impl Exchange {
                 outgoing::json(status, body, HeaderMap::new())
             }
         };
-        let closed = self.account.close(audit::Outcome::Blocked, status, Some(refused.rule));
+        let closed = self
+            .account
+            .close(audit::Outcome::Blocked, status, Some(refused.rule));
         closed.map_err(|_| Problem::Unrecorded)?;
         Ok(response)
     }
@@ -115,15 +141,30 @@ impl Exchange {
         is_json: bool,
     ) -> Result<Response<Outgoing>, Problem> {
         let limit = self.gateway.limits.max_response_bytes;
-        let collected = answer.body.collect(limit, &mut |_| Ok(())).await;
-        let mut body = collected.map_err(|failure| Problem::Upstream { provider: upstream.name().to_owned(), failure })?;
+        let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
+        let collected = answer
+            .body
+            .collect(limit, |bytes| hold.grow(bytes).is_ok())
+            .await;
+        let mut body = collected.map_err(|failure| match failure {
+            Failure::NoRoom => Problem::Unread(Unread::Busy),
+            failure => Problem::Upstream {
+                provider: upstream.name().to_owned(),
+                failure,
+            },
+        })?;
         if let Some(principal) = only_for {
-            body = models::filter(&body, principal).map_err(|problem| uninspectable(upstream, problem))?;
+            body = models::filter(&body, principal)
+                .map_err(|problem| uninspectable(upstream, problem))?;
         }
         let status = answer.status;
         let bytes = body.len() as u64;
         let inspection = {
-            let (api, policy, limits) = (call.api, Arc::clone(&call.policy), self.gateway.json.clone());
+            let (api, policy, limits) = (
+                call.api,
+                Arc::clone(&call.policy),
+                self.gateway.json.clone(),
+            );
             let is_json = is_json && !body.is_empty();
             self.inspect(body.len(), move || {
                 if is_json {
@@ -141,8 +182,11 @@ impl Exchange {
         });
         match inspection.outcome {
             Outcome::Clear(body) => {
-                let response = outgoing::whole(status, body, forward::down(&answer.headers));
-                let closed = self.account.close(audit::Outcome::Allowed, status.as_u16(), None);
+                let mut response = outgoing::whole(status, body, forward::down(&answer.headers));
+                response.body_mut().keep(hold);
+                let closed = self
+                    .account
+                    .close(audit::Outcome::Allowed, status.as_u16(), None);
                 closed.map_err(|_| Problem::Unrecorded)?;
                 Ok(response)
             }
@@ -152,8 +196,17 @@ impl Exchange {
     }
 
     /// An answer that is inspected as it comes.
-    fn stream(&mut self, answer: Answer, framing: Framing, call: Call, principal: Principal) -> Response<Outgoing> {
-        let asked = stream::Exchange { model: call.model, request_id: self.id.clone() };
+    fn stream(
+        &mut self,
+        answer: Answer,
+        framing: Framing,
+        call: Call,
+        principal: Principal,
+    ) -> Response<Outgoing> {
+        let asked = stream::Exchange {
+            model: call.model,
+            request_id: self.id.clone(),
+        };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         self.account.note(|record| {
             record.stream = true;
@@ -175,8 +228,15 @@ impl Exchange {
 
 fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
     let content_type = answer.headers.get(header::CONTENT_TYPE);
-    let essence = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = essence.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = essence
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.as_str() {
         "text/event-stream" => Kind::Stream(Framing::Sse),
         "application/json" if asked == Some(Framing::JsonArray) && answer.status.is_success() => {
@@ -203,5 +263,8 @@ fn stream_headers(framing: Framing, mut headers: HeaderMap) -> HeaderMap {
 }
 
 fn uninspectable(upstream: &Arc<Upstream>, problem: &str) -> Problem {
-    Problem::Uninspectable { provider: upstream.name().to_owned(), problem: problem.to_owned() }
+    Problem::Uninspectable {
+        provider: upstream.name().to_owned(),
+        problem: problem.to_owned(),
+    }
 }

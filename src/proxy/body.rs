@@ -40,7 +40,10 @@ pub(super) enum Unread {
 impl Budget {
     /// A budget of this many bytes.
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, used: AtomicUsize::new(0) })
+        Arc::new(Self {
+            max,
+            used: AtomicUsize::new(0),
+        })
     }
 
     /// Bytes held at the moment.
@@ -49,7 +52,10 @@ impl Budget {
     }
 
     pub(super) fn hold(self: &Arc<Self>, bytes: usize) -> Result<Hold, Unread> {
-        let mut hold = Hold { budget: Arc::clone(self), bytes: 0 };
+        let mut hold = Hold {
+            budget: Arc::clone(self),
+            bytes: 0,
+        };
         hold.grow(bytes)?;
         Ok(hold)
     }
@@ -57,8 +63,14 @@ impl Budget {
 
 impl Hold {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Unread> {
-        let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.budget.max);
-        let taken = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        let fits = |used: usize| {
+            used.checked_add(bytes)
+                .filter(|sum| *sum <= self.budget.max)
+        };
+        let taken = self
+            .budget
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
         taken.map_err(|_| Unread::Busy)?;
         self.bytes += bytes;
         Ok(())
@@ -79,11 +91,20 @@ pub(super) fn admit<B: Body>(body: &B, limit: usize, budget: &Arc<Budget>) -> Re
     if least > limit {
         return Err(Unread::TooLarge);
     }
-    budget.hold(if announced.exact().is_some() { least } else { STEP.min(limit) })
+    budget.hold(if announced.exact().is_some() {
+        least
+    } else {
+        STEP.min(limit)
+    })
 }
 
 /// Reads a body to its end.
-pub(super) async fn read<B>(mut body: B, limit: usize, time: Duration, hold: &mut Hold) -> Result<Bytes, Unread>
+pub(super) async fn read<B>(
+    mut body: B,
+    limit: usize,
+    time: Duration,
+    hold: &mut Hold,
+) -> Result<Bytes, Unread>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -91,7 +112,9 @@ where
         let mut first = Bytes::new();
         let mut joined = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
+                continue;
+            };
             let length = first.len() + joined.len() + data.len();
             if length > limit {
                 return Err(Unread::TooLarge);
@@ -106,7 +129,11 @@ where
                 joined.extend_from_slice(&data);
             }
         }
-        Ok(if joined.is_empty() { first } else { joined.freeze() })
+        Ok(if joined.is_empty() {
+            first
+        } else {
+            joined.freeze()
+        })
     })
     .await
     .unwrap_or(Err(Unread::TooSlow))
@@ -127,8 +154,15 @@ mod tests {
     impl Body for Chunks {
         type Data = Bytes;
         type Error = Infallible;
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Ready(self.0.next().map(|size| Ok(Frame::data(vec![b'a'; size].into()))))
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(
+                self.0
+                    .next()
+                    .map(|size| Ok(Frame::data(vec![b'a'; size].into()))),
+            )
         }
     }
 
@@ -144,16 +178,34 @@ mod tests {
         let mut hold = admit(&body, 1_000_000, &budget).unwrap();
         assert_eq!(budget.used(), 150_000);
         assert_eq!(admit(&body, 1_000_000, &budget).unwrap_err(), Unread::Busy);
-        assert_eq!(read(body, 1_000_000, time, &mut hold).await.unwrap().len(), 150_000);
+        assert_eq!(
+            read(body, 1_000_000, time, &mut hold).await.unwrap().len(),
+            150_000
+        );
         drop(hold);
         assert_eq!(budget.used(), 0);
 
         let mut hold = admit(&chunks(&[]), 1_000_000, &budget).unwrap();
-        assert_eq!(read(chunks(&[3, 70_000, 2]), 1_000_000, time, &mut hold).await.unwrap().len(), 70_005);
-        assert_eq!(read(chunks(&[90_000, 20]), 90_010, time, &mut hold).await, Err(Unread::TooLarge));
-        assert_eq!(read(chunks(&[100_000, 100_001]), 1_000_000, time, &mut hold).await, Err(Unread::Busy));
+        assert_eq!(
+            read(chunks(&[3, 70_000, 2]), 1_000_000, time, &mut hold)
+                .await
+                .unwrap()
+                .len(),
+            70_005
+        );
+        assert_eq!(
+            read(chunks(&[90_000, 20]), 90_010, time, &mut hold).await,
+            Err(Unread::TooLarge)
+        );
+        assert_eq!(
+            read(chunks(&[100_000, 100_001]), 1_000_000, time, &mut hold).await,
+            Err(Unread::Busy)
+        );
         drop(hold);
         assert_eq!(budget.used(), 0);
-        assert_eq!(admit(&Full::new(Bytes::from_static(b"four")), 3, &budget).unwrap_err(), Unread::TooLarge);
+        assert_eq!(
+            admit(&Full::new(Bytes::from_static(b"four")), 3, &budget).unwrap_err(),
+            Unread::TooLarge
+        );
     }
 }

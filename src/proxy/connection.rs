@@ -1,6 +1,6 @@
 //! One client's connection: TLS, HTTP/1.1 or HTTP/2, and everything that ends it.
 
-use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -36,8 +36,12 @@ pub(super) struct Peer {
 }
 
 /// Serves a client until it leaves, is cut off, or `shutdown` turns true and its running exchanges are over.
-pub async fn serve<IO>(gateway: Arc<Gateway>, io: IO, address: SocketAddr, mut shutdown: watch::Receiver<bool>)
-where
+pub async fn serve<IO>(
+    gateway: Arc<Gateway>,
+    io: IO,
+    address: SocketAddr,
+    mut shutdown: watch::Receiver<bool>,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(_place) = Place::take(&gateway) else {
@@ -46,28 +50,33 @@ where
     };
     let io = Paced::new(io, gateway.timeouts.write);
     let limit = gateway.timeouts.handshake;
-    let served = async {
-        match &gateway.tls {
-            None => {
-                let Ok(Ok((is_http2, io))) = timeout(limit, Sniffed::read(io)).await else { return };
-                serve_http(&gateway, io, address, is_http2, &mut shutdown).await;
-            }
-            Some(acceptor) => {
-                let accepted = timeout(limit, async {
-                    let stream = acceptor.accept(io).await?;
-                    let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    let (is_http2, io) = Sniffed::read(stream).await?;
-                    if is_http2 == wants_http2 { Ok((is_http2, io)) } else { Err(std::io::ErrorKind::InvalidData.into()) }
-                });
-                match accepted.await {
-                    Ok(Ok((is_http2, io))) => serve_http(&gateway, io, address, is_http2, &mut shutdown).await,
-                    Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS handshake"),
-                    Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
+    match &gateway.tls {
+        None => {
+            let Ok(Ok((is_http2, io))) = timeout(limit, Sniffed::read(io)).await else {
+                return;
+            };
+            serve_http(&gateway, io, address, is_http2, &mut shutdown).await;
+        }
+        Some(acceptor) => {
+            let accepted = timeout(limit, async {
+                let stream = acceptor.accept(io).await?;
+                let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let (is_http2, io) = Sniffed::read(stream).await?;
+                if is_http2 == wants_http2 {
+                    Ok((is_http2, io))
+                } else {
+                    Err(io::Error::from(io::ErrorKind::InvalidData))
                 }
+            });
+            match accepted.await {
+                Ok(Ok((is_http2, io))) => {
+                    serve_http(&gateway, io, address, is_http2, &mut shutdown).await
+                }
+                Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS handshake"),
+                Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
             }
         }
-    };
-    served.await;
+    }
 }
 
 async fn serve_http<IO>(
@@ -81,10 +90,16 @@ async fn serve_http<IO>(
 {
     let findings = Arc::new(Findings::default());
     let stalls = is_http2.then(|| Arc::new(Stalls::default()));
-    let peer = Arc::new(Peer { address, findings: Arc::clone(&findings), stalls: stalls.clone() });
+    let peer = Arc::new(Peer {
+        address,
+        findings: Arc::clone(&findings),
+        stalls: stalls.clone(),
+    });
     let handler = {
         let gateway = Arc::clone(gateway);
-        service_fn(move |request| exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request))
+        service_fn(move |request| {
+            exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request)
+        })
     };
     let head_limit = u32::try_from(gateway.limits.max_header_bytes).unwrap_or(u32::MAX);
     if let Some(stalls) = stalls {
@@ -146,7 +161,8 @@ struct Place<'a>(&'a Gateway);
 
 impl<'a> Place<'a> {
     fn take(gateway: &'a Gateway) -> Option<Self> {
-        let before = gateway.connections.fetch_add(1, Ordering::Relaxed);
+        let before = gateway.load.connections.fetch_add(1, Ordering::Relaxed);
+        gateway.metrics.connections_open.inc();
         let place = Self(gateway);
         (before < gateway.limits.max_connections).then_some(place)
     }
@@ -154,6 +170,7 @@ impl<'a> Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.load.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.connections_open.dec();
     }
 }

@@ -22,7 +22,7 @@ use super::outgoing::Outgoing;
 use super::passed::Passed;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
-use super::{Gateway, forward, head};
+use super::{Gateway, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::{Cleared, Failure};
@@ -43,8 +43,16 @@ pub(super) async fn handle(
     let family = route::family(request.uri().path(), request.headers());
     let version = request.version();
     let account = Account::open(&gateway, id.clone());
-    let mut exchange = Exchange { gateway, peer, account, family, id };
-    let result = contain(exchange.run(request)).await.unwrap_or(Err(Problem::Internal));
+    let mut exchange = Exchange {
+        gateway,
+        peer,
+        account,
+        family,
+        id,
+    };
+    let result = contain(exchange.run(request))
+        .await
+        .unwrap_or(Err(Problem::Internal));
     let mut response = match result {
         Ok(response) => response,
         Err(problem) => {
@@ -66,10 +74,12 @@ pub(super) async fn handle(
 /// Runs a future whose panic is an answer like others.
 async fn contain<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        },
+    )
     .await
 }
 
@@ -108,23 +118,54 @@ impl Exchange {
     async fn run(&mut self, request: Request<Incoming>) -> Result<Response<Outgoing>, Problem> {
         let (head, body) = request.into_parts();
         head::check(&head, &self.peer.findings).map_err(Problem::Head)?;
-        let found = self.gateway.table.find(&head.method, head.uri.path(), &head.headers);
-        let Target { endpoint, provider: named, path } = found.map_err(Problem::Route)?;
+        let found = self
+            .gateway
+            .table
+            .find(&head.method, head.uri.path(), &head.headers);
+        let Target {
+            endpoint,
+            provider: named,
+            path,
+        } = found.map_err(Problem::Route)?;
         self.family = match &endpoint {
             Endpoint::Exchange { api, .. } => api.family(),
             Endpoint::Models { family, .. } => *family,
-            Endpoint::Unscanned => named.as_ref().map_or(self.family, |upstream| upstream.provider().family),
+            Endpoint::Unscanned => named
+                .as_ref()
+                .map_or(self.family, |upstream| upstream.provider().family),
         };
         let principal = self.admit(&head)?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
         let sse = forward::parameters(head.uri.query()).any(|pair| pair == ("alt", "sse"));
-        let admitted = Admitted { path: path + &query, head, named, principal, policy: Arc::clone(&policy) };
+        let admitted = Admitted {
+            path: format!("{path}{query}"),
+            head,
+            named,
+            principal,
+            policy: Arc::clone(&policy),
+        };
         match endpoint {
-            Endpoint::Exchange { api, generates, model, framing } => {
+            Endpoint::Exchange {
+                api,
+                generates,
+                model,
+                framing,
+            } => {
                 let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
-                self.converse(admitted, Call { api, generates, model, framing, policy }, body).await
+                self.converse(
+                    admitted,
+                    Call {
+                        api,
+                        generates,
+                        model,
+                        framing,
+                        policy,
+                    },
+                    body,
+                )
+                .await
             }
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
@@ -135,15 +176,20 @@ impl Exchange {
     fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
-        let principal = self.gateway.keyring.authenticate(&key, Timestamp::now()).map_err(|denied| {
-            let address = self.peer.address.ip();
-            self.gateway.failures.record(address, now);
-            match self.gateway.failures.check(address, now) {
-                Ok(()) => Problem::Denied(denied),
-                Err(wait) => Problem::Locked(wait.0),
-            }
-        })?;
-        self.account.note(|record| record.key = Some(principal.key.id.to_string()));
+        let principal = self
+            .gateway
+            .keyring
+            .authenticate(&key, Timestamp::now())
+            .map_err(|denied| {
+                let address = self.peer.address.ip();
+                self.gateway.failures.record(address, now);
+                match self.gateway.failures.check(address, now) {
+                    Ok(()) => Problem::Denied(denied),
+                    Err(wait) => Problem::Locked(wait.0),
+                }
+            })?;
+        self.account
+            .note(|record| record.key = Some(principal.key.id.to_string()));
         if let Some(rate) = principal.key.limit {
             let admitted = self.gateway.limiter.check(&principal.key.id, rate, now);
             admitted.map_err(|wait| Problem::Limited(wait.0))?;
@@ -159,7 +205,11 @@ impl Exchange {
             name.clone_into(&mut record.policy.name);
             record.policy.generation = policies.generation;
         });
-        policies.by_name.get(name).cloned().ok_or_else(|| Problem::NoPolicy(name.to_owned()))
+        policies
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Problem::NoPolicy(name.to_owned()))
     }
 
     /// A body goes up, an answer comes down.
@@ -169,17 +219,26 @@ impl Exchange {
         mut call: Call,
         body: Incoming,
     ) -> Result<Response<Outgoing>, Problem> {
-        self.account.note(|record| record.api = Some(call.api.name().to_owned()));
+        self.account.speaks(call.api);
         if !forward::is_json(admitted.head.headers.get(header::CONTENT_TYPE)) {
             return Err(Problem::ContentType);
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         let inspection = {
-            let (api, policy, limits) = (call.api, Arc::clone(&call.policy), self.gateway.json.clone());
-            self.inspect(body.len(), move || inspect_request(api, body, &policy, &limits)).await?
+            let (api, policy, limits) = (
+                call.api,
+                Arc::clone(&call.policy),
+                self.gateway.json.clone(),
+            );
+            self.inspect(body.len(), move || {
+                inspect_request(api, body, &policy, &limits)
+            })
+            .await?
         };
         call.model = call.model.or(inspection.facts.model);
-        call.framing = call.framing.or(inspection.facts.stream.then_some(Framing::Sse));
+        call.framing = call
+            .framing
+            .or(inspection.facts.stream.then_some(Framing::Sse));
         self.account.note(|record| {
             record.model.clone_from(&call.model);
             record.stream = call.framing.is_some();
@@ -188,9 +247,12 @@ impl Exchange {
         let body = match inspection.outcome {
             Outcome::Clear(body) => body,
             Outcome::Refuse(refused) => return self.refuse(&call, refused),
-            Outcome::Fail(Failure::Malformed(malformed)) => return Err(Problem::Malformed(malformed.to_string())),
+            Outcome::Fail(Failure::Malformed(malformed)) => {
+                return Err(Problem::Malformed(malformed.to_string()));
+            }
             Outcome::Fail(failure) => return Err(Problem::Unjudged(failure.to_string())),
         };
+        may_use(&admitted.principal, call.model.as_deref())?;
         let upstream = self.choose(&admitted, call.model.as_deref())?;
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, Some(body)).await?;
@@ -199,15 +261,26 @@ impl Exchange {
     }
 
     /// Reads a body within limits of size, time and memory.
-    pub(super) async fn read(&mut self, head: &Parts, body: Incoming) -> Result<(Bytes, Hold), Problem> {
-        if head.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    pub(super) async fn read(
+        &mut self,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<(Bytes, Hold), Problem> {
+        if head
+            .headers
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
             return Err(Problem::Encoding);
         }
         let gateway = &self.gateway;
         let limit = gateway.limits.max_body_bytes;
-        let mut hold = body::admit(&body, limit, &gateway.budget).map_err(Problem::Unread)?;
-        let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold).await.map_err(Problem::Unread)?;
-        self.account.note(|record| record.request.bytes = bytes.len() as u64);
+        let mut hold = body::admit(&body, limit, &gateway.load.budget).map_err(Problem::Unread)?;
+        let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold)
+            .await
+            .map_err(Problem::Unread)?;
+        self.account
+            .note(|record| record.request.bytes = bytes.len() as u64);
         Ok((bytes, hold))
     }
 
@@ -219,25 +292,35 @@ impl Exchange {
         if bytes <= HEAVY_BYTES {
             return Ok(work());
         }
-        let place = Arc::clone(&self.gateway.load.heavy).acquire_owned().await.map_err(|_| Problem::Internal)?;
+        let place = Arc::clone(&self.gateway.load.heavy)
+            .acquire_owned()
+            .await
+            .map_err(|_| Problem::Internal)?;
         let work = move || {
             let inspection = work();
             drop(place);
             inspection
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Problem::Internal)
     }
 
-    /// The provider for a model that the key may use.
-    pub(super) fn choose(&mut self, admitted: &Admitted, model: Option<&str>) -> Result<Arc<Upstream>, Problem> {
-        let principal = &admitted.principal;
-        // Without a name, only a key that may use any model may go on: the provider decides which one it is.
-        if !principal.allows_model(model.unwrap_or_default()) {
-            return Err(Problem::Model);
-        }
-        let chosen = self.gateway.table.choose(admitted.named.as_ref(), model, self.family, principal);
+    /// The provider for a model.
+    pub(super) fn choose(
+        &mut self,
+        admitted: &Admitted,
+        model: Option<&str>,
+    ) -> Result<Arc<Upstream>, Problem> {
+        let chosen = self.gateway.table.choose(
+            admitted.named.as_ref(),
+            model,
+            self.family,
+            &admitted.principal,
+        );
         let upstream = chosen.map_err(Problem::Route)?;
-        self.account.note(|record| record.provider = Some(upstream.name().to_owned()));
+        self.account
+            .note(|record| record.provider = Some(upstream.name().to_owned()));
         Ok(upstream)
     }
 
@@ -252,20 +335,40 @@ impl Exchange {
         if body.is_none() {
             headers.remove(header::CONTENT_TYPE);
         }
-        let request = upstream::Request { method: admitted.head.method, path: admitted.path, headers, body };
+        let request = upstream::Request {
+            method: admitted.head.method,
+            path: admitted.path,
+            headers,
+            body,
+        };
         let provider = || upstream.name().to_owned();
-        let secret = self.gateway.credential(upstream.provider()).await;
-        let secret = secret.map_err(|problem| Problem::Credential { provider: provider(), problem })?;
+        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        let secret = secret.map_err(|problem| Problem::Credential {
+            provider: provider(),
+            problem,
+        })?;
         let sent = upstream.send(request, secret.as_ref()).await;
-        let answer = sent.map_err(|failure| Problem::Upstream { provider: provider(), failure })?;
+        let answer = sent.map_err(|failure| Problem::Upstream {
+            provider: provider(),
+            failure,
+        })?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            tracing::warn!(id = self.id, provider = upstream.name(), "the provider does not accept the gateway's credential");
+            tracing::warn!(
+                id = self.id,
+                provider = upstream.name(),
+                "the provider does not accept the gateway's credential"
+            );
         }
         Ok(answer)
     }
 
     /// Passes a request on unscanned, because the operator lists its path.
-    async fn pass(&mut self, admitted: Admitted, body: Incoming) -> Result<Response<Outgoing>, Problem> {
+    async fn pass(
+        &mut self,
+        admitted: Admitted,
+        body: Incoming,
+    ) -> Result<Response<Outgoing>, Problem> {
+        may_use(&admitted.principal, None)?;
         let (body, _hold) = self.read(&admitted.head, body).await?;
         let upstream = self.choose(&admitted, None)?;
         let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
@@ -276,5 +379,14 @@ impl Exchange {
         *response.status_mut() = status;
         *response.headers_mut() = forward::down(&answer.headers);
         Ok(response)
+    }
+}
+
+/// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.
+pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), Problem> {
+    if principal.allows_model(model.unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Problem::Model)
     }
 }

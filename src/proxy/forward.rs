@@ -84,17 +84,30 @@ pub(super) fn up(headers: &HeaderMap) -> HeaderMap {
     let stays = |name: &HeaderName| {
         NOT_UP.contains(&name.as_str())
             || name.as_str().starts_with("x-sluicegate-")
-            || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
+            || named
+                .iter()
+                .any(|named| named.eq_ignore_ascii_case(name.as_str()))
     };
-    headers.iter().filter(|(name, _)| !stays(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers
+        .iter()
+        .filter(|(name, _)| !stays(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The headers of an answer as they may go down.
 pub(super) fn down(headers: &HeaderMap) -> HeaderMap {
     let passes = |name: &HeaderName| {
-        DOWN.contains(&name.as_str()) || DOWN_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        DOWN.contains(&name.as_str())
+            || DOWN_PREFIXES
+                .iter()
+                .any(|prefix| name.as_str().starts_with(prefix))
     };
-    headers.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers
+        .iter()
+        .filter(|(name, _)| passes(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Why the key that a client presents cannot be told.
@@ -108,14 +121,26 @@ pub(super) enum NoKey {
 
 /// The one key a client presents, from wherever its SDK puts it. Of several, those of our own form are meant.
 pub(super) fn key(headers: &HeaderMap, query: Option<&str>) -> Result<String, NoKey> {
-    let bearer = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
+    let bearer = headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .filter_map(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
     let plain = [X_API_KEY, X_GOOG_API_KEY, API_KEY];
-    let plain = plain.iter().flat_map(|name| headers.get_all(name)).filter_map(|value| value.to_str().ok());
-    let query = parameters(query).filter(|(name, _)| *name == "key").map(|(_, value)| value);
-    let mut keys: Vec<&str> = bearer.chain(plain).chain(query).filter(|key| !key.is_empty()).collect();
+    let plain = plain
+        .iter()
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| value.to_str().ok());
+    let query = parameters(query)
+        .filter(|(name, _)| *name == "key")
+        .map(|(_, value)| value);
+    let mut keys: Vec<&str> = bearer
+        .chain(plain)
+        .chain(query)
+        .filter(|key| !key.is_empty())
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     if keys.len() > 1 {
@@ -145,7 +170,11 @@ pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, Strin
             (Family::OpenAi | Family::Anthropic, name) => !name.contains('%'),
         };
         if !passes {
-            return Err(name.chars().filter(|c| c.is_ascii_alphanumeric() || "$_-.".contains(*c)).take(40).collect());
+            return Err(name
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || "$_-.".contains(*c))
+                .take(40)
+                .collect());
         }
         kept.push(if kept.is_empty() { '?' } else { '&' });
         kept.push_str(name);
@@ -159,15 +188,22 @@ pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, Strin
 
 /// The parameters of a query, not decoded.
 pub(super) fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Whether a body is JSON in UTF-8, by its content type.
 pub(super) fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let Some(Ok(value)) = content_type.map(HeaderValue::to_str) else { return false };
+    let Some(Ok(value)) = content_type.map(HeaderValue::to_str) else {
+        return false;
+    };
     let mut parts = value.split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let is_json = parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     is_json
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
@@ -213,7 +249,15 @@ mod tests {
         ]));
         let mut names: Vec<&str> = up.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["anthropic-version", "openai-beta", "user-agent", "x-stainless-lang"]);
+        assert_eq!(
+            names,
+            [
+                "anthropic-version",
+                "openai-beta",
+                "user-agent",
+                "x-stainless-lang"
+            ]
+        );
     }
 
     #[test]
@@ -241,22 +285,43 @@ mod tests {
             (&[("x-api-key", "sg-1")], None),
             (&[("x-goog-api-key", "sg-1")], None),
             (&[], Some("alt=sse&key=sg-1")),
-            (&[("authorization", "Bearer other"), ("x-api-key", "sg-1")], None),
-            (&[("authorization", "Bearer sg-1"), ("x-api-key", "sg-1")], None),
+            (
+                &[("authorization", "Bearer other"), ("x-api-key", "sg-1")],
+                None,
+            ),
+            (
+                &[("authorization", "Bearer sg-1"), ("x-api-key", "sg-1")],
+                None,
+            ),
         ] {
             assert_eq!(key(&headers(pairs), query).as_deref(), Ok("sg-1"));
         }
-        assert_eq!(key(&headers(&[("authorization", "Basic sg-1")]), None), Err(NoKey::Missing));
+        assert_eq!(
+            key(&headers(&[("authorization", "Basic sg-1")]), None),
+            Err(NoKey::Missing)
+        );
         let two = headers(&[("authorization", "Bearer sg-1"), ("x-api-key", "sg-2")]);
         assert_eq!(key(&two, None), Err(NoKey::Several));
     }
 
     #[test]
     fn queries_lose_their_keys() {
-        assert_eq!(query(Family::Gemini, Some("key=sg-1&alt=sse")).as_deref(), Ok("?alt=sse"));
-        assert_eq!(query(Family::OpenAi, Some("api-version=2024&beta")).as_deref(), Ok("?api-version=2024&beta"));
-        assert_eq!(query(Family::Gemini, Some("$alt=proto")), Err("$alt".to_owned()));
-        assert_eq!(query(Family::Gemini, Some("alt=media")), Err("alt".to_owned()));
+        assert_eq!(
+            query(Family::Gemini, Some("key=sg-1&alt=sse")).as_deref(),
+            Ok("?alt=sse")
+        );
+        assert_eq!(
+            query(Family::OpenAi, Some("api-version=2024&beta")).as_deref(),
+            Ok("?api-version=2024&beta")
+        );
+        assert_eq!(
+            query(Family::Gemini, Some("$alt=proto")),
+            Err("$alt".to_owned())
+        );
+        assert_eq!(
+            query(Family::Gemini, Some("alt=media")),
+            Err("alt".to_owned())
+        );
         assert!(query(Family::OpenAi, Some("%6bey=sg-1")).is_err());
         assert_eq!(query(Family::OpenAi, None).as_deref(), Ok(""));
     }
@@ -270,7 +335,11 @@ mod tests {
             ("text/plain", false),
             ("application/jsonp", false),
         ] {
-            assert_eq!(is_json(Some(&HeaderValue::from_static(value))), expected, "{value}");
+            assert_eq!(
+                is_json(Some(&HeaderValue::from_static(value))),
+                expected,
+                "{value}"
+            );
         }
         assert!(!is_json(None));
     }

@@ -66,7 +66,11 @@ impl Tap {
                     let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = bytes.get(skipped..).unwrap_or_default();
                     let left = left - skipped as u64;
-                    self.state = if left == 0 { State::Head } else { State::Body(left) };
+                    self.state = if left == 0 {
+                        State::Head
+                    } else {
+                        State::Body(left)
+                    };
                 }
                 State::Head => {
                     let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -154,7 +158,9 @@ impl Tap {
 /// A sentence for the client.
 pub(super) fn check(head: &Parts, findings: &Findings) -> Result<(), &'static str> {
     if findings.is_ambiguous() {
-        return Err("the request gives its length in more than one way, or has line ends other than CR LF");
+        return Err(
+            "the request gives its length in more than one way, or has line ends other than CR LF",
+        );
     }
     if matches!(head.method, Method::TRACE | Method::CONNECT) {
         return Err("the methods TRACE and CONNECT are not served");
@@ -162,12 +168,17 @@ pub(super) fn check(head: &Parts, findings: &Findings) -> Result<(), &'static st
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,
-        (Some(host), None) => Some(authority(host.as_bytes()).ok_or("the Host header is not a host name")?),
+        (Some(host), None) => {
+            Some(authority(host.as_bytes()).ok_or("the Host header is not a host name")?)
+        }
         (Some(_), Some(_)) => return Err("the request has more than one Host header"),
     };
     let target = match head.uri.authority() {
         None => None,
-        Some(target) => Some(authority(target.as_str().as_bytes()).ok_or("the request's authority is not a host name")?),
+        Some(target) => Some(
+            authority(target.as_str().as_bytes())
+                .ok_or("the request's authority is not a host name")?,
+        ),
     };
     match (host, target) {
         (None, None) => return Err("the request has no Host header"),
@@ -179,14 +190,20 @@ pub(super) fn check(head: &Parts, findings: &Findings) -> Result<(), &'static st
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next().map(HeaderValue::as_bytes), codings.next()) {
         (None, _) => Ok(()),
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Version::HTTP_11 => Ok(()),
+        (Some(coding), None)
+            if coding.eq_ignore_ascii_case(b"chunked") && head.version == Version::HTTP_11 =>
+        {
+            Ok(())
+        }
         _ => Err("the request's Transfer-Encoding is not just chunked"),
     }
 }
 
 /// A host with or without a port and without user information.
 fn authority(bytes: &[u8]) -> Option<Authority> {
-    Authority::try_from(bytes).ok().filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty())
+    Authority::try_from(bytes)
+        .ok()
+        .filter(|authority| !authority.as_str().contains('@') && !authority.host().is_empty())
 }
 
 #[cfg(test)]
@@ -202,7 +219,11 @@ mod tests {
             tap.feed(std::slice::from_ref(byte), &single);
         }
         let found = (whole.is_ambiguous(), whole.is_chunked());
-        assert_eq!(found, (single.is_ambiguous(), single.is_chunked()), "the cut matters");
+        assert_eq!(
+            found,
+            (single.is_ambiguous(), single.is_chunked()),
+            "the cut matters"
+        );
         found
     }
 
@@ -211,7 +232,10 @@ mod tests {
         assert_eq!(tapped(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (false, false));
         let two = b"\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\na\n\nb:GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(tapped(two), (false, false));
-        assert_eq!(tapped(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello"), (false, true));
+        assert_eq!(
+            tapped(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello"),
+            (false, true)
+        );
     }
 
     #[test]
@@ -243,7 +267,10 @@ mod tests {
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            super::check(&request.body(()).unwrap().into_parts().0, &Findings::default())
+            super::check(
+                &request.body(()).unwrap().into_parts().0,
+                &Findings::default(),
+            )
         };
         assert!(check("/", &[("host", "a:80")]).is_ok());
         assert!(check("http://a/", &[]).is_ok());
@@ -253,9 +280,21 @@ mod tests {
         assert!(check("/", &[("host", "user@a")]).is_err());
         assert!(check("http://user@a/", &[]).is_err());
         assert!(check("http://b/", &[("host", "a")]).is_err());
-        assert!(check("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")]).is_err());
+        assert!(
+            check(
+                "/",
+                &[("host", "a"), ("transfer-encoding", "gzip, chunked")]
+            )
+            .is_err()
+        );
         assert!(check("/", &[("host", "a"), ("transfer-encoding", "xchunked")]).is_err());
-        let trace = http::Request::builder().method("TRACE").header("host", "a").body(()).unwrap().into_parts().0;
+        let trace = http::Request::builder()
+            .method("TRACE")
+            .header("host", "a")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
         assert!(super::check(&trace, &Findings::default()).is_err());
     }
 }

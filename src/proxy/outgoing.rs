@@ -9,27 +9,40 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use super::body::Hold;
 use super::passed::Passed;
 use super::stream::Stream;
 use crate::guard::Cleared;
 
 /// The body of a response.
 pub(super) enum Outgoing {
-    /// All of it at once.
-    Whole(Bytes),
+    /// All of it at once, and its part of the memory budget.
+    Whole(Bytes, Option<Hold>),
     /// As it comes, through the guard.
     Stream(Box<Stream>),
     /// As it comes, unscanned.
     Passed(Box<Passed>),
 }
 
+impl Outgoing {
+    /// Keeps a whole body's part of the memory budget until it is written.
+    pub(super) fn keep(&mut self, part: Hold) {
+        if let Self::Whole(_, hold) = self {
+            *hold = Some(part);
+        }
+    }
+}
+
 impl Body for Outgoing {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let data = match self.get_mut() {
-            Self::Whole(bytes) => {
+            Self::Whole(bytes, _) => {
                 let bytes = std::mem::take(bytes);
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
@@ -41,7 +54,7 @@ impl Body for Outgoing {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Whole(bytes, _) => bytes.is_empty(),
             Self::Stream(stream) => stream.is_end(),
             Self::Passed(_) => false,
         }
@@ -49,21 +62,28 @@ impl Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_) | Self::Passed(_) => SizeHint::default(),
         }
     }
 }
 
 /// A whole response in JSON.
-pub(super) fn json(status: StatusCode, body: Cleared, mut headers: HeaderMap) -> Response<Outgoing> {
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+pub(super) fn json(
+    status: StatusCode,
+    body: Cleared,
+    mut headers: HeaderMap,
+) -> Response<Outgoing> {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     whole(status, body, headers)
 }
 
 /// A whole response with these headers.
 pub(super) fn whole(status: StatusCode, body: Cleared, headers: HeaderMap) -> Response<Outgoing> {
-    let mut response = Response::new(Outgoing::Whole(body.into_bytes()));
+    let mut response = Response::new(Outgoing::Whole(body.into_bytes(), None));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

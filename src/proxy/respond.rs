@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::body::Unread;
 use super::forward::NoKey;
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, json};
 use super::route::NoRoute;
+use crate::guard::Cleared;
 use crate::upstream::Failure;
 use crate::wire::Family;
 
@@ -45,6 +45,10 @@ pub(super) enum Problem {
     Malformed(String),
     /// The key may not use the model.
     Model,
+    /// The policy of the key is not loaded.
+    NoPolicy(String),
+    /// The body cannot be judged.
+    Unjudged(String),
     /// The provider's credential cannot be had.
     Credential { provider: String, problem: String },
     /// The provider gave no usable answer.
@@ -84,14 +88,21 @@ impl Problem {
     pub(super) const fn party(&self) -> Party {
         match self {
             Self::Upstream { .. } | Self::Uninspectable { .. } => Party::Upstream,
-            Self::Credential { .. } | Self::Unrecorded | Self::Internal | Self::Unread(Unread::Busy) => Party::Internal,
+            Self::NoPolicy(_)
+            | Self::Unjudged(_)
+            | Self::Credential { .. }
+            | Self::Unrecorded
+            | Self::Internal
+            | Self::Unread(Unread::Busy) => Party::Internal,
             _ => Party::Downstream,
         }
     }
 
     /// The text for the operator, where it differs from the client's; follows the chain of sources.
     pub(super) fn detail(&self) -> Option<String> {
-        let Self::Upstream { failure, .. } = self else { return None };
+        let Self::Upstream { failure, .. } = self else {
+            return None;
+        };
         let mut text = failure.to_string();
         let mut source = std::error::Error::source(failure);
         while let Some(error) = source {
@@ -139,6 +150,13 @@ impl Problem {
                 let message = "the key may not use this model; its owner can allow it".to_owned();
                 (StatusCode::FORBIDDEN, "model_not_allowed", message)
             }
+            Self::NoPolicy(name) => {
+                let message = format!("the key's policy \"{name}\" is not loaded, so nothing passes");
+                (StatusCode::INTERNAL_SERVER_ERROR, "no_policy", message)
+            }
+            Self::Unjudged(problem) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "not_inspected", format!("the body cannot be inspected: {problem}"))
+            }
             Self::Credential { provider, problem } => {
                 (StatusCode::BAD_GATEWAY, "no_credential", format!("no credential for provider {provider}: {problem}"))
             }
@@ -162,35 +180,64 @@ impl Problem {
     }
 }
 
-const fn told(status: StatusCode, code: &'static str, message: String, retry_after: Option<Duration>) -> Told {
-    Told { status, code, message, retry_after }
+const fn told(
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<Duration>,
+) -> Told {
+    Told {
+        status,
+        code,
+        message,
+        retry_after,
+    }
 }
 
 fn route(problem: NoRoute) -> Told {
     let (status, code, message) = match problem {
         NoRoute::Path => (StatusCode::NOT_FOUND, "unknown_path", PATHS.to_owned()),
         NoRoute::Later => {
-            let message = "this version of the gateway does not scan this path, so it is refused".to_owned();
+            let message =
+                "this version of the gateway does not scan this path, so it is refused".to_owned();
             (StatusCode::NOT_FOUND, "unsupported_path", message)
         }
-        NoRoute::Method(expected) => {
-            (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this path is served with {expected} only"))
-        }
-        NoRoute::Provider => {
-            (StatusCode::NOT_FOUND, "no_provider", "no provider is configured for this path and model".to_owned())
-        }
-        NoRoute::Forbidden => {
-            (StatusCode::FORBIDDEN, "provider_not_allowed", "the key may not use this provider".to_owned())
-        }
+        NoRoute::Method(expected) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("this path is served with {expected} only"),
+        ),
+        NoRoute::Provider => (
+            StatusCode::NOT_FOUND,
+            "no_provider",
+            "no provider is configured for this path and model".to_owned(),
+        ),
+        NoRoute::Forbidden => (
+            StatusCode::FORBIDDEN,
+            "provider_not_allowed",
+            "the key may not use this provider".to_owned(),
+        ),
     };
     told(status, code, message, None)
 }
 
 fn unread(problem: Unread) -> Told {
     let (status, code, message) = match problem {
-        Unread::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the gateway's limit"),
-        Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long to arrive"),
-        Unread::Broken => (StatusCode::BAD_REQUEST, "invalid_request", "the body broke off or is framed wrongly"),
+        Unread::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the body is larger than the gateway's limit",
+        ),
+        Unread::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the body took too long to arrive",
+        ),
+        Unread::Broken => (
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the body broke off or is framed wrongly",
+        ),
         Unread::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,
             "overloaded",
@@ -204,15 +251,28 @@ fn unread(problem: Unread) -> Told {
 /// A problem as the client's SDK reads it.
 pub(super) fn problem(problem: &Problem, family: Family, request_id: &str) -> Response<Outgoing> {
     let told = problem.told();
-    let body = crate::guard::error(family, told.status.as_u16(), told.code, &told.message, request_id);
-    let mut response = whole(told.status, body, HeaderMap::new());
+    let body = Cleared::error(
+        family,
+        told.status.as_u16(),
+        told.code,
+        &told.message,
+        request_id,
+    );
+    let mut response = json(told.status, body, HeaderMap::new());
     let headers = response.headers_mut();
     if let Some(wait) = told.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     // What only the operator can repair is not worth asking again.
-    if matches!(problem, Problem::Credential { .. } | Problem::Upstream { failure: Failure::Redirect { .. }, .. }) {
+    if matches!(
+        problem,
+        Problem::Credential { .. }
+            | Problem::Upstream {
+                failure: Failure::Redirect { .. },
+                ..
+            }
+    ) {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response

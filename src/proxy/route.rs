@@ -33,7 +33,10 @@ pub(super) enum Endpoint {
         framing: Option<Framing>,
     },
     /// The models a key may use, or one of them.
-    Models { family: Family, model: Option<String> },
+    Models {
+        family: Family,
+        model: Option<String>,
+    },
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
 }
@@ -83,18 +86,31 @@ impl Table {
     }
 
     /// What a path means, and which provider it names.
-    pub(super) fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Target, NoRoute> {
+    pub(super) fn find(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Target, NoRoute> {
         let (provider, path) = self.split(path);
         let endpoint = match endpoint(method, path, headers) {
-            Err(NoRoute::Path | NoRoute::Later) if self.is_unscanned(provider.as_ref(), path) => Endpoint::Unscanned,
+            Err(NoRoute::Path | NoRoute::Later) if self.is_unscanned(provider.as_ref(), path) => {
+                Endpoint::Unscanned
+            }
             endpoint => endpoint?,
         };
         let provider = match endpoint {
             // Without a name in the path, the provider that lists it is meant.
-            Endpoint::Unscanned => provider.or_else(|| self.providers.iter().find(|p| lists(p, path)).cloned()),
+            Endpoint::Unscanned => {
+                provider.or_else(|| self.providers.iter().find(|p| lists(p, path)).cloned())
+            }
             _ => provider,
         };
-        Ok(Target { endpoint, provider, path: path.to_owned() })
+        Ok(Target {
+            endpoint,
+            provider,
+            path: path.to_owned(),
+        })
     }
 
     /// The provider for a request: the one its path names, else by model, else the family's first.
@@ -107,28 +123,50 @@ impl Table {
     ) -> Result<Arc<Upstream>, NoRoute> {
         let allowed = |upstream: &&Arc<Upstream>| principal.allows_provider(upstream.name());
         if let Some(upstream) = named {
-            return Some(upstream).filter(allowed).cloned().ok_or(NoRoute::Forbidden);
+            return Some(upstream)
+                .filter(allowed)
+                .cloned()
+                .ok_or(NoRoute::Forbidden);
         }
-        let route = model.and_then(|model| self.routes.iter().find(|route| glob::matches(&route.model, model)));
+        let route = model.and_then(|model| {
+            self.routes
+                .iter()
+                .find(|route| glob::matches(&route.model, model))
+        });
         let candidates: Vec<&Arc<Upstream>> = match route {
-            Some(route) => route.providers.iter().filter_map(|name| self.provider(name)).collect(),
-            None => self.providers.iter().filter(|upstream| upstream.provider().family == family).collect(),
+            Some(route) => route
+                .providers
+                .iter()
+                .filter_map(|name| self.provider(name))
+                .collect(),
+            None => self
+                .providers
+                .iter()
+                .filter(|upstream| upstream.provider().family == family)
+                .collect(),
         };
         if candidates.is_empty() {
             return Err(NoRoute::Provider);
         }
-        candidates.into_iter().find(allowed).cloned().ok_or(NoRoute::Forbidden)
+        candidates
+            .into_iter()
+            .find(allowed)
+            .cloned()
+            .ok_or(NoRoute::Forbidden)
     }
 
     fn provider(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.providers.iter().find(|upstream| upstream.name() == name)
+        self.providers
+            .iter()
+            .find(|upstream| upstream.name() == name)
     }
 
     /// A provider's name at the start of a path, and the rest.
     fn split<'a>(&self, path: &'a str) -> (Option<Arc<Upstream>>, &'a str) {
         let named = self.providers.iter().find_map(|upstream| {
             let rest = path.strip_prefix('/')?.strip_prefix(upstream.name())?;
-            rest.starts_with('/').then_some((Arc::clone(upstream), rest))
+            rest.starts_with('/')
+                .then_some((Arc::clone(upstream), rest))
         });
         named.map_or((None, path), |(upstream, rest)| (Some(upstream), rest))
     }
@@ -143,28 +181,52 @@ impl Table {
 
 /// Whether a provider passes a path on unscanned. Spellings that a server may read as another path never match.
 fn lists(upstream: &Arc<Upstream>, path: &str) -> bool {
-    let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~:@".contains(&byte))
-        && !path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | ".."));
-    plain && upstream.provider().unscanned_paths.iter().any(|pattern| glob::matches(pattern, path))
+    let plain = path
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~:@".contains(&byte))
+        && !path
+            .split('/')
+            .skip(1)
+            .any(|segment| matches!(segment, "" | "." | ".."));
+    plain
+        && upstream
+            .provider()
+            .unscanned_paths
+            .iter()
+            .any(|pattern| glob::matches(pattern, path))
 }
 
 /// What a path means, without a provider's name before it.
 fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint, NoRoute> {
-    let exchange = |api, generates| Endpoint::Exchange { api, generates, model: None, framing: None };
+    let exchange = |api, generates| Endpoint::Exchange {
+        api,
+        generates,
+        model: None,
+        framing: None,
+    };
     let found = match path {
         "/v1/chat/completions" => exchange(Api::Chat, true),
         "/v1/completions" => exchange(Api::Completions, true),
         "/v1/embeddings" => exchange(Api::Embeddings, false),
         "/v1/messages" => exchange(Api::Messages, true),
         "/v1/messages/count_tokens" => exchange(Api::Messages, false),
-        "/v1/models" | "/v1beta/models" => Endpoint::Models { family: family(path, headers), model: None },
+        "/v1/models" | "/v1beta/models" => Endpoint::Models {
+            family: family(path, headers),
+            model: None,
+        },
         "/v1/responses" | "/v1/realtime" => return Err(NoRoute::Later),
         _ => {
             let (version, rest) = path
                 .strip_prefix("/v1beta/models/")
                 .map(|rest| ("v1beta", rest))
                 .or_else(|| Some(("v1", path.strip_prefix("/v1/models/")?)))
-                .ok_or_else(|| if path.starts_with("/v1/responses/") { NoRoute::Later } else { NoRoute::Path })?;
+                .ok_or_else(|| {
+                    if path.starts_with("/v1/responses/") {
+                        NoRoute::Later
+                    } else {
+                        NoRoute::Path
+                    }
+                })?;
             model_endpoint(version, rest, path, headers)?
         }
     };
@@ -175,12 +237,21 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     if *method == expected {
         Ok(found)
     } else {
-        Err(NoRoute::Method(if expected == Method::POST { "POST" } else { "GET" }))
+        Err(NoRoute::Method(if expected == Method::POST {
+            "POST"
+        } else {
+            "GET"
+        }))
     }
 }
 
 /// `MODEL` or `MODEL:METHOD` below a list of models.
-fn model_endpoint(version: &str, rest: &str, path: &str, headers: &HeaderMap) -> Result<Endpoint, NoRoute> {
+fn model_endpoint(
+    version: &str,
+    rest: &str,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Endpoint, NoRoute> {
     let is_name = |name: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !name.is_empty() && name.bytes().all(known) && !name.bytes().all(|byte| byte == b'.')
@@ -197,21 +268,32 @@ fn model_endpoint(version: &str, rest: &str, path: &str, headers: &HeaderMap) ->
     });
     if let Some((model, generates, framing)) = method {
         return if is_name(model) {
-            Ok(Endpoint::Exchange { api: Api::Gemini, generates, model: Some(model.to_owned()), framing })
+            Ok(Endpoint::Exchange {
+                api: Api::Gemini,
+                generates,
+                model: Some(model.to_owned()),
+                framing,
+            })
         } else {
             Err(NoRoute::Path)
         };
     }
     let colons = version == "v1" && rest.split(':').all(is_name);
     if colons || is_name(rest) {
-        return Ok(Endpoint::Models { family: family(path, headers), model: Some(rest.to_owned()) });
+        return Ok(Endpoint::Models {
+            family: family(path, headers),
+            model: Some(rest.to_owned()),
+        });
     }
     Err(NoRoute::Path)
 }
 
 /// Whose conventions a client follows, where the path alone does not say.
 pub(super) fn family(path: &str, headers: &HeaderMap) -> Family {
-    if path.starts_with("/v1beta/") || headers.contains_key(X_GOOG_API_KEY) || headers.contains_key("x-goog-api-client") {
+    if path.starts_with("/v1beta/")
+        || headers.contains_key(X_GOOG_API_KEY)
+        || headers.contains_key("x-goog-api-client")
+    {
         Family::Gemini
     } else if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
         Family::Anthropic
@@ -242,7 +324,10 @@ mod tests {
                 provider("anthropic", Family::Anthropic, &[]),
                 provider("lab", Family::OpenAi, &[]),
             ],
-            vec![Route { model: "llama*".to_owned(), providers: vec!["lab".to_owned()] }],
+            vec![Route {
+                model: "llama*".to_owned(),
+                providers: vec!["lab".to_owned()],
+            }],
         )
     }
 
@@ -259,18 +344,35 @@ mod tests {
             ("/v1/embeddings", Api::Embeddings),
             ("/v1/messages", Api::Messages),
             ("/v1/messages/count_tokens", Api::Messages),
-            ("/v1beta/models/gemini-2.0-flash:generateContent", Api::Gemini),
+            (
+                "/v1beta/models/gemini-2.0-flash:generateContent",
+                Api::Gemini,
+            ),
             ("/v1/models/gemini-2.0-flash:countTokens", Api::Gemini),
         ] {
             let target = find("POST", path).unwrap();
-            assert!(matches!(target.endpoint, Endpoint::Exchange { api: found, .. } if found == api), "{path}");
+            assert!(
+                matches!(target.endpoint, Endpoint::Exchange { api: found, .. } if found == api),
+                "{path}"
+            );
             assert_eq!(target.provider.is_some(), path.starts_with("/lab"));
             assert!(target.path.starts_with("/v1"));
             assert_eq!(find("GET", path).unwrap_err(), NoRoute::Method("POST"));
         }
         let stream = find("POST", "/v1beta/models/m:streamGenerateContent").unwrap();
-        assert!(matches!(stream.endpoint, Endpoint::Exchange { framing: Some(Framing::JsonArray), .. }));
-        for path in ["/v1/models", "/v1beta/models", "/v1/models/gpt-4o", "/v1/models/ft:gpt-4o:me::7"] {
+        assert!(matches!(
+            stream.endpoint,
+            Endpoint::Exchange {
+                framing: Some(Framing::JsonArray),
+                ..
+            }
+        ));
+        for path in [
+            "/v1/models",
+            "/v1beta/models",
+            "/v1/models/gpt-4o",
+            "/v1/models/ft:gpt-4o:me::7",
+        ] {
             let found = find("GET", path);
             assert_eq!(found.is_ok(), !path.contains("::"), "{path}");
         }
@@ -298,7 +400,10 @@ mod tests {
             assert_eq!(find("POST", path).unwrap_err(), NoRoute::Path, "{path}");
         }
         assert_eq!(find("POST", "/v1/responses").unwrap_err(), NoRoute::Later);
-        assert_eq!(find("GET", "/v1/responses/resp_1").unwrap_err(), NoRoute::Later);
+        assert_eq!(
+            find("GET", "/v1/responses/resp_1").unwrap_err(),
+            NoRoute::Later
+        );
     }
 
     #[test]
@@ -308,7 +413,13 @@ mod tests {
             assert_eq!(target.endpoint, Endpoint::Unscanned);
             assert_eq!(target.provider.unwrap().name(), "openai");
         }
-        for path in ["/v1/files/../chat/completions", "/v1/files/%2e%2e/x", "/v1/files//x", "/v1/files/", "/lab/v1/files"] {
+        for path in [
+            "/v1/files/../chat/completions",
+            "/v1/files/%2e%2e/x",
+            "/v1/files//x",
+            "/v1/files/",
+            "/lab/v1/files",
+        ] {
             assert!(find("POST", path).is_err(), "{path}");
         }
     }

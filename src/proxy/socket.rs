@@ -25,10 +25,19 @@ pub(super) struct Paced<IO> {
 
 impl<IO> Paced<IO> {
     pub(super) const fn new(io: IO, limit: Duration) -> Self {
-        Self { io, limit, stalled: false, timer: None }
+        Self {
+            io,
+            limit,
+            stalled: false,
+            timer: None,
+        }
     }
 
-    fn progress<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn progress<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = false;
             return polled;
@@ -40,18 +49,29 @@ impl<IO> Paced<IO> {
             timer.as_mut().reset(due);
         }
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client stopped reading",
+        )))
     }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_write(cx, buf);
         this.progress(cx, polled)
@@ -97,7 +117,15 @@ impl<IO: AsyncRead + Unpin> Sniffed<IO> {
                 break false;
             }
         };
-        Ok((http2, Self { io, first, given: 0, tap: None }))
+        Ok((
+            http2,
+            Self {
+                io,
+                first,
+                given: 0,
+                tap: None,
+            },
+        ))
     }
 
     /// Watches the heads of an HTTP/1 connection.
@@ -110,7 +138,11 @@ impl<IO: AsyncRead + Unpin> Sniffed<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(rest) = this.first.get(this.given..).filter(|rest| !rest.is_empty()) {
             let part = rest.get(..buf.remaining()).unwrap_or(rest);
@@ -128,7 +160,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Sniffed<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 

@@ -29,7 +29,10 @@ impl Progress {
     }
 
     fn stands(&self, limit: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() >= limit)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|since| since.elapsed() >= limit)
     }
 }
 
@@ -48,7 +51,11 @@ impl Stalls {
         loop {
             sleep(limit / 4).await;
             let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if streams.iter().filter_map(Weak::upgrade).any(|stream| stream.stands(limit)) {
+            if streams
+                .iter()
+                .filter_map(Weak::upgrade)
+                .any(|stream| stream.stands(limit))
+            {
                 return;
             }
         }

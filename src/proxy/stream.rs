@@ -46,7 +46,16 @@ impl Stream {
         admission: Admission,
         progress: Option<Arc<Progress>>,
     ) -> Self {
-        Self { source: Some(source), guard, ready: Vec::new(), account, admission, progress, received: 0, failed: false }
+        Self {
+            source: Some(source),
+            guard,
+            ready: Vec::new(),
+            account,
+            admission,
+            progress,
+            received: 0,
+            failed: false,
+        }
     }
 
     /// The next bytes that may be written; `None` at the end.
@@ -77,9 +86,12 @@ impl Stream {
             if let Some(bytes) = join(&mut self.ready) {
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            let Some(source) = &mut self.source else {
+                return Poll::Ready(None);
+            };
             if self.admission.poll_withdrawn(cx).is_ready() {
-                self.account.note(|record| record.reason = Some("key_withdrawn".to_owned()));
+                self.account
+                    .note(|record| record.reason = Some("key_withdrawn".to_owned()));
                 self.guard.finish(End::Break, &mut self.ready);
             } else {
                 match source.poll_chunk(cx) {
@@ -103,7 +115,9 @@ impl Stream {
             if let Err(error) = self.close() {
                 tracing::error!(%error, "no audit record, so the stream is cut off");
                 self.ready.clear();
-                return Poll::Ready(Some(Err(io::Error::other("the exchange cannot be recorded"))));
+                return Poll::Ready(Some(Err(io::Error::other(
+                    "the exchange cannot be recorded",
+                ))));
             }
         }
     }
@@ -126,7 +140,11 @@ impl Drop for Stream {
             let ended = self.guard.summary();
             let received = self.received;
             self.account.note(|record| record.response.bytes = received);
-            let summary = if ended.ending == Ending::Complete { &ended } else { &cut };
+            let summary = if ended.ending == Ending::Complete {
+                &ended
+            } else {
+                &cut
+            };
             if let Err(error) = self.account.close_stream(summary) {
                 tracing::error!(%error, "no audit record");
             }
@@ -164,7 +182,8 @@ pub(super) struct Admission {
 impl Admission {
     pub(super) fn new(gateway: &Arc<Gateway>, principal: Principal) -> Self {
         let expiry = principal.key.expires.map(|expires| {
-            let left = Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
+            let left =
+                Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
             Box::pin(sleep(left))
         });
         Self {
@@ -183,19 +202,33 @@ impl Admission {
         let generation = self.gateway.keyring.generation();
         let changed = generation != self.generation;
         if changed {
-            self.changed.set(Arc::clone(&self.gateway.keys_changed).notified_owned());
+            self.changed
+                .set(Arc::clone(&self.gateway.keys_changed).notified_owned());
             self.registered = None;
             self.generation = generation;
         }
-        if !self.registered.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !self
+            .registered
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             // A notification that came since the generation was read wakes at once.
             if self.changed.as_mut().poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
             }
             self.registered = Some(cx.waker().clone());
         }
-        let expired = self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
-        if (changed || expired) && self.gateway.keyring.recheck(&self.principal, Timestamp::now()).is_err() {
+        let expired = self
+            .expiry
+            .as_mut()
+            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        if (changed || expired)
+            && self
+                .gateway
+                .keyring
+                .recheck(&self.principal, Timestamp::now())
+                .is_err()
+        {
             return Poll::Ready(());
         }
         if expired {

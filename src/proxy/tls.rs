@@ -76,13 +76,16 @@ impl Acceptor {
 
 impl std::fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Acceptor").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Acceptor")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
 fn read(files: &Config) -> Result<Arc<ServerConfig>, Unusable> {
     let chain = certificates(&files.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -92,7 +95,9 @@ fn read(files: &Config) -> Result<Arc<ServerConfig>, Unusable> {
         Some(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| unusable(path, error))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| unusable(path, error))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
@@ -100,14 +105,17 @@ fn read(files: &Config) -> Result<Arc<ServerConfig>, Unusable> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(&files.cert, error))?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| unusable(&files.cert, error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, error))?.collect();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(|error| unusable(path, error))?
+        .collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(unusable(path, "holds no certificate in PEM form")),
         chain => chain.map_err(|error| unusable(path, error)),
@@ -115,5 +123,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
 }
 
 fn unusable(file: &Path, problem: impl ToString) -> Unusable {
-    Unusable { file: file.to_owned(), problem: problem.to_string() }
+    Unusable {
+        file: file.to_owned(),
+        problem: problem.to_string(),
+    }
 }
