@@ -67,6 +67,15 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // A word alone would be taken for a module, and a misspelt level would silence everything.
+    let is_clear = |directive: &str| {
+        directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok()
+    };
+    if !config.filter.split(',').all(is_clear) {
+        return Err(InvalidFilter::Syntax {
+            found: config.filter.clone(),
+        });
+    }
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse(&config.filter)
@@ -84,7 +93,13 @@ where
         .log_internal_errors(false);
     Ok(match config.format {
         Format::Text => Box::new(builder.with_ansi(config.colour).finish()),
-        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
+        Format::Json => Box::new(
+            builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .finish(),
+        ),
     })
 }
 

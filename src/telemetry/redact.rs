@@ -124,6 +124,8 @@ struct Forms {
 
 /// Names that end like this hold secrets.
 const NAMES: &str = r"[a-z0-9_.\-]*(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|authorization|cookie)|\bpass";
+/// Where a word begins; the letter that ends a colour code does not belong to it.
+const BEFORE: &str = r"(?P<before>^|[^A-Za-z0-9]|\x1b\[[0-9;]*m)";
 /// Colour codes of a terminal.
 const COLOUR: &str = r"(?:\x1b\[[0-9;]*m)*";
 
@@ -142,7 +144,7 @@ impl Forms {
                 "$1[REDACTED]@",
             ),
             (
-                r"(?x)\b(?:
+                r"(?x)BEFORE (?:
                     sk-[A-Za-z0-9_-]{6,}                       # OpenAI, Anthropic, OpenRouter and many more
                     | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{6,} # Stripe
                     | AIza[A-Za-z0-9_-]{4,}                    # Google
@@ -154,17 +156,17 @@ impl Forms {
                     | xox[abeprs]-[A-Za-z0-9-]{8,}             # Slack
                     | (?:hf_|gsk_|xai-|r8_|pplx-)[A-Za-z0-9_-]{16,} # Hugging Face, Groq, xAI, Replicate, Perplexity
                 )",
-                REDACTED,
+                "${before}[REDACTED]",
             ),
             // RFC 6750, section 2.1, and RFC 7617.
             (
-                r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/-]{8,}=*",
-                "$1$2[REDACTED]",
+                r"(?i)BEFORE(?P<scheme>(?:bearer|basic)\s+)[A-Za-z0-9._~+/-]{8,}=*",
+                "${before}${scheme}[REDACTED]",
             ),
             // `secret hunter2`: a telling name, and then a word with a digit.
             (
-                r#"(?i)\b(secret|password|passphrase|token)(\s+)[^\s"'0-9]*[0-9][^\s"']*"#,
-                "$1$2[REDACTED]",
+                r#"(?i)BEFORE(?P<name>(?:secret|password|passphrase|token)\s+)[^\s"'0-9]*[0-9][^\s"']*"#,
+                "${before}${name}[REDACTED]",
             ),
         ];
         let assigned = format!(
@@ -182,7 +184,7 @@ impl Forms {
         Self {
             replaced: replaced
                 .into_iter()
-                .map(|(form, with)| (compile(form), with))
+                .map(|(form, with)| (compile(&form.replacen("BEFORE", BEFORE, 1)), with))
                 .collect(),
             assigned: compile(&assigned),
             name: compile(&name),

@@ -148,7 +148,7 @@ fn keeps_limits() {
         depth: usize::MAX,
         ..Limits::default()
     };
-    let text = "[".repeat(513) + &"]".repeat(513);
+    let text = ["[".repeat(513), "]".repeat(513)].concat();
     assert_eq!(
         Document::parse(text.as_bytes(), &deep).unwrap_err().offset,
         512
