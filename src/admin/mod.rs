@@ -101,7 +101,7 @@ impl Admin {
         let mut connection = pin!(connection);
         let result = tokio::select! {
             result = connection.as_mut() => result,
-            _ = shutdown.wait_for(|stop| *stop) => {
+            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

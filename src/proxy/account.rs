@@ -121,6 +121,15 @@ impl Account {
             Party::Downstream => Outcome::Blocked,
             Party::Upstream | Party::Internal => Outcome::Failed,
         };
+        // Which key was wrong in which way is for the operator only.
+        let reason = if let Problem::Denied(denied) = problem {
+            denied.name()
+        } else {
+            told.code
+        };
+        if problem.party() == Party::Downstream {
+            self.gateway.metrics.denied(reason);
+        }
         if let Some(record) = &self.record {
             let detail = problem.detail();
             let detail = detail.as_deref().unwrap_or_default();
@@ -134,7 +143,7 @@ impl Account {
                 }
             }
         }
-        if let Err(error) = self.close(outcome, told.status.as_u16(), Some(told.code.to_owned())) {
+        if let Err(error) = self.close(outcome, told.status.as_u16(), Some(reason.to_owned())) {
             tracing::error!(%error, "no audit record");
         }
     }

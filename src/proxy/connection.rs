@@ -119,7 +119,7 @@ async fn serve_http<IO>(
         let result = tokio::select! {
             result = connection.as_mut() => result,
             () = stalls.watch(gateway.timeouts.write) => return,
-            _ = shutdown.wait_for(|stop| *stop) => {
+            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     result = connection => result,
@@ -140,7 +140,7 @@ async fn serve_http<IO>(
         let mut connection = pin!(connection);
         let result = tokio::select! {
             result = connection.as_mut() => result,
-            _ = shutdown.wait_for(|stop| *stop) => {
+            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -20,7 +20,7 @@ pub mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -146,6 +146,8 @@ pub struct Load {
     pub connections: AtomicUsize,
     /// Bytes of bodies in memory.
     pub budget: Arc<Budget>,
+    /// Whether the store of keys could be read last time.
+    pub keys_healthy: AtomicBool,
     /// Places for inspections that take a thread.
     heavy: Arc<Semaphore>,
 }
@@ -157,6 +159,7 @@ impl Load {
             exchanges: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             budget: Budget::new(limits.max_buffered_bytes),
+            keys_healthy: AtomicBool::new(true),
             heavy: Arc::new(Semaphore::new(threads.max(1))),
         }
     }
