@@ -2,14 +2,14 @@
 
 mod audit;
 mod certs;
-//mod check;
+mod check;
 mod completions;
 mod config;
 mod health;
 mod key;
 mod man;
 mod output;
-//mod scan;
+mod scan;
 mod serve;
 mod vault;
 
@@ -52,8 +52,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
-    //Scan(scan::Arguments),
-    //Check(check::Arguments),
+    Scan(scan::Arguments),
+    Check(check::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
@@ -89,6 +89,8 @@ enum Status {
     Done,
     /// Exit status 1: what was looked at is not as it should be.
     Found,
+    /// Exit status 2: it could not be judged, which the output says.
+    Failed,
 }
 
 /// The problems of files that a person wrote.
@@ -189,6 +191,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result.and_then(|status| flushed.map(|()| status).map_err(Into::into)) {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::Found) => ExitCode::from(1),
+        Ok(Status::Failed) => ExitCode::from(2),
         // Whoever reads our output has seen enough (`| head`): no error, and nobody to tell.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -202,8 +205,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     match command {
         Command::Serve(arguments) => serve::run(arguments, output),
-        //Command::Scan(arguments) => scan::run(arguments, output),
-        //Command::Check(arguments) => check::run(arguments, output),
+        Command::Scan(arguments) => scan::run(arguments, output),
+        Command::Check(arguments) => check::run(arguments, output),
         Command::Key(command) => key::run(command, output),
         Command::Vault(command) => vault::run(command, output),
         Command::Audit(command) => audit::run(command, output),
