@@ -1,9 +1,11 @@
 //! Policies: what is wrong with a broken one is said in full, and the shipped ones do what they say.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use jiff::civil::{Date, date};
 use sluicegate::diagnostic::Diagnostic;
-use sluicegate::policy::{OnError, Policy, Respond, Source, compile, embedded};
+use sluicegate::guard::body::{Outcome, inspect_text};
+use sluicegate::policy::{
+    self, OnError, Policy, Report, Respond, Source, check, compile, embedded,
+};
 
 const TODAY: Date = date(2026, 1, 31);
 
@@ -36,128 +38,129 @@ fn problems(text: &str) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// Each broken policy with everything that is said about it.
+/// Broken policies, each with everything that is said about it.
+const BROKEN: &[(&str, &[&str])] = &[
+    (
+        "request:\n  injection: {action: blok}\n  secrets: {action: off}\n  pii: {action: replace}\n",
+        &[
+            "p.yaml:2:23: unknown action \"blok\" in request.injection\n  expected: allow, log, redact or block\n  help: did you mean \"block\"?",
+            "p.yaml:3:21: request.secrets.action \"off\" is no action\n  expected: allow, log, redact or block\n  help: write allow to switch it off",
+            "p.yaml:4:17: request.pii.action \"replace\" is not available in this version\n  help: write redact or block",
+        ],
+    ),
+    (
+        "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
+        &[
+            "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
+        ],
+    ),
+    (
+        "tools: []\nfence: true\nstream: {mode: buffer, window: 20}\non_error: stop\nobserve: yes\nname: q\n",
+        &[
+            "p.yaml:1:1: tools is not available in this version\n  help: remove it",
+            "p.yaml:2:1: fence is not available in this version\n  help: remove it",
+            "p.yaml:3:16: stream.mode \"buffer\" is not available in this version\n  help: write holdback",
+            "p.yaml:3:24: stream.window is not available in this version\n  help: remove it",
+            "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
+            "p.yaml:5:10: observe is text\n  expected: true or false",
+            "p.yaml:6:7: the policy's name is not that of its file\n  expected: \"p\"\n  help: keys and settings choose a policy by its file's name",
+        ],
+    ),
+    (
+        "request:\n  injection: {action: redact, level: severe, origins: []}\n  pii: {action: log, kinds: [e-mail]}\n  rules: {secrets.openai_kee: log}\n",
+        &[
+            "p.yaml:2:14: injection redacted from a level above low\n  expected: level: low, or action: block\n  help: what was found before the level is reached has passed already, so only part would be redacted",
+            "p.yaml:2:38: unknown level \"severe\" in request.injection\n  expected: low, medium, high or critical",
+            "p.yaml:2:55: request.injection.origins is an empty list\n  expected: at least one entry",
+            "p.yaml:3:30: unknown kind \"e-mail\" in request.pii\n  expected: email or card\n  help: did you mean \"email\"?",
+            "p.yaml:4:11: unknown rule \"secrets.openai_kee\" in request.rules\n  help: did you mean \"secrets.openai_key\"?",
+        ],
+    ),
+    (
+        "response:\n  injection: {action: log, origins: [user]}\n",
+        &[
+            "p.yaml:2:28: unknown key \"origins\" in response.injection\n  expected: action, message or level",
+        ],
+    ),
+    (
+        "topics:\n  - {id: A b, pattern: x}\n  - {id: a}\n  - {id: b, pattern: y}\n  - {id: b, pattern: z, on: [], action: hold}\n",
+        &[
+            "p.yaml:2:10: topics[0].id cannot name a rule\n  expected: 1 to 40 lower-case letters, digits and \"_\"",
+            "p.yaml:3:5: topics[1] has no key \"pattern\"\n  help: add \"pattern\"",
+            "p.yaml:5:5: a second topic of this name\n  help: give each its own",
+            "p.yaml:5:29: topics[3].on is an empty list\n  expected: at least one entry",
+            "p.yaml:5:41: topics[3].action \"hold\" is not available in this version\n  help: write block",
+        ],
+    ),
+    (
+        "request: {secrets: {action: redact}}\nexceptions:\n  - {rule: secrets.openai_kee, text: x, reason: r}\n  - {rule: secrets.openai_key, text: x, reason: r, until: 2026-01-30}\n  - {rule: secrets.openai_key, text: x, reason: r, until: 2026-01-31}\n",
+        &[
+            "p.yaml:3:12: an exception from a rule that does not exist\n  help: did you mean \"secrets.openai_key\"?",
+            "p.yaml:4:12: warning: the exception from secrets.openai_key expired after 2026-01-30\n  help: it has no effect any more: remove it, or set a later date",
+        ],
+    ),
+    (
+        "exceptions:\n  - {rule: secrets.openai_key, text: \" \", until: soon}\n  - all\n",
+        &[
+            "p.yaml:2:5: exceptions[0] has no key \"reason\"\n  help: add \"reason\"",
+            "p.yaml:2:38: exceptions[0].text is empty\n  expected: text",
+            "p.yaml:2:50: exceptions[0].until is text\n  expected: a date: 2027-12-31",
+            "p.yaml:3:5: exceptions[1] is text\n  expected: a map",
+        ],
+    ),
+    (
+        "tests:\n  - {name: a, request: x, response: y, expect: allow}\n  - {name: b, request: x, expect: block, output: x}\n  - {name: b, request: x, expect: maybe}\n  - {name: c, expect: log}\n",
+        &[
+            "p.yaml:2:5: a test without exactly one text\n  expected: either request or response",
+            "p.yaml:3:5: an output of a test that expects block\n  help: nothing leaves when a text is blocked: remove output",
+            "p.yaml:4:35: unknown expect \"maybe\" in tests[2]\n  expected: allow, log, redact or block",
+            "p.yaml:5:5: a test without exactly one text\n  expected: either request or response",
+        ],
+    ),
+    (
+        "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, toxicity: {action: block}}\n",
+        &[
+            "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
+            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, stream, extends, description, on_error, respond, message, observe, request, response, topics, exceptions or tests",
+            "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
+        ],
+    ),
+    (
+        "version: 0\n",
+        &["p.yaml:1:10: version is 0\n  expected: a whole number from 1 to 4294967295"],
+    ),
+    (
+        "description: nothing\n",
+        &[
+            "p.yaml: warning: no rule is switched on: everything passes\n  help: add a section such as secrets under request or response",
+        ],
+    ),
+    (
+        "request: {secrets: {action: redact}}\nrequest: {secrets: {action: allow}}\n",
+        &[
+            "p.yaml:2:1: key \"request\" written twice\n  help: it was first written in line 1; keep one of them",
+        ],
+    ),
+    (
+        "extends: base\n",
+        &[
+            "p.yaml:1:10: extends a policy that does not exist\n  expected: the name of a policy\n  help: add its file to the policies folder, or name default, strict or observe",
+        ],
+    ),
+];
+
 #[test]
 fn broken_policies_are_explained() {
-    let cases: &[(&str, &[&str])] = &[
-        (
-            "request:\n  injection: {action: blok}\n  secrets: {action: off}\n  pii: {action: replace}\n",
-            &[
-                "p.yaml:2:23: unknown action \"blok\" in request.injection\n  expected: allow, log, redact or block\n  help: did you mean \"block\"?",
-                "p.yaml:3:21: request.secrets.action \"off\" is no action\n  expected: allow, log, redact or block\n  help: write allow to switch it off",
-                "p.yaml:4:17: request.pii.action \"replace\" is not available in this version\n  help: write redact or block",
-            ],
-        ),
-        (
-            "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
-            &[
-                "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-                "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii or rules\n  help: did you mean \"injection\"?",
-                "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
-            ],
-        ),
-        (
-            "tools: []\nfence: true\nstream: {mode: buffer, window: 20}\non_error: stop\nobserve: yes\nname: q\n",
-            &[
-                "p.yaml:1:1: tools is not available in this version\n  help: remove it",
-                "p.yaml:2:1: fence is not available in this version\n  help: remove it",
-                "p.yaml:3:16: stream.mode \"buffer\" is not available in this version\n  help: write holdback",
-                "p.yaml:3:24: stream.window is not available in this version\n  help: remove it",
-                "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
-                "p.yaml:5:10: observe is text\n  expected: true or false",
-                "p.yaml:6:7: the policy's name is not that of its file\n  expected: \"p\"\n  help: keys and settings choose a policy by its file's name",
-            ],
-        ),
-        (
-            "request:\n  injection: {action: redact, level: severe, origins: []}\n  pii: {action: log, kinds: [e-mail]}\n  rules: {secrets.openai_kee: log}\n",
-            &[
-                "p.yaml:2:14: injection redacted from a level above low\n  expected: level: low, or action: block\n  help: what was found before the level is reached has passed already, so only part would be redacted",
-                "p.yaml:2:38: unknown level \"severe\" in request.injection\n  expected: low, medium, high or critical",
-                "p.yaml:2:55: request.injection.origins is an empty list\n  expected: at least one entry",
-                "p.yaml:3:30: unknown kind \"e-mail\" in request.pii\n  expected: email or card\n  help: did you mean \"email\"?",
-                "p.yaml:4:11: unknown rule \"secrets.openai_kee\" in request.rules\n  help: did you mean \"secrets.openai_key\"?",
-            ],
-        ),
-        (
-            "response:\n  injection: {action: log, origins: [user]}\n",
-            &[
-                "p.yaml:2:28: unknown key \"origins\" in response.injection\n  expected: action, message or level",
-            ],
-        ),
-        (
-            "topics:\n  - {id: A b, pattern: x}\n  - {id: a}\n  - {id: b, pattern: y}\n  - {id: b, pattern: z, on: [], action: hold}\n",
-            &[
-                "p.yaml:2:10: topics[0].id cannot name a rule\n  expected: 1 to 40 lower-case letters, digits and \"_\"",
-                "p.yaml:3:5: topics[1] has no key \"pattern\"\n  help: add \"pattern\"",
-                "p.yaml:5:5: a second topic of this name\n  help: give each its own",
-                "p.yaml:5:29: topics[3].on is an empty list\n  expected: at least one entry",
-                "p.yaml:5:41: topics[3].action \"hold\" is not available in this version\n  help: write block",
-            ],
-        ),
-        (
-            "request: {secrets: {action: redact}}\nexceptions:\n  - {rule: secrets.openai_kee, text: x, reason: r}\n  - {rule: secrets.openai_key, text: x, reason: r, until: 2026-01-30}\n  - {rule: secrets.openai_key, text: x, reason: r, until: 2026-01-31}\n",
-            &[
-                "p.yaml:3:12: an exception from a rule that does not exist\n  help: did you mean \"secrets.openai_key\"?",
-                "p.yaml:4:12: warning: the exception from secrets.openai_key expired after 2026-01-30\n  help: it has no effect any more: remove it, or set a later date",
-            ],
-        ),
-        (
-            "exceptions:\n  - {rule: secrets.openai_key, text: \" \", until: soon}\n  - all\n",
-            &[
-                "p.yaml:2:5: exceptions[0] has no key \"reason\"\n  help: add \"reason\"",
-                "p.yaml:2:38: exceptions[0].text is empty\n  expected: text",
-                "p.yaml:2:50: exceptions[0].until is text\n  expected: a date: 2027-12-31",
-                "p.yaml:3:5: exceptions[1] is text\n  expected: a map",
-            ],
-        ),
-        (
-            "tests:\n  - {name: a, request: x, response: y, expect: allow}\n  - {name: b, request: x, expect: block, output: x}\n  - {name: b, request: x, expect: maybe}\n  - {name: c, expect: log}\n",
-            &[
-                "p.yaml:2:5: a test without exactly one text\n  expected: either request or response",
-                "p.yaml:3:5: an output of a test that expects block\n  help: nothing leaves when a text is blocked: remove output",
-                "p.yaml:4:35: unknown expect \"maybe\" in tests[2]\n  expected: allow, log, redact or block",
-                "p.yaml:5:5: a test without exactly one text\n  expected: either request or response",
-            ],
-        ),
-        (
-            "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, toxicity: {action: block}}\n",
-            &[
-                "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
-                "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, stream, extends, description, on_error, respond, message, observe, request, response, topics, exceptions or tests",
-                "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
-            ],
-        ),
-        (
-            "version: 0\n",
-            &["p.yaml:1:10: version is 0\n  expected: a whole number from 1 to 4294967295"],
-        ),
-        (
-            "description: nothing\n",
-            &[
-                "p.yaml: warning: no rule is switched on: everything passes\n  help: add a section such as secrets under request or response",
-            ],
-        ),
-        (
-            "request: {secrets: {action: redact}}\nrequest: {secrets: {action: allow}}\n",
-            &[
-                "p.yaml:2:1: key \"request\" written twice\n  help: it was first written in line 1; keep one of them",
-            ],
-        ),
-        (
-            "extends: base\n",
-            &[
-                "p.yaml:1:10: extends a policy that does not exist\n  expected: the name of a policy\n  help: add its file to the policies folder, or name default, strict or observe",
-            ],
-        ),
-    ];
-    for (text, expected) in cases {
+    for (text, expected) in BROKEN {
         assert_eq!(problems(text), *expected, "{text}");
     }
 }
 
 #[test]
 fn a_pattern_that_cannot_run_is_refused_at_its_place() {
-    for pattern in ["(a", r"(a)\\1", "a{2,1}"] {
+    for pattern in ["(a", r"(a)\1", "a{2,1}"] {
         let text = format!("topics:\n  - id: a\n    pattern: '{pattern}'\n");
         let found = problems(&text);
         assert_eq!(found.len(), 1, "{found:?}");
@@ -229,5 +232,69 @@ fn the_shipped_policies_compile_without_warnings() {
             policy.cases.len() >= 8,
             "{name}: every policy shows what it does"
         );
+    }
+}
+
+#[test]
+fn the_shipped_policies_pass_their_own_tests() {
+    for (name, text) in embedded() {
+        let (policy, _) = compile(&source(name, text), |_| None, TODAY)
+            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let failures = failures(&policy);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
+
+/// What fails when the policy's own tests run through the guard.
+fn failures(policy: &Policy) -> Vec<String> {
+    let reports = check(policy, |direction, text| {
+        let inspection = inspect_text(direction, text.to_owned().into(), policy);
+        let output = match inspection.outcome {
+            Outcome::Clear(cleared) => String::from_utf8(cleared.into_bytes().to_vec()).ok(),
+            Outcome::Refuse(_) | Outcome::Fail(_) => None,
+        };
+        policy::Outcome {
+            verdict: inspection.verdict,
+            output,
+        }
+    });
+    let failure = |report: Report| Some(report.failure?.to_string());
+    reports.into_iter().filter_map(failure).collect()
+}
+
+#[test]
+fn a_failing_test_of_a_policy_says_why() {
+    let text = "request: {secrets: {action: redact}}\ntests:\n  - {name: a, request: \"x AKIAIOSFODNN7EXAMPLE\", expect: allow}\n  - {name: b, request: \"x AKIAIOSFODNN7EXAMPLE\", expect: redact, output: \"x [AWS]\"}\n  - {name: c, request: plain, expect: block}\n";
+    let (policy, _) = compiled(text, &[]).unwrap();
+    assert_eq!(
+        failures(&policy),
+        [
+            "p.yaml:3:5: test \"a\" ended in redact\n  expected: allow\n  help: rules that matched: secrets.aws_access_key",
+            "p.yaml:4:5: test \"b\": another text left than \"output\" says\n  help: the two differ from character 7 on",
+            "p.yaml:5:5: test \"c\" ended in allow\n  expected: block\n  help: no rule matched",
+        ]
+    );
+}
+
+#[test]
+fn every_example_of_the_documentation_compiles() {
+    let page = include_str!("../docs/POLICY.md");
+    let examples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 5);
+    let load = |name: &str| {
+        let (_, text) = embedded().into_iter().find(|(own, _)| *own == name)?;
+        Some(source(name, text))
+    };
+    for example in examples {
+        let named = example
+            .strip_prefix("# policies/")
+            .and_then(|rest| rest.split('.').next());
+        let result = compile(&source(named.unwrap_or("p"), example), load, TODAY);
+        let problems = result.map_or_else(|problems| problems, |(_, warnings)| warnings);
+        assert!(problems.is_empty(), "{example}\n{problems:#?}");
     }
 }

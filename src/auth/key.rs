@@ -139,3 +139,83 @@ impl fmt::Debug for Pepper {
         f.write_str("Pepper")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn keys_have_their_form_and_differ() {
+        let (one, two) = (generate().unwrap(), generate().unwrap());
+        assert_ne!(one, two);
+        for key in [one, two] {
+            let random = key.expose().strip_prefix("sg-").unwrap();
+            assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap().len(), 32);
+            assert_eq!(prefix(key.expose()), random.get(..8));
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_has_no_prefix() {
+        let random = "a".repeat(43);
+        assert!(prefix(&format!("sg-{random}")).is_some());
+        for text in [
+            String::new(),
+            "sg-".to_owned(),
+            random.clone(),
+            format!("SG-{random}"),
+            format!("sg-{random}a"),
+            format!("sg-{}", "a".repeat(42)),
+            format!("sg-{}+", "a".repeat(42)),
+            format!("sg-{}", "\u{e9}".repeat(43)),
+            format!(" sg-{random}"),
+        ] {
+            assert_eq!(prefix(&text), None, "{text}");
+        }
+    }
+
+    /// RFC 4231, test case 2, whose key is shorter than ours but padded in the same way.
+    #[test]
+    fn hashes_are_hmac_sha256() {
+        let mut block = [0; 64];
+        block[..4].copy_from_slice(b"Jefe");
+        let hash = Pepper(block).hash("what do ya want for nothing?");
+        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            text,
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn the_pepper_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = Pepper::open(folder.path()).unwrap().hash("key");
+        assert_eq!(Pepper::open(folder.path()).unwrap().hash("key"), hash);
+        let path = folder.path().join("key.pepper");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(Pepper::open(other.path()).unwrap().hash("key"), hash);
+    }
+
+    #[test]
+    fn a_pepper_that_cannot_be_used_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        Pepper::open(folder.path()).unwrap();
+        let path = folder.path().join("key.pepper");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(
+            Pepper::open(folder.path()),
+            Err(InvalidPepper::Open { .. })
+        ));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, [0; 31]).unwrap();
+        assert!(matches!(
+            Pepper::open(folder.path()),
+            Err(InvalidPepper::Damaged { found: 31, .. })
+        ));
+        assert_eq!(fs::read(&path).unwrap().len(), 31);
+    }
+}

@@ -289,3 +289,150 @@ impl Index {
         index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[derive(Debug, Default)]
+    struct Memory {
+        records: Mutex<Vec<KeyRecord>>,
+        generation: AtomicU64,
+    }
+
+    impl KeyStore for Memory {
+        fn insert(&self, record: &KeyRecord) -> Result<(), StoreError> {
+            self.records.lock().unwrap().push(record.clone());
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
+            Ok(self.records.lock().unwrap().clone())
+        }
+
+        fn revoke(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+            let mut records = self.records.lock().unwrap();
+            let found = records.iter_mut().find(|record| &*record.id == id);
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            Ok(found.map(|record| record.revoked = Some(at)).is_some())
+        }
+
+        fn generation(&self) -> Result<u64, StoreError> {
+            Ok(self.generation.load(Ordering::Relaxed))
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// A keyring with one key that ends at second 100.
+    fn keyring() -> (Keyring, Arc<Memory>, Secret, KeyRecord) {
+        let folder = tempfile::tempdir().unwrap();
+        let pepper = Pepper::open(folder.path()).unwrap();
+        let key = generate().unwrap();
+        let mut record = KeyRecord::new(&pepper, &key, "app", at(0)).unwrap();
+        record.expires = Some(at(100));
+        let store = Arc::new(Memory::default());
+        store.insert(&record).unwrap();
+        let keyring = Keyring::open(store.clone(), pepper).unwrap();
+        (keyring, store, key, record)
+    }
+
+    #[test]
+    fn a_key_makes_its_principal() {
+        let (keyring, _, key, record) = keyring();
+        let principal = keyring.authenticate(key.expose(), at(99)).unwrap();
+        assert_eq!(*principal.key, record);
+    }
+
+    #[test]
+    fn other_texts_do_not() {
+        let (keyring, _, key, record) = keyring();
+        let hash: String = record
+            .hash
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let same_prefix = format!("sg-{}{}", record.prefix, "A".repeat(35));
+        let upper = key.expose().to_uppercase();
+        for text in [
+            "",
+            &hash,
+            &record.id,
+            &record.prefix,
+            &same_prefix,
+            &upper,
+            "sg-' OR 1=1 --",
+        ] {
+            assert_eq!(
+                keyring.authenticate(text, at(0)),
+                Err(Denied::Unknown),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn time_ends_a_key() {
+        let (keyring, _, key, _) = keyring();
+        let principal = keyring.authenticate(key.expose(), at(99)).unwrap();
+        assert_eq!(
+            keyring.authenticate(key.expose(), at(100)),
+            Err(Denied::Expired)
+        );
+        assert_eq!(keyring.recheck(&principal, at(100)), Err(Denied::Expired));
+    }
+
+    #[test]
+    fn a_revocation_elsewhere_reaches_callers_admitted_before() {
+        let (keyring, store, key, record) = keyring();
+        let principal = keyring.authenticate(key.expose(), at(1)).unwrap();
+        let before = keyring.generation();
+        assert!(!keyring.refresh().unwrap());
+        assert!(store.revoke(&record.id, at(2)).unwrap());
+        assert!(keyring.refresh().unwrap());
+        assert!(keyring.generation() > before);
+        assert_eq!(
+            keyring.authenticate(key.expose(), at(3)),
+            Err(Denied::Revoked)
+        );
+        assert_eq!(keyring.recheck(&principal, at(3)), Err(Denied::Revoked));
+    }
+
+    #[test]
+    fn keys_of_one_prefix_are_told_apart() {
+        let (keyring, store, _, record) = keyring();
+        let other = format!("sg-{}{}", record.prefix, "B".repeat(35));
+        let secret = Secret::new(other.clone());
+        store
+            .insert(&KeyRecord::new(&keyring.pepper, &secret, "other", at(0)).unwrap())
+            .unwrap();
+        keyring.refresh().unwrap();
+        assert_eq!(
+            keyring.authenticate(&other, at(0)).unwrap().key.name,
+            "other"
+        );
+    }
+
+    #[test]
+    fn patterns_restrict_models_and_providers() {
+        let (keyring, _, key, _) = keyring();
+        let mut principal = keyring.authenticate(key.expose(), at(0)).unwrap();
+        assert!(principal.allows_model("anything") && principal.allows_provider("anything"));
+        let restricted = Arc::make_mut(&mut principal.key);
+        restricted.models = vec!["gpt-4*".to_owned(), "o3".to_owned()];
+        restricted.providers = vec!["openai".to_owned()];
+        assert!(principal.allows_model("gpt-4o-mini") && principal.allows_model("o3"));
+        assert!(!principal.allows_model("gpt-3.5") && !principal.allows_model("o3-mini"));
+        assert!(principal.allows_provider("openai") && !principal.allows_provider("lab"));
+    }
+
+    #[test]
+    fn nothing_prints_a_key() {
+        let (keyring, _, key, _) = keyring();
+        assert!(!format!("{keyring:?}").contains(key.expose()));
+    }
+}

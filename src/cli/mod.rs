@@ -1,28 +1,31 @@
 //! The command line: arguments, one file a subcommand, and the one place where an error is printed.
 
-//mod audit;
+mod audit;
 mod certs;
-//mod check;
+mod check;
 mod completions;
 mod config;
 mod health;
-//mod key;
+mod key;
 mod man;
 mod output;
-//mod scan;
+mod scan;
 mod serve;
 mod vault;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use jiff::Timestamp;
 
-use crate::config::{Environment, Flags, Loaded};
+use crate::audit as audit_log;
+use crate::config::{Environment, Flags, Loaded, audit_folder};
 use crate::diagnostic::Diagnostic;
 use output::Output;
 
@@ -49,14 +52,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
-    //Scan(scan::Arguments),
-    //Check(check::Arguments),
-    //#[command(subcommand)]
-    //Key(key::Command),
+    Scan(scan::Arguments),
+    Check(check::Arguments),
+    #[command(subcommand)]
+    Key(key::Command),
     #[command(subcommand)]
     Vault(vault::Command),
-    //#[command(subcommand)]
-    //Audit(audit::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Certs(certs::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
@@ -86,6 +89,8 @@ enum Status {
     Done,
     /// Exit status 1: what was looked at is not as it should be.
     Found,
+    /// Exit status 2: it could not be judged, which the output says.
+    Failed,
 }
 
 /// The problems of files that a person wrote.
@@ -135,10 +140,43 @@ impl Place {
             .map_err(|problems| Problems(problems).into())
     }
 
-    /// The data folder.
+    /// The data folder, which must be there: a mistyped name is no empty gateway.
     fn data(self) -> anyhow::Result<PathBuf> {
-        Ok(self.read()?.config.data)
+        let data = self.read()?.config.data;
+        if data.is_dir() {
+            return Ok(data);
+        }
+        let problem = Diagnostic::error(data.display().to_string(), "there is no such data folder");
+        let problem = problem.expected("the data folder of a gateway");
+        Err(Problems(vec![problem.help(
+            "name it with --data; sluicegate serve and key create make one",
+        )])
+        .into())
     }
+}
+
+/// The audit log, opened before anything is changed: a change that cannot be recorded is not made.
+fn change_log(data: &Path, now: Timestamp) -> anyhow::Result<audit_log::Log> {
+    audit_log::Log::open(&audit_folder(data), now)
+        .context("the change cannot be recorded, so it was not made")
+}
+
+/// Records a change by whoever runs this command.
+fn record(
+    log: &audit_log::Log,
+    what: &'static str,
+    subject: &str,
+    time: Timestamp,
+) -> anyhow::Result<()> {
+    let change = audit_log::Change {
+        time,
+        who: "cli".to_owned(),
+        what,
+        subject: subject.to_owned(),
+    };
+    log.append(&audit_log::Record::Change(change))?;
+    log.flush()?;
+    Ok(())
 }
 
 /// Runs the command line and gives its exit status: 0 done, 1 found, 2 failed.
@@ -153,6 +191,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result.and_then(|status| flushed.map(|()| status).map_err(Into::into)) {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::Found) => ExitCode::from(1),
+        Ok(Status::Failed) => ExitCode::from(2),
         // Whoever reads our output has seen enough (`| head`): no error, and nobody to tell.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -166,11 +205,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     match command {
         Command::Serve(arguments) => serve::run(arguments, output),
-        //Command::Scan(arguments) => scan::run(arguments, output),
-        //Command::Check(arguments) => check::run(arguments, output),
-        //Command::Key(command) => key::run(command, output),
+        Command::Scan(arguments) => scan::run(arguments, output),
+        Command::Check(arguments) => check::run(arguments, output),
+        Command::Key(command) => key::run(command, output),
         Command::Vault(command) => vault::run(command, output),
-        //Command::Audit(command) => audit::run(command, output),
+        Command::Audit(command) => audit::run(command, output),
         Command::Certs(arguments) => certs::run(&arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),

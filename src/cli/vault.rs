@@ -2,6 +2,7 @@
 //! arguments end up in shell histories and process lists.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -13,7 +14,7 @@ use crate::secret::Secret;
 use crate::vault::{Level, MasterKey, Reader, Vault};
 
 use super::output::Output;
-use super::{Master, Place, Problems, Status};
+use super::{Master, Place, Problems, Status, change_log, record};
 
 /// Keep provider credentials, sealed under the master key
 #[derive(Debug, Subcommand)]
@@ -50,7 +51,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// Who the access log says it was.
+/// Who the vault's access log says it was.
 const OPERATOR: Reader<'static> = Reader {
     who: "operator (sluicegate vault)",
     level: Level::Admin,
@@ -63,15 +64,20 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
     let now = Timestamp::now();
     match command {
         Command::Set { name, options } => {
-            let vault = options.open()?;
+            let (vault, data) = options.open()?;
             let secret = read_secret(&name)?;
+            let log = change_log(&data, now)?;
             let version = vault.set(&name, &secret, Level::Elevated, OPERATOR, now)?;
+            record(&log, "vault.set", &name, now)?;
             let said = format!("stored {name}, version {version}");
             options.say(&said, &json!({"name": name, "version": version}), output)?;
         }
-        Command::List { options } => list(&options.open()?, options.json, output)?,
+        Command::List { options } => list(&options.open()?.0, options.json, output)?,
         Command::Delete { name, options } => {
-            options.open()?.delete(&name, OPERATOR, now)?;
+            let (vault, data) = options.open()?;
+            let log = change_log(&data, now)?;
+            vault.delete(&name, OPERATOR, now)?;
+            record(&log, "vault.delete", &name, now)?;
             options.say(
                 &format!("deleted {name}"),
                 &json!({"name": name, "deleted": true}),
@@ -83,7 +89,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
 }
 
 impl Options {
-    fn open(&self) -> anyhow::Result<Vault> {
+    fn open(&self) -> anyhow::Result<(Vault, PathBuf)> {
         let mut config = self.place.clone().read()?.config;
         if self.master.master_key_file.is_some() {
             config
@@ -91,9 +97,12 @@ impl Options {
                 .clone_from(&self.master.master_key_file);
         }
         let master = master_key(&config)?;
-        let data = &config.data;
-        Vault::open(data, Some(&master))
-            .with_context(|| format!("cannot open the vault in {}", data.display()))
+        let data = config.data;
+        let vault = Vault::open(&data, Some(&master));
+        Ok((
+            vault.with_context(|| format!("cannot open the vault in {}", data.display()))?,
+            data,
+        ))
     }
 
     fn say(&self, said: &str, json: &serde_json::Value, output: &mut Output) -> anyhow::Result<()> {

@@ -26,7 +26,7 @@ use crate::upstream::Provider;
 use crate::{admin, echo, proxy};
 
 pub use effective::Setting;
-pub use policies::{Policies, policies, source};
+pub use policies::{Policies, check_policies, policies};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -83,6 +83,11 @@ impl Default for Config {
             threads: 0,
         }
     }
+}
+
+/// The folder of the audit log in a data folder.
+pub fn audit_folder(data: &Path) -> PathBuf {
+    data.join("audit")
 }
 
 /// What the command line says; it wins over everything else.

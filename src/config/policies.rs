@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -31,8 +31,55 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 pub fn policies(folder: Option<&Path>, today: Date) -> Result<Policies, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let sources = sources(folder, &mut problems);
+    let policies = compile_all(&sources, sources.values(), today, &mut problems);
+    if problems.is_empty() {
+        Ok(policies)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Reads and compiles all policies of a folder, or only the given files beside the embedded policies and their own
+/// neighbours; gives those that are right, and every problem.
+pub fn check_policies(
+    folder: Option<&Path>,
+    files: &[PathBuf],
+    today: Date,
+) -> (Policies, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    if files.is_empty() {
+        let sources = sources(folder, &mut problems);
+        let policies = compile_all(&sources, sources.values(), today, &mut problems);
+        return (policies, problems);
+    }
+    let mut all = Policies::default();
+    for file in files {
+        match source(file) {
+            Ok(named) => {
+                // A neighbour's problems are told only if this file extends it.
+                let neighbours = sources(
+                    file.parent().filter(|folder| folder.is_dir()),
+                    &mut Vec::new(),
+                );
+                let policies = compile_all(&neighbours, [&named], today, &mut problems);
+                all.by_name.extend(policies.by_name);
+                all.warnings.extend(policies.warnings);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (all, problems)
+}
+
+/// Compiles `chosen`, which may extend any of `sources`.
+fn compile_all<'s>(
+    sources: &BTreeMap<String, Source>,
+    chosen: impl IntoIterator<Item = &'s Source>,
+    today: Date,
+    problems: &mut Vec<Diagnostic>,
+) -> Policies {
     let mut policies = Policies::default();
-    for source in sources.values() {
+    for source in chosen {
         match policy::compile(source, |name| sources.get(name).cloned(), today) {
             Ok((policy, warnings)) => {
                 policies.warnings.extend(warnings);
@@ -40,21 +87,17 @@ pub fn policies(folder: Option<&Path>, today: Date) -> Result<Policies, Vec<Diag
                     .by_name
                     .insert(policy.name.clone(), Arc::new(policy));
             }
-            Err(found) => problems.extend(found),
+            // A problem of a policy that others extend is found once for each of them.
+            Err(found) => {
+                for problem in found {
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
+                }
+            }
         }
     }
-    // A problem of a policy that others extend is found once for each of them.
-    let mut once: Vec<Diagnostic> = Vec::new();
-    for problem in problems {
-        if !once.contains(&problem) {
-            once.push(problem);
-        }
-    }
-    if once.is_empty() {
-        Ok(policies)
-    } else {
-        Err(once)
-    }
+    policies
 }
 
 impl Policies {
@@ -113,17 +156,31 @@ fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<St
             return sources;
         }
     };
-    paths.sort();
-    let is_yaml = |path: &&std::path::PathBuf| {
+    paths.retain(|path| {
         path.extension()
             .is_some_and(|end| end == "yaml" || end == "yml")
-    };
-    for path in paths.iter().filter(is_yaml) {
+    });
+    paths.sort();
+    let mut read: BTreeMap<String, Source> = BTreeMap::new();
+    for path in &paths {
         match source(path) {
-            Ok(source) => drop(sources.insert(source.name.clone(), source)),
+            Ok(source) => {
+                if let Some(other) = read.insert(source.name.clone(), source) {
+                    let problem = Diagnostic::error(
+                        path.display().to_string(),
+                        format!("{} has the same name", other.file),
+                    );
+                    problems.push(
+                        problem
+                            .expected("one file for each policy")
+                            .help("remove one of the two"),
+                    );
+                }
+            }
             Err(problem) => problems.push(problem),
         }
     }
+    sources.extend(read);
     sources
 }
 
@@ -132,7 +189,7 @@ fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<St
 /// # Errors
 ///
 /// If it cannot be read as text.
-pub fn source(path: &Path) -> Result<Source, Diagnostic> {
+fn source(path: &Path) -> Result<Source, Diagnostic> {
     let file = path.display().to_string();
     let problem = |found: String| {
         let problem = Diagnostic::error(&file, found);

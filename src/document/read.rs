@@ -28,6 +28,11 @@ impl Reader {
         }
     }
 
+    /// The file's name as the user knows it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Adds a problem.
     pub fn report(&mut self, problem: Diagnostic) {
         self.problems.push(problem);

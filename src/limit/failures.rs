@@ -107,3 +107,81 @@ fn group(address: IpAddr) -> IpAddr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs one instant to count from"
+    )]
+    fn failures() -> (Failures, Instant) {
+        let start = Instant::now();
+        (Failures::new(3, MINUTE, start), start)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_allowed_number_and_no_more() {
+        let (failures, start) = failures();
+        let guesser = address("192.0.2.1");
+        for _ in 0..3 {
+            assert_eq!(failures.check(guesser, start), Ok(()));
+            failures.record(guesser, start);
+        }
+        let refused = failures.check(guesser, start + MINUTE / 4).unwrap_err();
+        assert_eq!(refused.seconds(), 45);
+        assert_eq!(failures.check(address("192.0.2.2"), start), Ok(()));
+    }
+
+    #[test]
+    fn failures_fade_over_the_next_window() {
+        let (failures, start) = failures();
+        let guesser = address("192.0.2.1");
+        for _ in 0..3 {
+            failures.record(guesser, start);
+        }
+        assert!(failures.check(guesser, start + MINUTE).is_err());
+        assert!(
+            failures
+                .check(guesser, start + MINUTE + MINUTE / 10)
+                .is_ok()
+        );
+        assert!(failures.check(guesser, start + MINUTE * 3).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_caller_and_a_mapped_address_its_ipv4() {
+        assert_eq!(
+            group(address("2001:db8::1")),
+            group(address("2001:db8:0:0:ffff::1"))
+        );
+        assert_ne!(
+            group(address("2001:db8::1")),
+            group(address("2001:db8:0:1::1"))
+        );
+        assert_eq!(group(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn many_addresses_do_not_shut_out_others() {
+        let (failures, start) = failures();
+        for address in 0..2_000_u32 {
+            failures.record(IpAddr::V4((0x0a00_0000 + address).into()), start);
+        }
+        let refused = (0..1_000_u32)
+            .filter(|address| {
+                failures
+                    .check(IpAddr::V4((0xc000_0000 + address).into()), start)
+                    .is_err()
+            })
+            .count();
+        assert!(refused < 20, "{refused} of 1000");
+    }
+}

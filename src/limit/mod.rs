@@ -140,14 +140,19 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
     #[expect(
         clippy::disallowed_methods,
         reason = "a test needs one instant to count from"
     )]
-    fn start() {
+    fn limiter() -> (Limiter, Instant) {
         let start = Instant::now();
-        let limiter = Limiter::new(start);
+        (Limiter::new(start), start)
+    }
+
+    /// [rate_limit-208]
+    #[test]
+    fn a_burst_and_then_exact_waiting() {
+        let (limiter, start) = limiter();
         let (key, other): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         let limit = rate("60/minute");
         for left in (0..60).rev() {
@@ -170,6 +175,84 @@ mod tests {
         assert!(
             limiter.check(&key, limit, start + refused.0).is_ok(),
             "Retry-After is exact"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        assert_eq!(RetryAfter(Duration::from_millis(1)).seconds(), 1);
+        assert_eq!(RetryAfter(Duration::from_millis(2_001)).seconds(), 3);
+        assert_eq!(RetryAfter(Duration::from_secs(2)).seconds(), 2);
+    }
+
+    /// GCRA as its definition has it, in nanoseconds: the reference that the limiter must agree with.
+    fn reference(arrivals: &[u64], count: u64, period: u64) -> Vec<bool> {
+        let spacing = period / count;
+        let mut expected = 0;
+        let admit = |now: &u64| {
+            let admitted = expected <= now + spacing * (count - 1);
+            if admitted {
+                expected = expected.max(*now) + spacing;
+            }
+            admitted
+        };
+        arrivals.iter().map(admit).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn agrees_with_the_definition(count in 1_u32..20, steps in proptest::collection::vec(0_u64..20_000_000_000, 1..100)) {
+            let (limiter, start) = limiter();
+            let key: Arc<str> = "k".into();
+            let limit = rate(&format!("{count}/minute"));
+            let mut now = 0;
+            let arrivals: Vec<u64> = steps.into_iter().map(|step| { now += step; now }).collect();
+            let admit = |now: &u64| limiter.check(&key, limit, start + Duration::from_nanos(*now)).is_ok();
+            let admitted: Vec<bool> = arrivals.iter().map(admit).collect();
+            proptest::prop_assert_eq!(admitted, reference(&arrivals, count.into(), 60_000_000_000));
+        }
+    }
+
+    #[test]
+    fn many_threads_never_exceed_it() {
+        let (limiter, start) = limiter();
+        let key: Arc<str> = "k".into();
+        let admitted = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let ok = limiter.check(&key, rate("100/day"), start).is_ok();
+                        admitted.fetch_add(u64::from(ok), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(admitted.into_inner(), 100);
+    }
+
+    #[test]
+    fn idle_keys_are_forgotten_and_busy_ones_are_not() {
+        let (limiter, start) = limiter();
+        let (idle, busy): (Arc<str>, Arc<str>) = ("idle".into(), "busy".into());
+        limiter.check(&idle, rate("1/second"), start).unwrap();
+        limiter.check(&busy, rate("1/day"), start).unwrap();
+        limiter.forget_idle(start + Duration::from_secs(60));
+        assert_eq!(limiter.rates.read().unwrap().len(), 1);
+        assert!(
+            limiter
+                .check(&busy, rate("1/day"), start + Duration::from_secs(61))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn the_largest_rate_works() {
+        let (limiter, start) = limiter();
+        assert!(
+            limiter
+                .check(&"k".into(), rate("4294967295/second"), start)
+                .is_ok()
         );
     }
 }

@@ -49,55 +49,32 @@ pub fn compile(
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (file, mut problems) = read_chain(source, load)?;
     let exceptions = valid_exceptions(&file, today, &mut problems);
-    let observe = file.observe.unwrap_or(false);
-    let mut side = |side: &SideFile, direction| {
-        let (rules, treatments) = rules(side, &file.topics, direction);
-        let hold =
-            |rule: Rule, treatment: &Treatment| (rule, treatment.action.interferes() && !observe);
-        let rules = rules
-            .into_iter()
-            .zip(&treatments)
-            .map(|(rule, treatment)| hold(rule, treatment))
-            .collect();
-        match Engine::compile(rules) {
-            Ok(engine) => {
-                let exceptions = exceptions.clone();
-                Some(Side {
-                    engine,
-                    treatments,
-                    exceptions,
-                    observe,
-                })
-            }
-            Err(unsupported) => {
-                for rule in unsupported {
-                    let problem = unusable(&rule, &file.topics, source);
-                    if !problems.contains(&problem) {
-                        problems.push(problem);
-                    }
+    let request = compile_side(&file, Direction::Request, &exceptions);
+    let response = compile_side(&file, Direction::Response, &exceptions);
+    let failed = problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    let (request, response) = match (request, response) {
+        (Ok(request), Ok(response)) if !failed => (request, response),
+        (request, response) => {
+            for rule in [request.err(), response.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                let problem = unusable(&rule, &file.topics, source);
+                // A topic on both sides has the same problem twice.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
                 }
-                None
             }
+            return Err(problems);
         }
     };
-    let request = side(&file.request, Direction::Request);
-    let response = side(&file.response, Direction::Response);
-    let (Some(request), Some(response)) = (request, response) else {
-        return Err(problems);
-    };
-    if problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error)
-    {
-        return Err(problems);
-    }
     if request.treatments.is_empty() && response.treatments.is_empty() {
         let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
-        problems.push(
-            problem
-                .help("add a section such as secrets under request or response")
-                .warning(),
-        );
+        let help = "add a section such as secrets under request or response";
+        problems.push(problem.help(help).warning());
     }
     let policy = Policy {
         name: source.name.clone(),
@@ -105,12 +82,36 @@ pub fn compile(
         on_error: file.on_error.unwrap_or_default(),
         respond: file.respond.unwrap_or_default(),
         message: file.message.unwrap_or_else(|| MESSAGE.to_owned()),
-        observe,
+        observe: file.observe.unwrap_or(false),
         request,
         response,
         cases: file.tests,
     };
     Ok((policy, problems))
+}
+
+/// Compiles what a file says about one direction.
+fn compile_side(
+    file: &File,
+    direction: Direction,
+    exceptions: &[(String, String)],
+) -> Result<Side, Vec<Unsupported>> {
+    let written = match direction {
+        Direction::Request => &file.request,
+        Direction::Response => &file.response,
+    };
+    let observe = file.observe.unwrap_or(false);
+    let (rules, treatments) = rules(written, &file.topics, direction);
+    let holds = treatments
+        .iter()
+        .map(|treatment| treatment.action.interferes() && !observe);
+    let engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    Ok(Side {
+        engine,
+        treatments,
+        exceptions: exceptions.to_vec(),
+        observe,
+    })
 }
 
 /// Reads a file and those it extends into one.

@@ -29,6 +29,14 @@ impl Spot {
         Diagnostic::error(&self.file, found).at(self.line, self.column)
     }
 
+    fn of(reader: &Reader, node: &Node) -> Self {
+        Self {
+            file: reader.file().to_owned(),
+            line: node.line,
+            column: node.column,
+        }
+    }
+
     /// Another place of the same file.
     fn moved(&self, (line, column): (usize, usize)) -> Self {
         Self {
@@ -110,7 +118,7 @@ impl File {
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let root = document::parse(file, text)?;
         let mut reader = Reader::new(file);
-        let value = read_file(&mut reader, &root, name, file);
+        let value = read_file(&mut reader, &root, name);
         reader.finish(value)
     }
 
@@ -161,12 +169,7 @@ impl SideFile {
     }
 }
 
-fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option<File> {
-    let spot = |node: &Node| Spot {
-        file: file.to_owned(),
-        line: node.line,
-        column: node.column,
-    };
+fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
@@ -176,7 +179,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option
     fields.optional("stream", read_stream);
     let read = File {
         extends: fields.nullable("extends", |reader, node| {
-            Some((text(reader, node)?, spot(node)))
+            Some((text(reader, node)?, Spot::of(reader, node)))
         }),
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
@@ -194,22 +197,13 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str, file: &str) -> Option
             })
             .unwrap_or_default(),
         topics: fields
-            .optional(
-                "topics",
-                list(|reader, node| read_topic(reader, node, spot(node))),
-            )
+            .optional("topics", list(read_topic))
             .unwrap_or_default(),
         exceptions: fields
-            .optional(
-                "exceptions",
-                list(|reader, node| read_exception(reader, node, spot(node))),
-            )
+            .optional("exceptions", list(read_exception))
             .unwrap_or_default(),
         tests: fields
-            .optional(
-                "tests",
-                list(|reader, node| read_test(reader, node, spot(node))),
-            )
+            .optional("tests", list(read_test))
             .unwrap_or_default(),
     };
     fields.finish();
@@ -273,7 +267,8 @@ fn repeated<'f>(
     }
 }
 
-fn read_topic(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Topic> {
+fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let id = fields.required("id", topic_id);
     let pattern = fields.required("pattern", |reader, node| {
@@ -308,7 +303,8 @@ fn topic_id(reader: &mut Reader, node: &Node) -> Option<String> {
     Some(id)
 }
 
-fn read_exception(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Exception> {
+fn read_exception(reader: &mut Reader, node: &Node) -> Option<Exception> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let rule = fields.required("rule", |reader, node| {
         Some((text(reader, node)?, node.place()))
@@ -340,7 +336,8 @@ fn date(reader: &mut Reader, node: &Node) -> Option<Date> {
     date
 }
 
-fn read_test(reader: &mut Reader, node: &Node, spot: Spot) -> Option<Case> {
+fn read_test(reader: &mut Reader, node: &Node) -> Option<Case> {
+    let spot = Spot::of(reader, node);
     let mut fields = reader.fields(node)?;
     let name = fields.required("name", filled);
     let request = fields.optional("request", text);

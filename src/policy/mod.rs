@@ -192,7 +192,7 @@ impl Tally {
         if side.excepts(&treatment.id, matched) {
             return Action::Allow;
         }
-        let position = self.count(&treatment.id, finding.continues);
+        let position = self.count(treatment, finding.continues);
         let would = match treatment.scored {
             None => treatment.action,
             Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
@@ -232,22 +232,20 @@ impl Tally {
         &self.verdict
     }
 
-    /// Counts a match of a rule, later parts of a long match not again. The position of the rule in the verdict's list.
-    fn count(&mut self, id: &Cow<'static, str>, continues: bool) -> usize {
+    /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
+    fn count(&mut self, treatment: &Treatment, continues: bool) -> usize {
         let rules = &mut self.verdict.rules;
-        if let Some((position, matched)) = rules
-            .iter_mut()
-            .enumerate()
-            .find(|(_, matched)| matched.id == *id)
-        {
+        let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
+            rules.push(Matched {
+                id: treatment.id.clone(),
+                count: 1,
+            });
+            return rules.len() - 1;
+        };
+        if let Some(matched) = rules.get_mut(position) {
             matched.count = matched.count.saturating_add(u32::from(!continues));
-            return position;
         }
-        rules.push(Matched {
-            id: id.clone(),
-            count: 1,
-        });
-        rules.len() - 1
+        position
     }
 }
 

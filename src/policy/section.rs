@@ -21,11 +21,13 @@ const LEVELS: [(&str, ThreatLevel); 4] = [
 pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
     let mut fields = reader.fields(node)?;
     fields.unavailable(&["window", "overlap", "hold_arguments"]);
-    fields.optional("mode", |reader, node| match &node.value {
-        Value::Str(mode) if mode == "window" || mode == "buffer" => {
-            unavailable(reader, node, mode, "write holdback")
+    fields.optional("mode", |reader, node| {
+        if let Value::Str(mode) = &node.value
+            && (mode == "window" || mode == "buffer")
+        {
+            return unavailable(reader, node, mode, "write holdback");
         }
-        _ => word(&[("holdback", ())])(reader, node),
+        word(&[("holdback", ())])(reader, node)
     });
     fields.finish();
     Some(())
@@ -120,24 +122,22 @@ pub(super) fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
         (Action::Redact.name(), Action::Redact),
         (Action::Block.name(), Action::Block),
     ];
-    match &node.value {
-        Value::Str(word) if word == Action::Replace.name() => {
-            unavailable(reader, node, word, "write redact or block")
+    if let Value::Str(written) = &node.value {
+        match written.as_str() {
+            "replace" => return unavailable(reader, node, written, "write redact or block"),
+            "hold" => return unavailable(reader, node, written, "write block"),
+            // Common words for it elsewhere, too far from ours to be guessed by spelling.
+            "off" | "none" => {
+                let found = format!("{} \"{written}\" is no action", reader.path());
+                let problem = reader.problem(node, found);
+                let problem = problem.expected("allow, log, redact or block");
+                reader.report(problem.help("write allow to switch it off"));
+                return None;
+            }
+            _ => {}
         }
-        Value::Str(word) if word == Action::Hold.name() => {
-            unavailable(reader, node, word, "write block")
-        }
-        // Common words for it elsewhere, too far from ours to be guessed by spelling.
-        Value::Str(off) if off == "off" || off == "none" => {
-            let found = format!("{} \"{off}\" is no action", reader.path());
-            let problem = reader
-                .problem(node, found)
-                .expected("allow, log, redact or block");
-            reader.report(problem.help("write allow to switch it off"));
-            None
-        }
-        _ => word(&ACTIONS)(reader, node),
     }
+    word(&ACTIONS)(reader, node)
 }
 
 /// Refuses a word that a later version will know.

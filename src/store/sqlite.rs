@@ -239,3 +239,202 @@ fn list(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Vec<String>> {
 fn unreadable(column: &'static str) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(0, column.to_owned(), rusqlite::types::Type::Text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{self, Keyring, Pepper};
+    use crate::secret::Secret;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::Arc;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn record(data: &Path, name: &str) -> (Secret, KeyRecord) {
+        let key = auth::generate().unwrap();
+        let record = KeyRecord::new(&Pepper::open(data).unwrap(), &key, name, at(1)).unwrap();
+        (key, record)
+    }
+
+    fn full(data: &Path) -> KeyRecord {
+        let (_, mut record) = record(data, "it's \"quoted\"; DROP TABLE keys; --");
+        record.owner = Some("ann".to_owned());
+        record.team = Some("red".to_owned());
+        record.policy = Some("strict".to_owned());
+        record.limit = Some("20/minute".parse().unwrap());
+        record.models = vec!["gpt-*".to_owned(), "a,b".to_owned()];
+        record.providers = vec!["openai".to_owned()];
+        record.expires = Some("2030-01-02T03:04:05.678901234Z".parse().unwrap());
+        record
+    }
+
+    #[test]
+    fn records_come_back_as_they_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let full = full(&data);
+        let (_, plain) = record(&data, "plain");
+        {
+            let store = Sqlite::open(&data).unwrap();
+            store.insert(&full).unwrap();
+            store.insert(&plain).unwrap();
+        }
+        let store = Sqlite::open(&data).unwrap();
+        assert_eq!(store.list().unwrap(), [full, plain]);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(&data), 0o700);
+        for name in ["sluicegate.db", "sluicegate.db-wal", "sluicegate.db-shm"] {
+            assert_eq!(mode(&data.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_and_hashes_come_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        let (_, record) = record(folder.path(), "a");
+        store.insert(&record).unwrap();
+        let other_id = KeyRecord {
+            id: "key_other".into(),
+            ..record.clone()
+        };
+        assert!(store.insert(&other_id).is_err());
+        assert_eq!(store.list().unwrap(), [record]);
+    }
+
+    #[test]
+    fn a_key_is_revoked_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        let (_, record) = record(folder.path(), "a");
+        store.insert(&record).unwrap();
+        assert!(store.revoke(&record.id, at(5)).unwrap());
+        assert!(store.revoke(&record.id, at(9)).unwrap());
+        assert!(!store.revoke("key_none", at(9)).unwrap());
+        assert_eq!(store.list().unwrap()[0].revoked, Some(at(5)));
+    }
+
+    #[test]
+    fn the_generation_follows_both_sides() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (
+            Sqlite::open(folder.path()).unwrap(),
+            Sqlite::open(folder.path()).unwrap(),
+        );
+        let (key, record) = record(folder.path(), "a");
+        let before = ours.generation().unwrap();
+        assert_eq!(ours.generation().unwrap(), before);
+        ours.insert(&record).unwrap();
+        let own = ours.generation().unwrap();
+        assert_ne!(own, before);
+        let keyring = Keyring::open(Arc::new(ours), Pepper::open(folder.path()).unwrap()).unwrap();
+        assert!(keyring.authenticate(key.expose(), at(2)).is_ok());
+        theirs.revoke(&record.id, at(2)).unwrap();
+        assert!(keyring.refresh().unwrap());
+        assert!(keyring.authenticate(key.expose(), at(3)).is_err());
+        assert!(!keyring.refresh().unwrap());
+    }
+
+    #[test]
+    fn many_writers_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let records: Vec<_> = (0..4)
+            .map(|writer| record(folder.path(), &writer.to_string()).1)
+            .collect();
+        std::thread::scope(|scope| {
+            for record in &records {
+                scope.spawn(|| {
+                    let store = Sqlite::open(folder.path()).unwrap();
+                    for index in 0..10 {
+                        let mut hash = record.hash;
+                        hash[0] = index;
+                        let id = format!("{}-{index}", record.id).into();
+                        store
+                            .insert(&KeyRecord {
+                                id,
+                                hash,
+                                ..record.clone()
+                            })
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(
+            Sqlite::open(folder.path()).unwrap().list().unwrap().len(),
+            40
+        );
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sluicegate.db");
+        fs::write(
+            &path,
+            "not a database, and long enough to have a header of a hundred bytes".repeat(9),
+        )
+        .unwrap();
+        let before = fs::read(&path).unwrap();
+        assert!(matches!(
+            Sqlite::open(folder.path()),
+            Err(OpenError::Damaged { .. })
+        ));
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_damaged_page_is_found_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sluicegate.db");
+        {
+            let store = Sqlite::open(folder.path()).unwrap();
+            for index in 0..100 {
+                store
+                    .insert(&record(folder.path(), &index.to_string()).1)
+                    .unwrap();
+            }
+        }
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[4096..12_288].fill(0x55);
+        fs::write(&path, bytes).unwrap();
+        let error = Sqlite::open(folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_later_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Sqlite::open(folder.path()).unwrap());
+        let connection = Connection::open(folder.path().join("sluicegate.db")).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = Sqlite::open(folder.path()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                OpenError::Later {
+                    found: 99,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_limit_does_not_become_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        store.insert(&full(folder.path())).unwrap();
+        store
+            .state()
+            .connection
+            .execute("UPDATE keys SET rate = 'lots'", [])
+            .unwrap();
+        assert!(store.list().is_err());
+    }
+}

@@ -1,8 +1,8 @@
 //! Whole requests and responses.
 
 use super::json::{Document, Kind, Limits, Malformed, Value};
-use super::walk::{self, Walk};
-use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages};
+use super::walk::Walk;
+use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path};
 use crate::text::Span;
 
 /// What a whole request or response holds.
@@ -55,7 +55,7 @@ impl Body {
     ///
     /// Keys that could be more than names are given by their position, `{3}`: a path never shows content.
     pub fn path(&self, bytes: &[u8], span: Span) -> String {
-        walk::path(self.document.root(bytes), span)
+        path::of(self.document.root(bytes), span)
     }
 }
 

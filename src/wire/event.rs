@@ -2,8 +2,10 @@
 
 use super::body::no_object;
 use super::json::{Document, Kind, Limits, Malformed};
-use super::walk::{self, Walk};
-use super::{Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages};
+use super::walk::Walk;
+use super::{
+    Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
+};
 use crate::text::Span;
 
 /// What one event of a stream holds.
@@ -61,7 +63,7 @@ impl Close {
 impl Event {
     /// As [`Body::path`](super::Body::path), in the event's data.
     pub fn path(&self, data: &[u8], span: Span) -> String {
-        walk::path(self.document.root(data), span)
+        path::of(self.document.root(data), span)
     }
 
     fn clear(&mut self) {

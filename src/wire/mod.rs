@@ -23,7 +23,9 @@ mod embeddings;
 mod event;
 mod gemini;
 mod messages;
+mod path;
 mod walk;
+mod words;
 
 pub use body::{Body, Facts, read_request, read_response};
 pub use context::StreamContext;

@@ -389,3 +389,304 @@ impl Iterator for Lines<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All events of `chunks`, the rest at the end included.
+    fn split(framing: Framing, chunks: &[&[u8]]) -> Result<Vec<RawEvent>, Malformed> {
+        let mut splitter = Splitter::with_limit(framing, 4096);
+        let mut events = Vec::new();
+        for chunk in chunks {
+            splitter.push(chunk);
+            while let Some(event) = splitter.next()? {
+                events.push(event);
+            }
+        }
+        events.extend(splitter.finish());
+        assert_eq!(splitter.pending(), 0);
+        Ok(events)
+    }
+
+    type Shown = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, bool, bool);
+
+    fn show(events: &[RawEvent]) -> Vec<Shown> {
+        let owned = |bytes: &[u8]| bytes.to_vec();
+        events
+            .iter()
+            .map(|event| {
+                let (data, name) = (event.data().map(owned), event.name().map(owned));
+                (
+                    event.bytes().to_vec(),
+                    data,
+                    name,
+                    event.complete,
+                    event.closing,
+                )
+            })
+            .collect()
+    }
+
+    /// Checks that no cut changes the events, and that they are the input; returns them.
+    fn check(framing: Framing, input: &[u8]) -> Vec<RawEvent> {
+        let whole = split(framing, &[input]).unwrap();
+        let joined: Vec<u8> = whole.iter().flat_map(|e| e.bytes().to_vec()).collect();
+        assert_eq!(joined, input);
+        for at in 0..=input.len() {
+            let (left, right) = input.split_at(at);
+            let cut = split(framing, &[left, right]).unwrap();
+            assert_eq!(show(&cut), show(&whole), "cut at {at}");
+        }
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(show(&split(framing, &bytes).unwrap()), show(&whole));
+        whole
+    }
+
+    /// The interpretation of the WHATWG algorithm (HTML section 9.2.6) on the whole text: what a client dispatches.
+    fn reference(input: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let text = input.strip_prefix(BOM).unwrap_or(input);
+        let mut lines = vec![Vec::new()];
+        let mut bytes = text.iter().peekable();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\r' => {
+                    bytes.next_if_eq(&&b'\n');
+                    lines.push(Vec::new());
+                }
+                b'\n' => lines.push(Vec::new()),
+                other => lines.last_mut().unwrap().push(*other),
+            }
+        }
+        lines.pop(); // without a line end it is no line
+        let (mut events, mut data, mut name) = (Vec::new(), Vec::new(), Vec::new());
+        for line in lines {
+            let colon = line.iter().position(|byte| *byte == b':');
+            let field = &line[..colon.unwrap_or(line.len())];
+            let value = colon.map_or(&[][..], |at| &line[at + 1..]);
+            let value = value.strip_prefix(b" ").unwrap_or(value);
+            match field {
+                _ if line.is_empty() => {
+                    data.pop();
+                    if !data.is_empty() {
+                        events.push((name.clone(), data.clone()));
+                    }
+                    data.clear();
+                    name.clear();
+                }
+                b"data" => {
+                    data.extend_from_slice(value);
+                    data.push(b'\n');
+                }
+                b"event" => name = value.to_vec(),
+                _ => {}
+            }
+        }
+        events
+    }
+
+    fn dispatched(events: &[RawEvent]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let complete = events.iter().filter(|event| event.complete);
+        complete
+            .filter_map(|event| {
+                let name = event.name().unwrap_or_default();
+                Some((name.to_vec(), event.data()?.to_vec()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn follows_the_grammar() {
+        let inputs: &[&str] = &[
+            "data: a\n\ndata: b\n\n",
+            "data: a\r\n\r\ndata:b\r\n\r\n",
+            "data: a\r\rdata:  b\r\r",
+            "data: a\r\n\n\rdata: b\n\r\n",
+            "\u{feff}data: a\n\n\u{feff}data: b\n\n",
+            "\u{feff}\n\ndata: a\n\n",
+            "\u{feff}",
+            ": keep-alive\n\n:\n\ndata: a\n\n",
+            "event: message_start\ndata: a\ndata: b\ndata\nid: 7\nretry: 10\n\n",
+            "data\n\ndata:\n\ndata\ndata\n\n",
+            "event: x\n\nother: y\nDATA: z\n data: w\n\n",
+            "data: a\n\ndata: never dispatched\n",
+            "data: a\n\ndata: cut",
+            "data: a\r",
+            "data: a\n\r",
+            "\n\n\r\n\r\r",
+            "data: \u{1f600}\u{2028}\u{85}\u{b}x\n\n",
+            "",
+        ];
+        for input in inputs {
+            let events = check(Framing::Sse, input.as_bytes());
+            assert_eq!(
+                dispatched(&events),
+                reference(input.as_bytes()),
+                "{input:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn hands_out_what_clients_discard() {
+        let events = check(Framing::Sse, b"data: a\n\ndata: b\ndata: c");
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[1].data(), Some(&b"b\nc"[..]));
+        assert!(events[0].complete && !events[1].complete);
+    }
+
+    #[test]
+    fn shows_text_outside_the_data() {
+        let input = b": hello\nid: 1\nid\nretry: 5\nretry: soon\nevent: chat.delta\nevent: say hello\nnote: x\nnote\ndata: a\n\n";
+        let events = check(Framing::Sse, input);
+        let strays: Vec<&[u8]> = events[0].strays().collect();
+        let expected: [&[u8]; 6] = [
+            b"hello",
+            b"1",
+            b"soon",
+            b"say hello",
+            b"note: x\n",
+            b"note\n",
+        ];
+        assert_eq!(strays, expected);
+    }
+
+    #[test]
+    fn rewrites_data_and_keeps_the_rest() {
+        let cases: &[(&str, &str, &str)] = &[
+            ("data: a\n\n", "b", "data: b\n\n"),
+            (
+                "event: x\r\ndata:a\r\nid: 1\r\n\r\n",
+                "bb",
+                "event: x\r\ndata:bb\r\nid: 1\r\n\r\n",
+            ),
+            (
+                "\u{feff}data: a\n:c\ndata: b\nid: 1\n\n",
+                "x",
+                "\u{feff}data: x\n:c\nid: 1\n\n",
+            ),
+            ("data: {\ndata: }\n\n", "{\n}", "data: {\ndata: }\n\n"),
+            ("data: a\r\r", "b\nc\rd", "data: b\rdata: c\rdata: d\r\r"),
+            ("data\ndata: a\n\n", "x", "data:x\n\n"),
+            ("data: cut", "x\ny", "data: x\ndata: y\n"),
+            (": none\n\n", "x", ": none\n\n"),
+        ];
+        for (input, data, expected) in cases {
+            let events = check(Framing::Sse, input.as_bytes());
+            let rewritten = events[0].rewrite(data.as_bytes());
+            assert_eq!(rewritten, expected.as_bytes(), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_events_over_the_limit() {
+        for framing in [Framing::Sse, Framing::JsonArray] {
+            let start: &[u8] = if framing == Framing::Sse {
+                b"data: "
+            } else {
+                b"[{\"a\":\""
+            };
+            for end in [&b""[..], b"\"}\n\n"] {
+                let input = [start, &[b'x'; 4096], end].concat();
+                let problem = split(framing, &[&input]).unwrap_err();
+                assert_eq!(problem.offset, 4096);
+            }
+            // Events before it are none of its business.
+            let before = if framing == Framing::Sse {
+                &b"data: 1\n\n"[..]
+            } else {
+                b"[{}"
+            };
+            let mut splitter = Splitter::with_limit(framing, 16);
+            splitter.push(before);
+            splitter.push(if framing == Framing::Sse {
+                b"data: 2\n\n"
+            } else {
+                b",{},{}"
+            });
+            assert!(splitter.next().unwrap().is_some());
+            assert!(splitter.next().unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn cuts_arrays_into_elements() {
+        let input = b"[{\"a\": \"]}\\\"\\\\\"}\n,\r\n{\"b\": [{}, []]} , {}\n]\n";
+        let events = check(Framing::JsonArray, input);
+        let data: Vec<Option<&[u8]>> = events.iter().map(RawEvent::data).collect();
+        let expected: [Option<&[u8]>; 5] = [
+            Some(b"{\"a\": \"]}\\\"\\\\\"}"),
+            Some(b"{\"b\": [{}, []]}"),
+            Some(b"{}"),
+            None,
+            None,
+        ];
+        assert_eq!(data, expected);
+        assert_eq!(events[1].bytes(), &b"\n,\r\n{\"b\": [{}, []]}"[..]);
+        assert_eq!(events[1].rewrite(b"{}"), &b"\n,\r\n{}"[..]);
+        assert_eq!(events[3].bytes(), &b"\n]"[..]);
+        assert!(events[3].closing && events[4].complete);
+        assert!(check(Framing::JsonArray, b" [ ] ")[0].closing);
+        let cut = check(Framing::JsonArray, b"[{}\n,{\"a\":");
+        assert!(!cut[1].complete && cut[1].data().is_some());
+        assert!(!check(Framing::JsonArray, b"[{}\n")[1].complete);
+    }
+
+    #[test]
+    fn refuses_other_arrays() {
+        let cases: &[(&[u8], usize)] = &[
+            (b"{}", 0),
+            (b"[1]", 1),
+            (b"[,{}]", 1),
+            (b"[{},]", 4),
+            (b"[{} {}]", 4),
+            (b"[{}]{}", 4),
+            (b"[{}] x", 5),
+            (b"data: {}", 0),
+        ];
+        for (input, offset) in cases {
+            let problem = split(Framing::JsonArray, &[input]).unwrap_err();
+            assert_eq!(
+                problem.offset,
+                *offset,
+                "{}",
+                String::from_utf8_lossy(input)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_reference(parts in prop::collection::vec(prop::sample::select(vec![
+            "data", "data:", "data: x", "event: e", ":", " ", "\n", "\r", "\r\n", "\n\n", "id: 1", "\u{feff}", "\u{e9}", "y:z",
+        ]), 0..24), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4)) {
+            let input = parts.concat();
+            let input = input.as_bytes();
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+            at.sort_unstable();
+            let mut chunks = Vec::new();
+            let mut from = 0;
+            for to in at {
+                chunks.push(&input[from..to]);
+                from = to;
+            }
+            chunks.push(&input[from..]);
+            let events = split(Framing::Sse, &chunks).unwrap();
+            prop_assert_eq!(show(&events), show(&split(Framing::Sse, &[input]).unwrap()));
+            let joined: Vec<u8> = events.iter().flat_map(|e| e.bytes().to_vec()).collect();
+            prop_assert_eq!(joined, input);
+            prop_assert_eq!(dispatched(&events), reference(input));
+            for (position, event) in events.iter().enumerate() {
+                if event.data().is_some() {
+                    // A byte order mark counts at the start of a stream only.
+                    let before: &[u8] = if position == 0 { b"" } else { b"\n" };
+                    let again = split(Framing::Sse, &[before, &event.rewrite(b"new")]).unwrap();
+                    let again = again.last().unwrap();
+                    prop_assert_eq!(again.data(), Some(&b"new"[..]));
+                    prop_assert_eq!(again.name(), event.name());
+                }
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! spelling of a body hides a string from scanners.
 
 use super::json::{Document, Kind, Malformed, Value};
+use super::words::{data_url, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Form, Origin, Span};
 
@@ -107,7 +108,7 @@ impl<'a> Walk<'a> {
                 for (key, member) in value.members() {
                     let name = key.name();
                     if context.keys && !is_word(&name) {
-                        self.push(key.span(), context);
+                        self.push(key.span(), context.whole());
                     }
                     match &*name {
                         b"type" | b"role" | b"object" => self.word(member, context.below(&name)),
@@ -185,7 +186,7 @@ impl<'a> Walk<'a> {
     /// A URL, or base64 or `data:` URL of a file.
     pub(super) fn url(&mut self, value: Value<'_>, context: Context) {
         match data_url(value.raw()) {
-            Some(mime) => self.media(value, Some(mime), context),
+            Some(mime) => self.media(value, Some(&mime), context),
             None => self.any(value, context),
         }
     }
@@ -265,160 +266,4 @@ pub(super) fn fnv(state: u32, step: &[u8]) -> u32 {
     step.iter().fold(start, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     })
-}
-
-/// Where `span` lies below `root`.
-pub(super) fn path(root: Option<Value<'_>>, span: Span) -> String {
-    let holds = |value: Value<'_>| value.span().start <= span.start && span.end <= value.span().end;
-    let mut path = String::new();
-    let mut here = root;
-    while let Some(value) = here {
-        here = None;
-        for (position, (key, member)) in value.members().enumerate() {
-            if holds(key) {
-                path.push_str(&format!("{{key {position}}}"));
-            } else if holds(member) {
-                let name = key.name();
-                if is_name(&name) {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    path.push_str(&format!("{dot}{}", String::from_utf8_lossy(&name)));
-                } else {
-                    path.push_str(&format!("{{{position}}}"));
-                }
-                here = Some(member);
-            }
-        }
-        if let Some((position, item)) = value.items().enumerate().find(|(_, item)| holds(*item)) {
-            path.push_str(&format!("[{position}]"));
-            here = Some(item);
-        }
-    }
-    path
-}
-
-/// Letters and underscores only, as all keys of the formats are. Secrets and numbers of people do not look so.
-fn is_name(key: &[u8]) -> bool {
-    (1..=40).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
-}
-
-/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content. With escapes in it, it counts as text.
-fn data_url(raw: &[u8]) -> Option<&[u8]> {
-    let head = raw.get(..raw.len().min(256))?;
-    let (scheme, rest) = head.split_at_checked(5)?;
-    let comma = rest.iter().position(|byte| *byte == b',')?;
-    let mime = rest.get(..comma)?.strip_suffix(b";base64")?;
-    scheme.eq_ignore_ascii_case(b"data:").then_some(mime)
-}
-
-/// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).
-fn is_text(mime: &[u8]) -> bool {
-    const NOT_TEXT: &[&[u8]] = &[
-        b"image/",
-        b"audio/",
-        b"video/",
-        b"font/",
-        b"application/pdf",
-        b"application/octet-stream",
-        b"application/zip",
-        b"application/msword",
-        b"application/vnd.",
-    ];
-    let starts = |prefix: &&[u8]| {
-        mime.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    let xml = mime.ends_with(b"+xml") || mime.ends_with(b"+json");
-    xml || !NOT_TEXT.iter().any(starts)
-}
-
-/// Words of the protocols and of JSON Schema: structure that is the same in every body and carries no text of anyone.
-fn is_word(raw: &[u8]) -> bool {
-    matches!(
-        raw,
-        b"assistant"
-            | b"user"
-            | b"system"
-            | b"developer"
-            | b"tool"
-            | b"function"
-            | b"model"
-            | b"text"
-            | b"type"
-            | b"role"
-            | b"content"
-            | b"name"
-            | b"description"
-            | b"parameters"
-            | b"properties"
-            | b"required"
-            | b"items"
-            | b"enum"
-            | b"title"
-            | b"default"
-            | b"format"
-            | b"strict"
-            | b"schema"
-            | b"$schema"
-            | b"additionalProperties"
-            | b"input_schema"
-            | b"minimum"
-            | b"maximum"
-            | b"object"
-            | b"array"
-            | b"string"
-            | b"number"
-            | b"integer"
-            | b"boolean"
-            | b"null"
-            | b"OBJECT"
-            | b"ARRAY"
-            | b"STRING"
-            | b"NUMBER"
-            | b"INTEGER"
-            | b"BOOLEAN"
-            | b"image"
-            | b"image_url"
-            | b"input_audio"
-            | b"file"
-            | b"document"
-            | b"refusal"
-            | b"json_schema"
-            | b"json_object"
-            | b"thinking"
-            | b"redacted_thinking"
-            | b"tool_use"
-            | b"tool_result"
-            | b"base64"
-            | b"ephemeral"
-            | b"auto"
-            | b"list"
-            | b"embedding"
-            | b"chat.completion"
-            | b"chat.completion.chunk"
-            | b"text_completion"
-            | b"stop"
-            | b"length"
-            | b"tool_calls"
-            | b"content_filter"
-            | b"message"
-            | b"message_start"
-            | b"message_delta"
-            | b"message_stop"
-            | b"content_block_start"
-            | b"content_block_delta"
-            | b"content_block_stop"
-            | b"text_delta"
-            | b"input_json_delta"
-            | b"thinking_delta"
-            | b"signature_delta"
-            | b"citations_delta"
-            | b"ping"
-            | b"end_turn"
-            | b"max_tokens"
-            | b"stop_sequence"
-            | b"STOP"
-            | b"MAX_TOKENS"
-            | b"SAFETY"
-            | b"error"
-    )
 }

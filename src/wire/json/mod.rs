@@ -6,6 +6,7 @@
 //! replaced where they stand and everything else passes on untouched.
 
 mod escape;
+mod keys;
 mod parse;
 mod value;
 

@@ -3,21 +3,20 @@
 use std::borrow::Cow;
 
 use super::escape::{combine, hex4};
-use super::{Kind, Limits, Malformed, Node, unescape};
+use super::{Kind, Limits, Malformed, Node, keys};
 
 /// The deepest nesting whatever the limits say: readers of the tape recurse.
 const MAX_DEPTH: usize = 512;
 
-/// Up to this many keys are compared pairwise, more are sorted.
-const PAIRWISE: usize = 16;
-
 /// An array or object that is not closed yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
-    node: u32,
-    object: bool,
-    keys: u32,
-    escaped_keys: bool,
+    /// Its place on the tape.
+    pub(super) node: u32,
+    pub(super) object: bool,
+    /// Keys so far, and whether any of them holds an escape.
+    pub(super) keys: u32,
+    pub(super) escaped_keys: bool,
 }
 
 /// What may come next.
@@ -28,7 +27,7 @@ enum Next {
     AfterValue,
 }
 
-type Step<T> = Result<T, Malformed>;
+pub(super) type Step<T> = Result<T, Malformed>;
 
 pub(super) struct Parser<'a> {
     bytes: &'a [u8],
@@ -82,9 +81,8 @@ impl<'a> Parser<'a> {
         loop {
             self.skip_space();
             next = match next {
-                Next::Value => self.value()?,
                 Next::FirstItem if self.peek() == Some(b']') => self.close()?,
-                Next::FirstItem => self.value()?,
+                Next::Value | Next::FirstItem => self.value()?,
                 Next::FirstKey if self.peek() == Some(b'}') => self.close()?,
                 Next::FirstKey => self.key()?,
                 Next::AfterValue => match self.open.last() {
@@ -180,7 +178,7 @@ impl<'a> Parser<'a> {
                 node.next = next;
             }
             if open.keys > 1 {
-                self.refuse_duplicates(open, next)?;
+                keys::refuse_duplicates(self.bytes, self.nodes, open)?;
             }
         }
         Ok(Next::AfterValue)
@@ -313,73 +311,6 @@ impl<'a> Parser<'a> {
         Ok(count)
     }
 
-    /// Compares the keys of an object as their readers see them, escapes undone.
-    fn refuse_duplicates(&self, open: Open, end: u32) -> Step<()> {
-        let mut keys = [Node {
-            start: 0,
-            end: 0,
-            next: 0,
-            kind: Kind::Key,
-            escaped: false,
-        }; PAIRWISE];
-        if open.keys as usize > PAIRWISE || open.escaped_keys {
-            return self.refuse_duplicates_sorted(open, end);
-        }
-        let mut count = 0;
-        for (key, slot) in self.keys(open, end).zip(&mut keys) {
-            *slot = key;
-            count += 1;
-        }
-        let keys = keys.get(..count).unwrap_or(&[]);
-        for (position, key) in keys.iter().enumerate() {
-            let name = self.raw(key);
-            for earlier in keys.iter().take(position) {
-                if self.raw(earlier) == name {
-                    return duplicate(key);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_duplicates_sorted(&self, open: Open, end: u32) -> Step<()> {
-        let mut keys: Vec<(Cow<'_, [u8]>, Node)> = self
-            .keys(open, end)
-            .map(|key| {
-                let raw = self.raw(&key);
-                if key.escaped {
-                    return (Cow::Owned(unescape(raw).into_owned().into_bytes()), key);
-                }
-                (Cow::Borrowed(raw), key)
-            })
-            .collect();
-        keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.start.cmp(&b.1.start)));
-        let twice = keys.windows(2).find_map(|pair| match pair {
-            [(a, _), (b, later)] if a == b => Some(later),
-            _ => None,
-        });
-        twice.map_or(Ok(()), duplicate)
-    }
-
-    /// The key nodes of a closed object that ends before tape index `end`.
-    fn keys(&self, open: Open, end: u32) -> impl Iterator<Item = Node> {
-        let mut at = open.node + 1;
-        std::iter::from_fn(move || {
-            if at >= end {
-                return None;
-            }
-            let key = *self.nodes.get(at as usize)?;
-            at = self.nodes.get(at as usize + 1)?.next;
-            Some(key)
-        })
-    }
-
-    fn raw(&self, node: &Node) -> &[u8] {
-        self.bytes
-            .get(node.start as usize..node.end as usize)
-            .unwrap_or(&[])
-    }
-
     fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step<Next> {
         if self.nodes.len() >= self.limits.nodes {
             let found = format!("more than {} values and keys", self.limits.nodes);
@@ -420,15 +351,6 @@ impl<'a> Parser<'a> {
     fn fail<T>(&self, found: impl Into<Cow<'static, str>>, expected: &'static str) -> Step<T> {
         Err(Malformed::at(self.at, found, expected))
     }
-}
-
-fn duplicate(later: &Node) -> Step<()> {
-    let start = later.start as usize;
-    Err(Malformed::at(
-        start.saturating_sub(1),
-        "the same key a second time in one object",
-        "each key once",
-    ))
 }
 
 /// Positions fit: a document is smaller than 4 GiB and has fewer nodes than bytes.

@@ -1,0 +1,267 @@
+//! Whole requests and responses: every text in them is scanned, then the body leaves as it came, edited, or not at all.
+
+use bytes::Bytes;
+
+use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
+use crate::policy::{Action, Direction, Policy, Tally, Verdict};
+use crate::scan::finding::Finding;
+use crate::scan::segment::SegmentScan;
+use crate::text::{Form, Origin, Span};
+use crate::wire::json::{Limits, Malformed, unescape};
+use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
+
+use super::{Cleared, Duty, Failure, Refused, Stop, contain, passes_unjudged};
+
+/// The most findings that are listed with their places. The verdict counts all.
+const MAX_PLACES: usize = 1_000;
+
+/// What came of a body.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What may be written.
+    pub outcome: Outcome,
+    /// What the policy made of it.
+    pub verdict: Verdict,
+    /// What the body says about itself.
+    pub facts: Facts,
+    /// Images, audio and files in it, which nothing scans.
+    pub media: u32,
+    /// Bytes of text in it, escapes undone: what an estimate of its tokens can go by.
+    pub text_bytes: usize,
+    /// Where the findings are, in order of place; at most a thousand.
+    pub places: Vec<Place>,
+    /// Why it was not judged in full, where the policy lets it pass all the same.
+    pub unjudged: Option<Failure>,
+}
+
+/// What may be written.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The body, edited where the policy says so.
+    Clear(Cleared),
+    /// Nothing of it: the policy refuses.
+    Refuse(Refused),
+    /// Nothing of it: it could not be judged. [`Failure::Malformed`] in a request is the client's fault.
+    Fail(Failure),
+}
+
+/// One finding and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The rule's id.
+    pub rule: String,
+    /// The bytes of the body that it takes.
+    pub span: Span,
+    /// What was done about it by itself.
+    pub action: Action,
+}
+
+/// Inspects a request's body. A body that is not strict JSON is refused whatever the policy says: what cannot be read in one
+/// way only must not be passed on.
+pub fn inspect_request(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
+    let mut inspector = Inspector::new(policy, Direction::Request, &body);
+    let result = contain(|| {
+        let parsed = read_request(api, &body, limits)?;
+        inspector.body(parsed)
+    });
+    match result {
+        Err(Stop::Fail(failure @ Failure::Malformed(_))) => inspector.end(Outcome::Fail(failure)),
+        result => inspector.conclude(result, &body),
+    }
+}
+
+/// Inspects a response's body, of whatever status.
+pub fn inspect_response(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
+    let mut inspector = Inspector::new(policy, Direction::Response, &body);
+    let result = contain(|| {
+        let parsed = read_response(api, &body, limits)?;
+        inspector.body(parsed)
+    });
+    inspector.conclude(result, &body)
+}
+
+/// Inspects plain text: what a user says (a request) or a model (a response), or what stands where JSON was expected, such as
+/// the error page of a proxy on the way.
+pub fn inspect_text(direction: Direction, text: Bytes, policy: &Policy) -> Inspection {
+    let mut inspector = Inspector::new(policy, direction, &text);
+    let result = contain(|| inspector.plain());
+    inspector.conclude(result, &text)
+}
+
+/// The strings that hold findings, for people: `messages[2].content`, one for each place. Reads the body again, because few who
+/// inspect want to know.
+///
+/// # Errors
+/// The body cannot be read, or is not the one that was inspected.
+pub fn paths(
+    api: Api,
+    direction: Direction,
+    body: &[u8],
+    places: &[Place],
+) -> Result<Vec<String>, Malformed> {
+    let limits = Limits::default();
+    let parsed = match direction {
+        Direction::Request => read_request(api, body, &limits)?,
+        Direction::Response => read_response(api, body, &limits)?,
+    };
+    Ok(places
+        .iter()
+        .map(|place| parsed.path(body, place.span))
+        .collect())
+}
+
+/// The inspection of one body while it is under way.
+struct Inspector<'a> {
+    policy: &'a Policy,
+    direction: Direction,
+    bytes: &'a [u8],
+    tally: Tally,
+    findings: Vec<Finding>,
+    splices: Vec<Splice>,
+    blocked: bool,
+    facts: Facts,
+    media: u32,
+    text_bytes: usize,
+    places: Vec<Place>,
+    unjudged: Option<Failure>,
+}
+
+impl<'a> Inspector<'a> {
+    fn new(policy: &'a Policy, direction: Direction, bytes: &'a [u8]) -> Self {
+        Self {
+            policy,
+            direction,
+            bytes,
+            tally: Tally::new(),
+            findings: Vec::new(),
+            splices: Vec::new(),
+            blocked: false,
+            facts: Facts::default(),
+            media: 0,
+            text_bytes: 0,
+            places: Vec::new(),
+            unjudged: None,
+        }
+    }
+
+    fn body(&mut self, body: Body) -> Result<(), Stop> {
+        self.facts = body.facts;
+        self.media = body.media;
+        for piece in &body.pieces {
+            let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
+            self.text(piece, Coding::Json, &unescape(raw))?;
+        }
+        self.splices = edit::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
+        Ok(())
+    }
+
+    fn plain(&mut self) -> Result<(), Stop> {
+        let text = str::from_utf8(self.bytes).map_err(|_| Failure::NotText)?;
+        let origin = match self.direction {
+            Direction::Request => Origin::User,
+            Direction::Response => Origin::Assistant,
+        };
+        let span = Span::new(0, text.len());
+        self.text(
+            &Piece {
+                span,
+                origin,
+                form: Form::Plain,
+                part: Part::Whole,
+            },
+            Coding::Plain,
+            text,
+        )
+    }
+
+    /// Scans one whole text. Goes on after a refusal, so that the verdict is complete.
+    fn text(&mut self, piece: &Piece, coding: Coding, text: &str) -> Result<(), Stop> {
+        self.text_bytes += text.len();
+        let side = self.policy.side(self.direction);
+        self.findings.clear();
+        let mut scan = SegmentScan::new(piece.form);
+        let read = scan.push(&side.engine, text, &mut self.findings);
+        let scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+        if !self.findings.is_empty() {
+            self.judge(piece, coding, text);
+        }
+        match scanned {
+            Err(overflow) if passes_unjudged(self.policy) => self.unjudged = Some(overflow.into()),
+            scanned => scanned?,
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
+        let side = self.policy.side(self.direction);
+        let mut edits = Edits::default();
+        let mut judged = Vec::with_capacity(self.findings.len());
+        for finding in &self.findings {
+            let matched = text.get(finding.span.range()).unwrap_or_default();
+            let action = self.tally.add(side, finding, matched, piece.origin);
+            judged.push((finding.span, finding.rule, action));
+            match Duty::of(action) {
+                Duty::Pass => {}
+                Duty::Edit => edits.add(finding),
+                Duty::Stop => self.blocked = true,
+            }
+        }
+        let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
+        let carrier = Carrier {
+            raw,
+            start: piece.span.start,
+            coding,
+            form: piece.form,
+        };
+        carrier.splice(
+            edits.within(Span::new(0, text.len())),
+            &side.engine,
+            &mut self.splices,
+        );
+        judged.sort_unstable();
+        judged.truncate(MAX_PLACES - self.places.len());
+        let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
+        self.places
+            .extend(spans.zip(&judged).map(|(span, (_, rule, action))| {
+                let rule = side
+                    .engine
+                    .rule(*rule)
+                    .map_or_else(String::new, |rule| rule.id.to_string());
+                Place {
+                    rule,
+                    span,
+                    action: *action,
+                }
+            }));
+    }
+
+    /// Turns the result of inspecting into what may be written.
+    fn conclude(mut self, result: Result<(), Stop>, body: &Bytes) -> Inspection {
+        let outcome = match result {
+            Ok(()) if self.blocked => {
+                Outcome::Refuse(Refused::new(self.policy, self.tally.verdict()))
+            }
+            Ok(()) if self.splices.is_empty() => Outcome::Clear(Cleared(body.clone())),
+            Ok(()) => Outcome::Clear(Cleared(edit::splice(self.bytes, &self.splices).into())),
+            Err(Stop::Block) => Outcome::Refuse(Refused::new(self.policy, self.tally.verdict())),
+            Err(Stop::Fail(failure)) if passes_unjudged(self.policy) => {
+                self.unjudged = Some(failure);
+                Outcome::Clear(Cleared(body.clone()))
+            }
+            Err(Stop::Fail(failure)) => Outcome::Fail(failure),
+        };
+        self.end(outcome)
+    }
+
+    fn end(self, outcome: Outcome) -> Inspection {
+        Inspection {
+            outcome,
+            verdict: self.tally.verdict().clone(),
+            facts: self.facts,
+            media: self.media,
+            text_bytes: self.text_bytes,
+            places: self.places,
+            unjudged: self.unjudged,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One running text of a streamed answer: how far it is cleared, and what is to be taken out of it.
+
+use crate::guard::edit::Edits;
+use crate::policy::{Side, Tally};
+use crate::scan::finding::Finding;
+use crate::scan::segment::SegmentScan;
+use crate::text::{Form, Origin, Span};
+use crate::wire::{Lane, Piece};
+
+use super::{Duty, Failure, Stop};
+
+/// Bytes of text kept at least, so that a match that was not held back can be compared with the policy's exceptions.
+const KEPT_BYTES: usize = 256;
+
+/// A lane and its scan.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) lane: Lane,
+    pub(super) edits: Edits,
+    origin: Origin,
+    form: Form,
+    /// `None` when the lane has ended.
+    scan: Option<Box<SegmentScan>>,
+    /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
+    base: usize,
+    /// Bytes of text so far.
+    len: usize,
+    /// The end of the text, `len` included.
+    tail: String,
+}
+
+impl Running {
+    /// At the start of the lane that `piece` opens.
+    pub(super) fn new(lane: Lane, piece: &Piece) -> Self {
+        Self {
+            lane,
+            edits: Edits::default(),
+            origin: piece.origin,
+            form: piece.form,
+            scan: Some(Box::new(SegmentScan::new(piece.form))),
+            base: 0,
+            len: 0,
+            tail: String::new(),
+        }
+    }
+
+    /// How its reader will understand it.
+    pub(super) const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Bytes of text, from the start, that may leave with the edits known so far.
+    pub(super) fn cleared(&self) -> usize {
+        self.scan
+            .as_ref()
+            .map_or(self.len, |scan| self.base + scan.cleared())
+    }
+
+    /// Reads the next delta; `findings` is scratch space. The place of the delta in the lane's text.
+    pub(super) fn push(
+        &mut self,
+        side: &Side,
+        tally: &mut Tally,
+        findings: &mut Vec<Finding>,
+        text: &str,
+    ) -> Result<Span, Stop> {
+        let Some(scan) = &mut self.scan else {
+            return if text.is_empty() {
+                Ok(Span::new(self.len, self.len))
+            } else {
+                Err(Failure::LateText.into())
+            };
+        };
+        findings.clear();
+        let scanned = scan.push(&side.engine, text, findings);
+        let delta = Span::new(self.len, self.len + text.len());
+        self.len = delta.end;
+        self.tail.push_str(text);
+        self.judge(side, tally, findings)?;
+        scanned?;
+        self.trim();
+        Ok(delta)
+    }
+
+    /// Reads the end of the text. Nothing is held back any more.
+    pub(super) fn finish(
+        &mut self,
+        side: &Side,
+        tally: &mut Tally,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Stop> {
+        let Some(mut scan) = self.scan.take() else {
+            return Ok(());
+        };
+        findings.clear();
+        let scanned = scan.finish(&side.engine, findings);
+        self.judge(side, tally, findings)?;
+        self.tail = String::new();
+        Ok(scanned?)
+    }
+
+    /// Begins a new scan after what was read so far, which is let pass.
+    pub(super) fn restart(&mut self) {
+        if self.scan.is_some() {
+            self.scan = Some(Box::new(SegmentScan::new(self.form)));
+            self.base = self.len;
+        }
+    }
+
+    fn judge(&mut self, side: &Side, tally: &mut Tally, findings: &[Finding]) -> Result<(), Stop> {
+        let start = self.len - self.tail.len();
+        for finding in findings {
+            let span = Span::new(finding.span.start + self.base, finding.span.end + self.base);
+            let kept = span
+                .start
+                .checked_sub(start)
+                .and_then(|from| self.tail.get(from..span.end - start));
+            match Duty::of(tally.add(side, finding, kept.unwrap_or_default(), self.origin)) {
+                Duty::Pass => {}
+                Duty::Edit => self.edits.add(&Finding { span, ..*finding }),
+                Duty::Stop => return Err(Stop::Block),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets text that no later match needs, in steps, so that each byte is moved a bounded number of times.
+    fn trim(&mut self) {
+        let start = self.len - self.tail.len();
+        let surplus = self
+            .cleared()
+            .min(self.len.saturating_sub(KEPT_BYTES))
+            .saturating_sub(start);
+        if surplus > KEPT_BYTES {
+            self.tail.drain(..self.tail.floor_char_boundary(surplus));
+        }
+    }
+}

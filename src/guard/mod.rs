@@ -1,0 +1,199 @@
+//! Applies a policy to bytes. What left the guard is [`Cleared`], and nothing else may be written, downstream or upstream.
+//!
+//! The guard is pure and fed from outside: [`body`] takes whole requests and responses, [`stream`] takes a streamed answer
+//! chunk by chunk and holds back only what a match that has begun may still need. Whatever goes wrong inside, a panic
+//! included, ends as the policy's `on_error` says.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod body;
+pub mod stream;
+
+mod answer;
+mod edit;
+mod known;
+mod lane;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::policy::{Action, OnError, Policy, Respond, Verdict};
+use crate::scan::engine::Overflow;
+use crate::wire::json::Malformed;
+use crate::wire::refusal::{self, Refusal};
+use crate::wire::{Api, Family, Framing, StreamContext};
+
+/// Bytes that went through the guard, or that the gateway says itself. Only this module makes them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Cleared(Bytes);
+
+impl Cleared {
+    /// No bytes at all: the body of a request without one.
+    pub const fn empty() -> Self {
+        Self(Bytes::new())
+    }
+
+    /// What a client receives instead of an answer that the policy refused; `model` as the request named it. To be sent with
+    /// the status that [`Refusal::status`] says.
+    pub fn refusal(api: Api, refusal: &Refusal, model: Option<&str>) -> Self {
+        Self(refusal::body(api, refusal, model).into())
+    }
+
+    /// An error of the gateway's own, in the shape that the family's clients understand.
+    pub fn error(family: Family, status: u16, code: &str, message: &str, request_id: &str) -> Self {
+        Self(refusal::error(family, status, code, message, request_id).into())
+    }
+
+    /// The same for a client that waits for a stream.
+    pub fn refusal_events(api: Api, framing: Framing, refusal: &Refusal, model: Option<&str>) -> Self {
+        let context = StreamContext::new(model.map(str::to_owned));
+        Self(refusal::events(api, framing, refusal, &context).into())
+    }
+
+    /// Bytes that the operator wants passed on without a look at them: those of a path listed under `unscanned_paths`.
+    pub const fn unscanned(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to be written.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Cleared {
+    /// Only the length: the bytes are prompts and answers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cleared({} bytes)", self.0.len())
+    }
+}
+
+/// Why bytes could not be judged. For the operator; never holds what was in them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The format could not be read.
+    #[error("cannot read what is to be scanned: {0}")]
+    Malformed(#[from] Malformed),
+    /// Plain text that is not UTF-8.
+    #[error("cannot scan text that is not UTF-8")]
+    NotText,
+    /// The scan engine's bounds.
+    #[error("cannot scan: {0}")]
+    Overflow(#[from] Overflow),
+    /// Text for a part of the answer that has ended.
+    #[error("the provider sent text for a part of its answer that had ended")]
+    LateText,
+    /// A stream with more parts than any answer has.
+    #[error("the provider's stream has more than {max} texts")]
+    TooManyLanes {
+        /// The bound.
+        max: usize,
+    },
+    /// Events waited for the end of a match that did not come.
+    #[error("more than {max} bytes of a stream would have to be held back")]
+    TooMuchHeld {
+        /// The bound.
+        max: usize,
+    },
+    /// A bug of ours.
+    #[error("the scan failed by a fault of the gateway's own; please report it")]
+    Panic,
+}
+
+/// What the client is told when the policy refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The id of the rule that decided.
+    pub rule: String,
+    /// The rule's own text, else the policy's.
+    pub message: String,
+}
+
+impl Refused {
+    fn new(policy: &Policy, verdict: &Verdict) -> Self {
+        let cause = verdict.cause.as_ref();
+        Self {
+            rule: cause
+                .map(|cause| cause.rule.to_string())
+                .unwrap_or_default(),
+            message: cause
+                .and_then(|cause| cause.message.clone())
+                .unwrap_or_else(|| policy.message.clone()),
+        }
+    }
+
+    /// The refusal to write, in the shape that the policy asks for.
+    pub fn refusal(&self, policy: &Policy, request_id: &str) -> Refusal {
+        Refusal {
+            code: "content_filter",
+            rule: self.rule.clone(),
+            message: self.message.clone(),
+            request_id: request_id.to_owned(),
+            respond: match policy.respond {
+                Respond::Error => refusal::Respond::Error,
+                Respond::Message => refusal::Respond::Message,
+            },
+        }
+    }
+}
+
+/// Why inspecting went no further.
+#[derive(Debug, PartialEq, Eq)]
+enum Stop {
+    /// The policy refuses.
+    Block,
+    /// The bytes could not be judged.
+    Fail(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Stop {
+    fn from(failure: E) -> Self {
+        Self::Fail(failure.into())
+    }
+}
+
+/// What the guard itself has to do about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    Pass,
+    Edit,
+    Stop,
+}
+
+impl Duty {
+    const fn of(action: Action) -> Self {
+        match action {
+            Action::Allow | Action::Log => Self::Pass,
+            Action::Redact => Self::Edit,
+            // Whole-text replacement and approval are not offered by policies yet: stopping errs on the safe side.
+            Action::Replace | Action::Hold | Action::Block => Self::Stop,
+        }
+    }
+}
+
+/// Whether bytes that could not be judged pass all the same. A policy that only observes enforces nothing.
+fn passes_unjudged(policy: &Policy) -> bool {
+    match policy.on_error {
+        OnError::Allow => true,
+        OnError::Block => policy.observe,
+    }
+}
+
+/// Runs a piece of inspection so that a panic inside is a failure of that inspection and of nothing else.
+///
+/// State that `work` may leave half changed must not be used after [`Failure::Panic`] without being reset.
+fn contain<T>(work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stop::Fail(Failure::Panic)))
+}

@@ -1,0 +1,364 @@
+//! Streamed answers: bytes in, cleared bytes out, without waiting.
+//!
+//! Events are queued whole and leave in order, as they came, as soon as no match can begin in their text any more; an event
+//! is written anew only if an edit touches it. The queue is empty most of the time: an ordinary event is read once, scanned
+//! once and passed on within the same call. What is decided depends on the events alone, which do not depend on how the
+//! stream was cut into chunks; so neither do output and verdict.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::guard::answer::{Answer, Notes};
+use crate::policy::{Policy, Verdict};
+use crate::wire::json::Limits;
+use crate::wire::sse::{RawEvent, Splitter};
+use crate::wire::{Api, Framing, Usage, refusal};
+
+use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
+
+/// The most bytes of events that may wait for the end of a match. A match within the engine's reach spans far less, even in
+/// events of one byte of text each.
+const MAX_HELD_BYTES: usize = 1 << 20;
+
+/// What a client is told; the operator gets the reason from the summary.
+const UNSCANNED: &str = "the provider's answer could not be scanned";
+
+/// The guard of one streamed answer.
+#[derive(Debug)]
+pub struct StreamGuard(Box<Stream>);
+
+/// Whether the caller goes on reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// More may come.
+    Continue,
+    /// The stream has ended with what was written last, which a client understands as the end. Later bytes are ignored.
+    End,
+}
+
+/// How the upstream's bytes ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As the transport's framing says, they were complete.
+    Complete,
+    /// The connection broke, a time limit passed, or the gateway itself cut it off.
+    Break,
+}
+
+/// What the messages to the client say of the exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// As in the log and the audit record.
+    pub request_id: String,
+    /// The model, as the request named it.
+    pub model: Option<String>,
+}
+
+/// What became of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It has not ended.
+    Open,
+    /// The answer came to its end and all that the policy lets pass was written.
+    Complete,
+    /// The policy refused it.
+    Refuse(Refused),
+    /// It could not be judged.
+    Fail(Failure),
+    /// The upstream ended before its answer did.
+    Break,
+}
+
+/// What is known of a stream, for charges, log and audit.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What the policy made of it.
+    pub verdict: Verdict,
+    /// What became of it.
+    pub ending: Ending,
+    /// Tokens used, as far as the provider has said.
+    pub usage: Option<Usage>,
+    /// Bytes of running text received, escapes undone: what can be charged by where the provider says no use.
+    pub text_bytes: u64,
+    /// Images, audio and files, which nothing scans.
+    pub media: u32,
+    /// The provider sent an error in place of the rest.
+    pub upstream_error: bool,
+    /// Events that passed unjudged, because the policy says so on an error; and the first error.
+    pub unjudged: Option<(u64, Failure)>,
+}
+
+impl StreamGuard {
+    /// At the start of an answer.
+    pub fn new(
+        api: Api,
+        framing: Framing,
+        policy: Arc<Policy>,
+        limits: &Limits,
+        exchange: Exchange,
+    ) -> Self {
+        Self(Box::new(Stream {
+            request_id: exchange.request_id,
+            splitter: Splitter::with_limit(framing, limits.event_bytes),
+            answer: Answer::new(api, framing, policy, limits, exchange.model),
+            queue: VecDeque::new(),
+            held_bytes: 0,
+            notes: Notes::default(),
+            phase: Phase::Read,
+            closing: false,
+            ending: Ending::Open,
+            unjudged: None,
+        }))
+    }
+
+    /// Takes the next bytes from upstream and adds to `out` what may be written now.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Cleared>) -> Flow {
+        self.0.push(chunk, out)
+    }
+
+    /// Takes the end of the bytes from upstream and adds to `out` the rest of what may be written. Where the answer is not
+    /// complete that ends in an error event, never in a clean end.
+    pub fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
+        self.0.finish(end, out);
+    }
+
+    /// What is known so far.
+    pub fn summary(&self) -> Summary {
+        let stream = &self.0;
+        Summary {
+            verdict: stream.answer.tally.verdict().clone(),
+            ending: stream.ending.clone(),
+            usage: stream.answer.usage,
+            text_bytes: stream.answer.text_bytes,
+            media: stream.answer.media,
+            upstream_error: stream.answer.upstream_error,
+            unjudged: stream.unjudged.clone(),
+        }
+    }
+
+    /// Bytes that wait in the guard: cut events, and events held back.
+    pub fn held_bytes(&self) -> usize {
+        self.0.held_bytes + self.0.splitter.pending()
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    request_id: String,
+    splitter: Splitter,
+    answer: Answer,
+    /// Events that wait, and all behind them.
+    queue: VecDeque<Held>,
+    /// Bytes of the events in the queue.
+    held_bytes: usize,
+    /// Scratch space, of no meaning between events.
+    notes: Notes,
+    phase: Phase,
+    /// The closing bracket of an array stream has come.
+    closing: bool,
+    ending: Ending,
+    unjudged: Option<(u64, Failure)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Events are read and judged.
+    Read,
+    /// The bytes cannot be cut into events, and the policy lets them pass.
+    Pass,
+    End,
+}
+
+/// An event in the queue.
+#[derive(Debug)]
+struct Held {
+    raw: RawEvent,
+    notes: Notes,
+}
+
+impl Stream {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<Cleared>) -> Flow {
+        match self.phase {
+            Phase::Read => self.splitter.push(chunk),
+            Phase::Pass => out.push(Cleared(Bytes::copy_from_slice(chunk))),
+            Phase::End => {}
+        }
+        while self.phase == Phase::Read {
+            match contain(|| Ok(self.splitter.next()?)) {
+                Ok(Some(raw)) => self.take(raw, out),
+                Ok(None) => break,
+                Err(stop) => self.stop(stop, None, out),
+            }
+        }
+        if self.phase == Phase::End {
+            Flow::End
+        } else {
+            Flow::Continue
+        }
+    }
+
+    fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
+        // Whether what is written so far ends where an event does.
+        let mut whole = self.phase == Phase::Read || self.answer.framing == Framing::JsonArray;
+        if self.phase == Phase::Read {
+            match contain(|| Ok(self.splitter.finish())) {
+                // Readers that follow the standard discard an event that was cut off, others do not.
+                Ok(Some(raw))
+                    if end == End::Complete && (raw.complete || self.answer.reads(&raw)) =>
+                {
+                    whole = raw.complete;
+                    self.take(raw, out);
+                }
+                Ok(_) => {}
+                Err(stop) => self.stop(stop, None, out),
+            }
+        }
+        if self.phase == Phase::End {
+            return;
+        }
+        let closed = self.closing || self.answer.framing == Framing::Sse;
+        let complete = closed && self.answer.context.is_complete(self.answer.api);
+        if complete || end == End::Complete && self.unjudged.is_some() {
+            return self.complete(out);
+        }
+        if !whole {
+            out.push(Cleared(Bytes::from_static(b"\n\n")));
+        }
+        let message = "the provider's answer broke off before its end";
+        self.break_off(message, Ending::Break, out);
+    }
+
+    /// Judges the next event and lets leave what may.
+    fn take(&mut self, raw: RawEvent, out: &mut Vec<Cleared>) {
+        self.closing |= raw.closing;
+        let raw = match contain(|| self.answer.inspect(&raw, &mut self.notes)) {
+            Ok(changed) => changed.unwrap_or(raw),
+            Err(stop) => return self.stop(stop, Some(raw), out),
+        };
+        let notes = std::mem::take(&mut self.notes);
+        if self.queue.is_empty() && self.answer.may_leave(&notes) {
+            return self.write(raw, notes, true, out);
+        }
+        self.hold(raw, notes);
+        self.release(false, out);
+        if self.held_bytes > MAX_HELD_BYTES {
+            let max = MAX_HELD_BYTES;
+            self.stop(Failure::TooMuchHeld { max }.into(), None, out);
+        }
+    }
+
+    fn hold(&mut self, raw: RawEvent, notes: Notes) {
+        self.held_bytes += raw.bytes().len();
+        self.queue.push_back(Held { raw, notes });
+    }
+
+    /// Writes the events at the front of the queue that may leave, or all of them.
+    fn release(&mut self, all: bool, out: &mut Vec<Cleared>) {
+        while let Some(held) = self
+            .queue
+            .pop_front_if(|held| all || self.answer.may_leave(&held.notes))
+        {
+            self.held_bytes -= held.raw.bytes().len();
+            self.write(held.raw, held.notes, false, out);
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 16 {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    /// Writes one event with its edits; `fresh` if it is the last that was inspected.
+    fn write(&mut self, raw: RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
+        match contain(|| self.answer.edit(&raw, &notes, fresh)) {
+            Ok(bytes) => {
+                out.push(Cleared(bytes));
+                self.notes = notes;
+            }
+            // What is known to be in it must not leave, whatever the policy says about what is not known.
+            Err(Stop::Fail(failure)) => self.break_off(UNSCANNED, Ending::Fail(failure), out),
+            Err(Stop::Block) => self.refuse(out),
+        }
+    }
+
+    /// Does what the policy says when inspecting went no further: at the event `raw`, else at bytes that are none.
+    fn stop(&mut self, stop: Stop, raw: Option<RawEvent>, out: &mut Vec<Cleared>) {
+        let failure = match stop {
+            Stop::Block => return self.refuse(out),
+            Stop::Fail(failure) => failure,
+        };
+        if !passes_unjudged(&self.answer.policy) {
+            return self.break_off(UNSCANNED, Ending::Fail(failure), out);
+        }
+        let held_too_much = matches!(failure, Failure::TooMuchHeld { .. });
+        if failure == Failure::Panic {
+            self.answer.restart();
+        }
+        let (events, _) = self.unjudged.get_or_insert((0, failure));
+        *events += 1;
+        if let Some(raw) = raw {
+            self.hold(raw, Notes::unjudged());
+            return self.release(false, out);
+        }
+        self.release(true, out);
+        if !held_too_much && self.phase == Phase::Read {
+            self.answer.restart();
+            let rest = contain(|| Ok(self.splitter.finish())).ok().flatten();
+            out.extend(rest.map(|raw| Cleared(raw.bytes().clone())));
+            self.phase = Phase::Pass;
+        }
+    }
+
+    /// Ends an answer of which nothing is missing.
+    fn complete(&mut self, out: &mut Vec<Cleared>) {
+        match contain(|| self.answer.close(|_| true)) {
+            Err(Stop::Fail(failure)) if passes_unjudged(&self.answer.policy) => {
+                self.unjudged.get_or_insert((1, failure));
+            }
+            Err(stop) => return self.stop(stop, None, out),
+            Ok(()) => {}
+        }
+        self.release(true, out);
+        if self.phase != Phase::End {
+            self.end(Ending::Complete);
+        }
+    }
+
+    fn refuse(&mut self, out: &mut Vec<Cleared>) {
+        let Answer {
+            api,
+            framing,
+            policy,
+            tally,
+            context,
+            ..
+        } = &self.answer;
+        let refused = Refused::new(policy, tally.verdict());
+        let refusal = refused.refusal(policy, &self.request_id);
+        let events = refusal::events(*api, *framing, &refusal, context);
+        out.push(Cleared(events.into()));
+        self.end(Ending::Refuse(refused));
+    }
+
+    fn break_off(&mut self, message: &str, ending: Ending, out: &mut Vec<Cleared>) {
+        let Answer {
+            api,
+            framing,
+            context,
+            ..
+        } = &self.answer;
+        let events = refusal::broken(*api, *framing, context, message, &self.request_id);
+        out.push(Cleared(events.into()));
+        self.end(ending);
+    }
+
+    /// Ends the stream; what was still held back is dropped.
+    fn end(&mut self, ending: Ending) {
+        self.ending = ending;
+        self.phase = Phase::End;
+        self.held_bytes = 0;
+        self.queue = VecDeque::new();
+        self.notes = Notes::default();
+    }
+}

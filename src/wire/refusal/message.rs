@@ -1,0 +1,158 @@
+//! Answers that say the policy's text, whole or as the events that end a stream.
+
+use serde_json::{Value, json};
+
+use super::{Refusal, Writer};
+use crate::wire::{Api, StreamContext};
+
+/// A whole answer that says the policy's text.
+pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
+    let (id, text) = (&refusal.request_id, &refusal.message);
+    let usage = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+    match api {
+        Api::Chat => json!({
+            "id": format!("chatcmpl-{id}"), "object": "chat.completion", "created": 0, "model": model,
+            "choices": [{
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": null},
+                "logprobs": null,
+                "finish_reason": refusal.code,
+            }],
+            "usage": usage,
+        }),
+        Api::Completions | Api::Embeddings => json!({
+            "id": format!("cmpl-{id}"), "object": "text_completion", "created": 0, "model": model,
+            "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": refusal.code}],
+            "usage": usage,
+        }),
+        Api::Messages => json!({
+            "id": format!("msg_{id}"), "type": "message", "role": "assistant", "model": model,
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "refusal", "stop_sequence": null,
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }),
+        Api::Gemini => json!({
+            "candidates": [{
+                "content": {"parts": [{"text": text}], "role": "model"},
+                "finishReason": "SAFETY",
+                "index": 0,
+            }],
+            "modelVersion": model,
+            "responseId": id,
+        }),
+    }
+}
+
+/// The policy's text and the finish reason for every choice that is open.
+pub(super) fn openai(out: &mut Writer, api: Api, refusal: &Refusal, context: &StreamContext) {
+    let chat = api == Api::Chat;
+    let (prefix, object) = if chat {
+        ("chatcmpl", "chat.completion.chunk")
+    } else {
+        ("cmpl", "text_completion")
+    };
+    let id = context.id.clone();
+    let id = id.unwrap_or_else(|| format!("{prefix}-{}", refusal.request_id));
+    let open: Vec<u32> = context.open_choices().collect();
+    let open = if open.is_empty() { vec![0] } else { open };
+    let mut write = |choice: Value| {
+        let model = model_name(context.model.as_deref());
+        let event =
+            json!({"id": id, "object": object, "created": 0, "model": model, "choices": [choice]});
+        out.event(None, api, &event);
+    };
+    for index in open {
+        let text = &refusal.message;
+        let role = if context.started {
+            json!({})
+        } else {
+            json!({"role": "assistant"})
+        };
+        if chat {
+            let mut delta = role;
+            if let Some(delta) = delta.as_object_mut() {
+                delta.insert("content".to_owned(), json!(text));
+            }
+            write(json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": null}));
+            write(
+                json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": refusal.code}),
+            );
+        } else {
+            write(
+                json!({"index": index, "text": text, "logprobs": null, "finish_reason": refusal.code}),
+            );
+        }
+    }
+}
+
+/// A text block of its own after whatever block is open, then the events that end a message.
+pub(super) fn anthropic(out: &mut Writer, refusal: &Refusal, context: &StreamContext) {
+    let mut write = |name: &'static str, event: Value| out.event(Some(name), Api::Messages, &event);
+    if !context.started {
+        let message = json!({
+            "id": format!("msg_{}", refusal.request_id), "type": "message", "role": "assistant",
+            "model": model_name(context.model.as_deref()),
+            "content": [], "stop_reason": null, "stop_sequence": null,
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        });
+        write(
+            "message_start",
+            json!({"type": "message_start", "message": message}),
+        );
+    }
+    if let Some(open) = context.open_block {
+        write(
+            "content_block_stop",
+            json!({"type": "content_block_stop", "index": open}),
+        );
+    }
+    let index = context.next_block;
+    write(
+        "content_block_start",
+        json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}}),
+    );
+    write(
+        "content_block_delta",
+        json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": refusal.message}}),
+    );
+    write(
+        "content_block_stop",
+        json!({"type": "content_block_stop", "index": index}),
+    );
+    write(
+        "message_delta",
+        json!({
+            "type": "message_delta",
+            "delta": {"stop_reason": "refusal", "stop_sequence": null},
+            "usage": {"output_tokens": 0},
+        }),
+    );
+    write("message_stop", json!({"type": "message_stop"}));
+}
+
+pub(super) fn gemini(out: &mut Writer, refusal: &Refusal, context: &StreamContext) {
+    let open: Vec<u32> = context.open_choices().collect();
+    let open = if open.is_empty() { vec![0] } else { open };
+    let candidates: Vec<Value> = open
+        .into_iter()
+        .map(|index| {
+            json!({
+                "content": {"parts": [{"text": refusal.message}], "role": "model"},
+                "finishReason": "SAFETY",
+                "index": index,
+            })
+        })
+        .collect();
+    let model = model_name(context.model.as_deref());
+    let id = context.id.as_deref().unwrap_or(&refusal.request_id);
+    let event = json!({"candidates": candidates, "modelVersion": model, "responseId": id});
+    out.event(None, Api::Gemini, &event);
+}
+
+/// A model's name as the client or the provider gave it, unless it could be something else than a name.
+pub(super) fn model_name(model: Option<&str>) -> &str {
+    let name = |b: u8| b.is_ascii_alphanumeric() || b"._:/@-".contains(&b);
+    model
+        .filter(|model| model.len() <= 128 && model.bytes().all(name))
+        .unwrap_or("unknown")
+}

@@ -1,0 +1,159 @@
+//! What a client receives instead of an answer, in the shape its SDK understands. Never the text that was the reason.
+
+mod errors;
+mod message;
+
+use serde_json::Value;
+
+use super::{Api, Family, Framing, StreamContext};
+
+/// How a blocked client is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Respond {
+    /// The provider's own error.
+    #[default]
+    Error,
+    /// An ordinary answer with the policy's text and the provider's finish reason for filtered content.
+    Message,
+}
+
+/// A refusal by the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind, for programs: `content_filter`.
+    pub code: &'static str,
+    /// The rule that decided.
+    pub rule: String,
+    /// The policy's text for the client.
+    pub message: String,
+    /// The exchange, as in the log and the audit record.
+    pub request_id: String,
+    /// In which shape. Exchanges that yield no message (embeddings, token counts) need [`Respond::Error`].
+    pub respond: Respond,
+}
+
+impl Refusal {
+    /// The HTTP status to send [`body`] with.
+    pub fn status(&self, api: Api) -> u16 {
+        match self.shape(api) {
+            Respond::Error => 400,
+            Respond::Message => 200,
+        }
+    }
+
+    fn shape(&self, api: Api) -> Respond {
+        // An embedding has no place for a message.
+        if api == Api::Embeddings {
+            Respond::Error
+        } else {
+            self.respond
+        }
+    }
+
+    /// The text of an error: 403 or 401 would make people look at their key, so rule and request are named.
+    fn explained(&self) -> String {
+        format!(
+            "{} (rule {}, request {})",
+            self.message, self.rule, self.request_id
+        )
+    }
+}
+
+/// The whole body of a refused exchange; `model` as the request named it.
+pub fn body(api: Api, refusal: &Refusal, model: Option<&str>) -> Vec<u8> {
+    let value = match refusal.shape(api) {
+        Respond::Error => errors::refused(refusal, api.family()),
+        Respond::Message => message::whole(api, refusal, message::model_name(model)),
+    };
+    value.to_string().into_bytes()
+}
+
+/// The bytes that end a stream by a refusal, after the events that `context` knows of.
+pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamContext) -> Vec<u8> {
+    let mut out = Writer::new(framing, context);
+    // If every answer is finished there is none left to put a message into.
+    let all_finished = context.has_choices() && context.open_choices().next().is_none();
+    if refusal.shape(api) == Respond::Error || all_finished {
+        out.event(Some("error"), api, &errors::refused(refusal, api.family()));
+    } else {
+        match api {
+            Api::Chat | Api::Completions | Api::Embeddings => {
+                message::openai(&mut out, api, refusal, context);
+            }
+            Api::Messages => message::anthropic(&mut out, refusal, context),
+            Api::Gemini => message::gemini(&mut out, refusal, context),
+        }
+    }
+    out.finish(api)
+}
+
+/// The bytes that end a stream whose upstream failed: an error and nothing that looks like a proper end, apart from the
+/// closing bracket that makes an array readable.
+pub fn broken(
+    api: Api,
+    framing: Framing,
+    context: &StreamContext,
+    message: &str,
+    request_id: &str,
+) -> Vec<u8> {
+    let mut out = Writer::new(framing, context);
+    let value = errors::other(api.family(), 502, "upstream_failed", (message, request_id));
+    out.event(Some("error"), api, &value);
+    match framing {
+        Framing::Sse => out.bytes,
+        Framing::JsonArray => out.finish(api),
+    }
+}
+
+/// The body of any other error that the gateway itself answers with.
+pub fn error(family: Family, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let value = errors::other(family, status, code, (message, request_id));
+    value.to_string().into_bytes()
+}
+
+/// Writes events in either framing.
+struct Writer {
+    framing: Framing,
+    bytes: Vec<u8>,
+    /// No element of the array has been written.
+    empty: bool,
+}
+
+impl Writer {
+    fn new(framing: Framing, context: &StreamContext) -> Self {
+        Self {
+            framing,
+            bytes: Vec::new(),
+            empty: !context.started,
+        }
+    }
+
+    /// One event; only Anthropic's clients go by its name.
+    fn event(&mut self, name: Option<&str>, api: Api, value: &Value) {
+        let before = match (self.framing, self.empty) {
+            (Framing::Sse, _) => "data: ",
+            (Framing::JsonArray, true) => "[",
+            (Framing::JsonArray, false) => ",\r\n",
+        };
+        self.empty = false;
+        if let Some(name) = name.filter(|_| api == Api::Messages && self.framing == Framing::Sse) {
+            self.bytes
+                .extend_from_slice(format!("event: {name}\n").as_bytes());
+        }
+        self.bytes.extend_from_slice(before.as_bytes());
+        self.bytes.extend_from_slice(value.to_string().as_bytes());
+        if self.framing == Framing::Sse {
+            self.bytes.extend_from_slice(b"\n\n");
+        }
+    }
+
+    /// What follows the last event.
+    fn finish(mut self, api: Api) -> Vec<u8> {
+        match (self.framing, api.family()) {
+            (Framing::JsonArray, _) => self.bytes.extend_from_slice(b"]"),
+            (Framing::Sse, Family::OpenAi) => self.bytes.extend_from_slice(b"data: [DONE]\n\n"),
+            (Framing::Sse, Family::Anthropic | Family::Gemini) => {}
+        }
+        self.bytes
+    }
+}

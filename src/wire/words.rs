@@ -1,0 +1,144 @@
+//! Strings that are structure rather than text: words of the protocols, types of files.
+
+use super::json::unescape;
+
+/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
+pub(super) fn data_url(raw: &[u8]) -> Option<Vec<u8>> {
+    let head = raw.get(..raw.len().min(256))?;
+    let comma = memchr::memchr(b',', head)?;
+    // Some writers of JSON escape each slash.
+    let head = unescape(head.get(..comma)?);
+    let mime = |head: &str| {
+        let (scheme, rest) = head.split_at_checked(5)?;
+        let mime = rest.strip_suffix(";base64")?;
+        scheme
+            .eq_ignore_ascii_case("data:")
+            .then(|| mime.as_bytes().to_vec())
+    };
+    mime(&head)
+}
+
+/// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).
+pub(super) fn is_text(mime: &[u8]) -> bool {
+    const NOT_TEXT: &[&[u8]] = &[
+        b"image/",
+        b"audio/",
+        b"video/",
+        b"font/",
+        b"application/pdf",
+        b"application/octet-stream",
+        b"application/zip",
+        b"application/msword",
+        b"application/vnd.",
+    ];
+    let starts = |prefix: &&[u8]| {
+        mime.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let xml = mime.ends_with(b"+xml") || mime.ends_with(b"+json");
+    xml || !NOT_TEXT.iter().any(starts)
+}
+
+/// Structure that is the same in every body and carries no text of anyone.
+pub(super) fn is_word(raw: &[u8]) -> bool {
+    raw.len() <= 24 && (is_of_protocol(raw) || is_of_schema(raw))
+}
+
+/// Words of the protocols.
+fn is_of_protocol(raw: &[u8]) -> bool {
+    matches!(
+        raw,
+        b"assistant"
+            | b"user"
+            | b"system"
+            | b"developer"
+            | b"tool"
+            | b"model"
+            | b"text"
+            | b"role"
+            | b"content"
+            | b"image"
+            | b"image_url"
+            | b"input_audio"
+            | b"file"
+            | b"document"
+            | b"refusal"
+            | b"thinking"
+            | b"redacted_thinking"
+            | b"tool_use"
+            | b"tool_result"
+            | b"base64"
+            | b"ephemeral"
+            | b"auto"
+            | b"list"
+            | b"embedding"
+            | b"chat.completion"
+            | b"chat.completion.chunk"
+            | b"text_completion"
+            | b"stop"
+            | b"length"
+            | b"tool_calls"
+            | b"content_filter"
+            | b"message"
+            | b"message_start"
+            | b"message_delta"
+            | b"message_stop"
+            | b"content_block_start"
+            | b"content_block_delta"
+            | b"content_block_stop"
+            | b"text_delta"
+            | b"input_json_delta"
+            | b"thinking_delta"
+            | b"signature_delta"
+            | b"citations_delta"
+            | b"ping"
+            | b"end_turn"
+            | b"max_tokens"
+            | b"stop_sequence"
+            | b"STOP"
+            | b"MAX_TOKENS"
+            | b"SAFETY"
+            | b"error"
+    )
+}
+
+/// Words of JSON Schema and of the objects that hold one.
+fn is_of_schema(raw: &[u8]) -> bool {
+    matches!(
+        raw,
+        b"function"
+            | b"type"
+            | b"name"
+            | b"description"
+            | b"parameters"
+            | b"properties"
+            | b"required"
+            | b"items"
+            | b"enum"
+            | b"title"
+            | b"default"
+            | b"format"
+            | b"strict"
+            | b"schema"
+            | b"$schema"
+            | b"additionalProperties"
+            | b"input_schema"
+            | b"minimum"
+            | b"maximum"
+            | b"object"
+            | b"array"
+            | b"string"
+            | b"number"
+            | b"integer"
+            | b"boolean"
+            | b"null"
+            | b"OBJECT"
+            | b"ARRAY"
+            | b"STRING"
+            | b"NUMBER"
+            | b"INTEGER"
+            | b"BOOLEAN"
+            | b"json_schema"
+            | b"json_object"
+    )
+}

@@ -1,0 +1,11 @@
+//! The whole program, driven as its users drive it: by its command line, raw HTTP and the real SDKs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+#![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
+
+mod cli;
+mod gateway;
+mod sdk;

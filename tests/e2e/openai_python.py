@@ -1,0 +1,169 @@
+"""The Python SDK `openai`, unchanged, with nothing but OPENAI_BASE_URL and OPENAI_API_KEY set."""
+
+import json
+
+import openai
+
+from cases import ATTACK, LIMITED_KEY, UNKNOWN_KEY, raises, run
+
+client = openai.OpenAI(max_retries=0)
+
+
+def ask(text, client=client, **options):
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+    return client.chat.completions.create(model="echo", messages=messages, **options)
+
+
+def contents(stream):
+    """The text of each choice of a stream."""
+    texts = {}
+    for chunk in stream:
+        for choice in chunk.choices:
+            texts[choice.index] = texts.get(choice.index, "") + (choice.delta.content or "")
+    return texts
+
+
+def case_chat():
+    answer = ask("Grüße, 世界 🌍")
+    assert answer.choices[0].message.content == "Grüße, 世界 🌍"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens > 0
+
+
+def case_chat_stream():
+    assert contents(ask("Grüße, 世界 🌍", stream=True)) == {0: "Grüße, 世界 🌍"}
+
+
+def case_chat_stream_usage():
+    chunks = list(ask("Hello", stream=True, stream_options={"include_usage": True}))
+    assert chunks[-1].usage.total_tokens > 0
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+
+
+def case_choices():
+    answer = ask("Hello", n=3)
+    assert [choice.message.content for choice in answer.choices] == ["Hello"] * 3
+    assert contents(ask("Hello", n=3, stream=True)) == {0: "Hello", 1: "Hello", 2: "Hello"}
+
+
+def case_tool_call():
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
+    answer = ask('/tool weather {"city": "Zürich"}', tools=tools)
+    call = answer.choices[0].message.tool_calls[0]
+    assert answer.choices[0].finish_reason == "tool_calls"
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Zürich"})
+
+
+def case_tool_call_stream():
+    name, arguments = "", ""
+    for chunk in ask('/tool weather {"city": "Zürich"}', stream=True):
+        for call in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
+            name += call.function.name or ""
+            arguments += call.function.arguments or ""
+    assert (name, json.loads(arguments)) == ("weather", {"city": "Zürich"})
+
+
+def case_tool_result():
+    messages = [
+        {"role": "user", "content": "What is the weather?"},
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+    ]
+    answer = client.chat.completions.create(model="echo", messages=messages)
+    assert "sunny" in answer.choices[0].message.content
+
+
+def case_completions():
+    answer = client.completions.create(model="echo", prompt="Hello")
+    assert answer.choices[0].text == "Hello"
+    stream = client.completions.create(model="echo", prompt="Hello", stream=True)
+    assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == "Hello"
+
+
+def case_embeddings():
+    answer = client.embeddings.create(model="echo", input=["one", "two"])
+    assert len(answer.data) == 2 and len(answer.data[0].embedding) > 0
+
+
+def case_models():
+    assert any(model.id.startswith("echo") for model in client.models.list())
+
+
+def case_blocked():
+    error = raises(openai.BadRequestError, lambda: ask(ATTACK))
+    assert error.status_code == 400 and error.code == "content_filter", error.body
+    assert error.response.headers["x-sluicegate-request-id"]
+    assert "previous instructions" not in str(error), "the refusal repeats the prompt"
+
+
+def case_blocked_stream():
+    error = raises(openai.BadRequestError, lambda: list(ask(ATTACK, stream=True)))
+    assert error.code == "content_filter", error.body
+
+
+def case_blocked_tool_result():
+    messages = [{"role": "user", "content": "Read the page."}, {"role": "tool", "tool_call_id": "call_1", "content": ATTACK}]
+    error = raises(openai.BadRequestError, lambda: client.chat.completions.create(model="echo", messages=messages))
+    assert error.code == "content_filter", error.body
+
+
+def case_redacted():
+    text = ask("/leak openai-key").choices[0].message.content
+    assert "[OPENAI_KEY]" in text and "sk-" not in text, text
+
+
+def case_redacted_stream():
+    texts = contents(ask("/leak openai-key", n=2, stream=True))
+    for text in texts.values():
+        assert "[OPENAI_KEY]" in text and "sk-" not in text, text
+    assert len(texts) == 2
+
+
+def case_upstream_error():
+    error = raises(openai.InternalServerError, lambda: ask("/error 500"))
+    assert error.status_code == 500
+    error = raises(openai.RateLimitError, lambda: ask("/error 429"))
+    assert error.response.headers["retry-after"]
+    error = raises(openai.InternalServerError, lambda: ask("/error 503", stream=True))
+    assert error.status_code == 503
+
+
+def case_cut_stream():
+    seen = []
+    error = raises(openai.APIError, lambda: seen.extend(ask("Hello\n/cut", stream=True)))
+    assert not any(c.choices and c.choices[0].finish_reason for c in seen), "a clean end after the upstream died"
+    assert "sluicegate" in str(error).lower() or "upstream" in str(error).lower(), str(error)
+
+
+def case_dead_upstream():
+    messages = [{"role": "user", "content": "Hello"}]
+    error = raises(openai.InternalServerError, lambda: client.chat.completions.create(model="dead-1", messages=messages))
+    assert error.status_code == 502, error
+
+
+def case_rate_limit():
+    limited = openai.OpenAI(api_key=LIMITED_KEY, max_retries=0)
+    assert ask("Hello", limited).choices[0].message.content == "Hello"
+    error = raises(openai.RateLimitError, lambda: ask("Hello", limited))
+    assert 1 <= int(error.response.headers["retry-after"]) <= 60
+
+
+def case_unknown_key():
+    stranger = openai.OpenAI(api_key=UNKNOWN_KEY, max_retries=0)
+    error = raises(openai.AuthenticationError, lambda: ask("Hello", stranger))
+    assert UNKNOWN_KEY not in str(error)
+
+
+def case_unknown_path():
+    raises(openai.NotFoundError, lambda: client.get("/unknown", cast_to=object))
+
+
+def case_key_stays_behind():
+    seen = ask("/whoami").choices[0].message.content
+    import hashlib
+
+    digest = hashlib.sha256(client.api_key.encode()).hexdigest()
+    assert digest[:8] not in seen, "the client's key went upstream"
+
+
+run(globals())
