@@ -121,6 +121,12 @@ fn add(
         reach,
         words,
     } = pattern::parse(&rule.pattern)?;
+    if left.is_some() && rule.check.is_some() {
+        return Err(Refused::new(
+            "it has a check but no fixed beginning",
+            "begin it with a literal",
+        ));
+    }
     let too_large = |_: &dyn std::error::Error| {
         Refused::new(
             "its automaton is too large",

@@ -214,6 +214,8 @@ fn openness(hir: &Hir, needed_after: usize) -> Open {
             .map(|branch| openness(branch, needed_after))
             .max()
             .unwrap_or(Open::No),
+        // Where nothing more is needed, a match has been reached already.
+        HirKind::Repetition(repetition) if repetition.min == 0 && needed_after == 0 => Open::No,
         HirKind::Repetition(repetition) => {
             let own = repetition.sub.properties().minimum_len().unwrap_or(0);
             let repeats = usize::try_from(repetition.min).unwrap_or(usize::MAX);

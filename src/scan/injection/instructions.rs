@@ -34,6 +34,12 @@ pub(super) const ROWS: &[Row] = &[
         "speaks of ignoring rules or instructions",
     ),
     (
+        "instruction_override.ignore_above_text",
+        5,
+        r"(?i-u)\b(?:ignore|disregard|forget){_}(?:all{_})?(?:of{_})?(?:the{_}|any{_}|your{_})?(?:above|previous|prior|preceding){_}(?:information|text|messages?|content|context|conversation|statements?|document|input|tasks?|data|paragraph)\b",
+        "tells the model to drop the text before it",
+    ),
+    (
         "instruction_override.disable_safety",
         4,
         r"(?i-u)\b(?:override|bypass|disable|deactivate|circumvent|evade|turn{_}off|remove|skip){_}{w2}(?:security|safety|content|ethical|moderation|ai){_}{w1}(?:protocols?|filters?|filtering|measures?|policy|policies|checks?|guardrails?|restrictions?|controls?|guidelines?|mechanisms?|constraints?|features?|rules)\b",

@@ -22,6 +22,12 @@ pub(super) const ROWS: &[Row] = &[
         "asks for the model's instructions",
     ),
     (
+        "prompt_leak.reveal_previous",
+        5,
+        r"(?i-u)\b(?:reveal|print|output|display|repeat|replay|recite|show|tell{_}me|give{_}me|what{_}(?:are|were|is|was)){_}{w2}(?:previous|prior|above|preceding|initial|original|hidden|secret|first){_}(?:prompts?|instructions?|directives?|system{_}message)\b",
+        "asks for the instructions before it",
+    ),
+    (
         "prompt_leak.repeat_above",
         6,
         r"(?i-u)\b(?:repeat|print|output|copy|recite|display|return|write{_}(?:down|out)|reproduce|summarize|translate|show){_}{w2}(?:everything|words|text|prompt|instructions?|initialization|conversation|messages?|contents?|sentences?|phrases?|paragraphs?|lines){_}{w1}(?:above|before{_}this|preceding|so{_}far|prior{_}to|verbatim|at{_}the{_}(?:top|beginning|start))\b",

@@ -50,4 +50,4 @@ fn expand(pattern: &str) -> String {
     expanded
 }
 
-const SEPARATOR: &str = r#"[\s,"'*_-]+"#;
+const SEPARATOR: &str = r#"(?:[\s,"'*_-]+)"#;

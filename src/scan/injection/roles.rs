@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "role_manipulation.freed_persona",
         7,
-        r"(?i-u)\b(?:act(?:ing)?|roleplay(?:ing)?|role{_}play(?:ing)?|pretend(?:ing)?|behave|respond(?:ing)?|answer(?:ing)?|you{_}are|you're|become|simulate|you{_}(?:will|must|shall){_}(?:be|act)){_}{w3}(?:unrestricted|uncensored|unfiltered|amoral|unethical|immoral|jailbroken|unaligned|unhinged|lawless|unmoderated|unlimited|liberated){_}{w1}(?:ai|assistant|chatbot|bot|model|language|version|persona|character|system|gpt|entity|mode|machine|intelligence|being)\b",
+        r"(?i-u)\b(?:act(?:ing)?|function{_}as|operate{_}as|roleplay(?:ing)?|role{_}play(?:ing)?|pretend(?:ing)?|behave|respond(?:ing)?|answer(?:ing)?|you{_}are|you're|become|simulate|you{_}(?:will|must|shall){_}(?:be|act)){_}{w3}(?:unrestricted|uncensored|unfiltered|amoral|unethical|immoral|jailbroken|unaligned|unhinged|lawless|unmoderated|unlimited|liberated){_}{w1}(?:ai|assistant|chatbot|bot|model|language|version|persona|character|system|gpt|entity|mode|machine|intelligence|being)\b",
         "gives the model a role without restraint",
     ),
     (
@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "role_manipulation.freed_mode",
         7,
-        r"(?i-u)\b(?:enter|enable|activate|switch{_}(?:in)?to|engage|unlock|turn{_}on|go{_}into|start|initiate|in){_}{w2}(?:unrestricted|god|jailbreak|unfiltered|uncensored|evil|chaos|freedom|rebel|anarchy|no{_}limits?|unlimited|unsafe){_}mode\b",
+        r"(?i-u)\b(?:enter|enable|activate|switch{_}(?:in)?to|engage|unlocks?|turn{_}on|go{_}into|start|initiate){_}{w2}(?:unrestricted|god|jailbreak|unfiltered|uncensored|evil|chaos|freedom|rebel|anarchy|no{_}limits?|unlimited|unsafe){_}mode\b",
         "asks for a mode without restraint",
     ),
     (
