@@ -457,7 +457,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let previous = format!("*a{}, ", level - 1).repeat(10);
-            bomb += &[
+            bomb += [
                 "a",
                 &level.to_string(),
                 ": &a",
@@ -466,7 +466,8 @@ mod tests {
                 &previous,
                 "]\n",
             ]
-            .concat();
+            .concat()
+            .as_str(); // a plain reference is ambiguous beside decancer's own `+=`
         }
         assert!(problems(&bomb)[0].contains("too many values"));
         let long = "x".repeat(1 << 20);
