@@ -12,6 +12,7 @@ mod answer;
 mod edit;
 mod known;
 mod lane;
+mod structure;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +48,12 @@ impl Cleared {
     }
 
     /// The same for a client that waits for a stream.
-    pub fn refusal_events(api: Api, framing: Framing, refusal: &Refusal, model: Option<&str>) -> Self {
+    pub fn refusal_events(
+        api: Api,
+        framing: Framing,
+        refusal: &Refusal,
+        model: Option<&str>,
+    ) -> Self {
         let context = StreamContext::new(model.map(str::to_owned));
         Self(refusal::events(api, framing, refusal, &context).into())
     }
