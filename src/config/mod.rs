@@ -23,7 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy};
+use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
 pub use policies::{Policies, check_policies, policies};
@@ -62,6 +62,8 @@ pub struct Config {
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
     pub threads: usize,
+    /// Which log lines are written, and how.
+    pub log: telemetry::Config,
 }
 
 impl Default for Config {
@@ -81,6 +83,11 @@ impl Default for Config {
             limits: proxy::Limits::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
+            log: telemetry::Config {
+                format: telemetry::Format::Text,
+                filter: "info".to_owned(),
+                colour: false,
+            },
         }
     }
 }

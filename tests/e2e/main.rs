@@ -8,4 +8,5 @@
 
 mod cli;
 mod gateway;
+mod readme;
 mod sdk;

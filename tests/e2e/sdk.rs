@@ -27,7 +27,7 @@ fn installed(path: &str) -> PathBuf {
     path
 }
 
-fn python() -> Command {
+pub fn python() -> Command {
     let mut python = Command::new(installed("venv/bin/python"));
     python
         .env_remove("PYTHONPATH")
