@@ -3,7 +3,7 @@
 use super::access::Level;
 use super::file::FORMAT;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the vault cannot do what it was asked for. Nothing was overwritten in any of these cases.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +132,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the operating system says about a file, for `map_err`.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+
     /// The reason in the access log.
     pub(super) fn kind(&self) -> &'static str {
         match self {

@@ -70,11 +70,7 @@ impl Contents {
 
     /// Replaces `vault.json`.
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
-        let failed = |source| Error::Io {
-            doing: "write",
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| Error::io("write", path)(source);
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
         durable::replace(path, &text).map_err(failed)
@@ -95,20 +91,16 @@ struct Salt {
 /// The key of the vault in `folder`: reads `vault.salt`, or makes it if no vault was sealed yet.
 pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
     let path = folder.join("vault.salt");
-    let io = |doing, source| Error::Io {
-        doing,
-        path: path.clone(),
-        source,
-    };
-    if !path.try_exists().map_err(|source| io("read", source))? {
+    if !path.try_exists().map_err(Error::io("read", &path))? {
         if folder.join("vault.json").exists() {
             return Err(Error::MissingSalt { path });
         }
-        let made = make_salt(master).map_err(|source| io("create", source))?;
-        let text = serde_json::to_vec_pretty(&made).map_err(|error| io("create", error.into()))?;
-        durable::create_once(&path, &text).map_err(|source| io("create", source))?;
+        let made = make_salt(master).map_err(Error::io("create", &path))?;
+        let text = serde_json::to_vec_pretty(&made)
+            .map_err(|error| Error::io("create", &path)(error.into()))?;
+        durable::create_once(&path, &text).map_err(Error::io("create", &path))?;
     }
-    if durable::is_open_to_others(&path).map_err(|source| io("read", source))? {
+    if durable::is_open_to_others(&path).map_err(Error::io("read", &path))? {
         return Err(Error::OpenSalt { path });
     }
     let damaged = |problem| Error::DamagedSalt {
@@ -136,7 +128,7 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
     let bytes = bytes.ok_or_else(|| damaged("its salt is not 16 bytes of base64"))?;
     let key = master
         .key(&bytes, salt.cost)
-        .map_err(|source| io("derive the key of", source))?;
+        .map_err(Error::io("derive the key of", &path))?;
     match key.open(&salt.check, &salt.associated()) {
         Some(text) if text.as_slice() == CHECK_TEXT => Ok(key),
         Some(_) | None => Err(Error::WrongKey {
@@ -189,11 +181,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     struct Head {
         format: u32,
     }
-    let bytes = durable::read(path, MAX_BYTES).map_err(|source| Error::Io {
-        doing: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = durable::read(path, MAX_BYTES).map_err(Error::io("read", path))?;
     let Some(bytes) = bytes else {
         return Ok(None);
     };
@@ -218,4 +206,213 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     serde_json::from_slice(&bytes)
         .map(Some)
         .map_err(|error| damaged(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+    use crate::vault::{Level, Reader, Vault};
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use tempfile::TempDir;
+
+    fn master() -> MasterKey {
+        MasterKey::from_text(&Secret::new("QNPyuU2u6POyMVWCUw5WG-Gf0Y4oGq4cOnrUYdM5Wj4=")).unwrap()
+    }
+
+    fn filled() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path(), Some(&master())).unwrap();
+        let by = Reader {
+            who: "test",
+            level: Level::Admin,
+        };
+        vault
+            .set(
+                "openai",
+                &Secret::new("value"),
+                Level::Elevated,
+                by,
+                Timestamp::UNIX_EPOCH,
+            )
+            .unwrap();
+        folder
+    }
+
+    /// Opens a vault one of whose files was changed: its error, after having seen that no file was touched.
+    fn error_with(name: &str, change: impl FnOnce(&Path)) -> Error {
+        let folder = filled();
+        change(&folder.path().join(name));
+        let files =
+            || ["vault.json", "vault.salt"].map(|name| fs::read(folder.path().join(name)).ok());
+        let before = files();
+        let error = Vault::open(folder.path(), Some(&master())).unwrap_err();
+        assert!(files() == before, "a file was changed");
+        assert!(!error.to_string().contains("value"));
+        error
+    }
+
+    fn replaced(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
+        move |path| {
+            let text = fs::read_to_string(path).unwrap();
+            assert!(text.contains(from));
+            fs::write(path, text.replace(from, to)).unwrap();
+        }
+    }
+
+    fn cut(len: usize) -> impl FnOnce(&Path) {
+        move |path| {
+            let bytes = fs::read(path).unwrap();
+            fs::write(path, &bytes[..len]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_cut_vault_file_is_refused_wherever_it_is_cut() {
+        let len = fs::read(filled().path().join("vault.json")).unwrap().len();
+        for at in (0..len - 2).step_by(37) {
+            let error = error_with("vault.json", cut(at));
+            assert!(
+                matches!(
+                    error,
+                    Error::DamagedFile {
+                        problem: "is cut off",
+                        ..
+                    }
+                ),
+                "{at}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_vault_file_of_another_form_is_refused_with_its_place() {
+        let error = error_with("vault.json", replaced("\"entries\"", "\"entires\""));
+        assert!(
+            matches!(error, Error::DamagedFile { line: 4, .. }),
+            "{error:?}"
+        );
+        let error = error_with(
+            "vault.json",
+            replaced("\"version\": 1", "\"version\": \"1\""),
+        );
+        assert!(matches!(error, Error::DamagedFile { .. }), "{error:?}");
+        let error = error_with("vault.json", |path| {
+            fs::write(path, b"\x00\x01garbage").unwrap()
+        });
+        assert!(
+            matches!(error, Error::DamagedFile { line: 1, .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_later_format_is_refused() {
+        let error = error_with(
+            "vault.json",
+            replaced("\"format\": 1", "\"format\": 2, \"new\": true"),
+        );
+        assert!(
+            matches!(error, Error::UnknownFormat { found: 2, .. }),
+            "{error:?}"
+        );
+        let error = error_with("vault.salt", replaced("\"format\": 1", "\"format\": 2"));
+        assert!(
+            matches!(error, Error::UnknownFormat { found: 2, .. }),
+            "{error:?}"
+        );
+    }
+
+    /// [vault_crypto-200]
+    #[test]
+    fn the_salt_file_is_made_once_for_its_owner_only() {
+        let folder = filled();
+        let path = folder.path().join("vault.salt");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            STANDARD
+                .decode(value["salt"].as_str().unwrap())
+                .unwrap()
+                .len(),
+            SALT_BYTES
+        );
+        assert_eq!(
+            value["cost"],
+            serde_json::json!({"memory_kib": 65_536, "passes": 3, "lanes": 4})
+        );
+        Vault::open(folder.path(), Some(&master())).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_ne!(
+            fs::read_to_string(filled().path().join("vault.salt")).unwrap(),
+            text
+        );
+    }
+
+    /// [vault_crypto-201]
+    #[test]
+    fn a_damaged_salt_file_is_refused_and_not_made_anew() {
+        let len = fs::read(filled().path().join("vault.salt")).unwrap().len();
+        for at in [0, 1, len / 2, len - 2] {
+            let error = error_with("vault.salt", cut(at));
+            assert!(matches!(error, Error::DamagedSalt { .. }), "{at}: {error}");
+        }
+        for (from, to) in [
+            ("\"passes\": 3", "\"passes\": 4"),
+            ("65536", "8"),
+            ("\"salt\": \"", "\"salt\": \"A"),
+            ("argon2id", "argon2i"),
+        ] {
+            let error = error_with("vault.salt", replaced(from, to));
+            assert!(
+                matches!(error, Error::DamagedSalt { .. }),
+                "{from}: {error}"
+            );
+        }
+    }
+
+    /// The checksum is no secret: what is below the recommended cost is refused even if it fits.
+    #[test]
+    fn a_cheap_salt_file_is_refused() {
+        let error = error_with("vault.salt", |path| {
+            let mut salt: Salt = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            salt.cost.memory_kib = 8;
+            salt.sum = salt.digest();
+            fs::write(path, serde_json::to_vec(&salt).unwrap()).unwrap();
+        });
+        assert!(matches!(error, Error::DamagedSalt { problem, .. } if problem.contains("cost")));
+    }
+
+    #[test]
+    fn a_missing_salt_file_is_not_made_anew() {
+        let error = error_with("vault.salt", |path| fs::remove_file(path).unwrap());
+        assert!(matches!(error, Error::MissingSalt { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_salt_file_open_to_others_is_refused() {
+        for mode in [0o640, 0o604, 0o660] {
+            let error = error_with("vault.salt", |path| {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+            });
+            assert!(matches!(error, Error::OpenSalt { .. }), "{error:?}");
+            assert!(error.to_string().contains("chmod 600"));
+        }
+    }
+
+    /// [vault_crypto-202]
+    #[test]
+    fn an_unreadable_salt_file_is_an_error() {
+        let error = error_with("vault.salt", |path| {
+            fs::remove_file(path).unwrap();
+            fs::DirBuilder::new().create(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        });
+        assert!(
+            matches!(error, Error::Io { doing: "read", .. }),
+            "{error:?}"
+        );
+    }
 }

@@ -75,22 +75,18 @@ impl Vault {
     /// If there are sealed entries and no master key or another one, or a file is damaged, too open or of a later format.
     pub fn open(folder: &Path, master: Option<&MasterKey>) -> Result<Self, Error> {
         let path = folder.join("vault.json");
-        let io = |doing| {
-            move |source| Error::Io {
-                doing,
-                path: folder.to_owned(),
-                source,
-            }
-        };
-        durable::make_folder(folder).map_err(io("create"))?;
+        durable::make_folder(folder).map_err(Error::io("create", folder))?;
         let (key, state) = if let Some(master) = master {
             (file::unlock(folder, master)?, State::read(&path)?)
         } else {
-            if durable::stamp(&path).map_err(io("read"))?.is_some() {
+            if durable::stamp(&path)
+                .map_err(Error::io("read", &path))?
+                .is_some()
+            {
                 return Err(Error::NoMasterKey { path });
             }
             (
-                Key::random().map_err(io("make a temporary key for"))?,
+                Key::random().map_err(Error::io("make a temporary key for", folder))?,
                 State::empty(),
             )
         };
@@ -145,7 +141,8 @@ impl Vault {
     /// Seals a secret under a name, in place of the one before. Blocks until it is on the disk. Returns its version.
     ///
     /// # Errors
-    /// If the name or secret is not acceptable, or the file cannot be read or written; then nothing changed.
+    /// If the name or secret is not acceptable, or the file cannot be read or written: then nothing changed. If the change
+    /// cannot be logged: then it was made.
     pub fn set(
         &self,
         name: &str,
@@ -176,7 +173,8 @@ impl Vault {
     /// Removes an entry. Blocks until that is on the disk.
     ///
     /// # Errors
-    /// If there is no such entry, or the file cannot be read or written; then nothing changed.
+    /// If there is no such entry, or the file cannot be read or written: then nothing changed. If the change cannot be
+    /// logged: then it was made.
     pub fn delete(&self, name: &str, by: Reader<'_>, now: Timestamp) -> Result<(), Error> {
         let removed = self.update(|contents| {
             let removed = contents.entries.remove(name);
@@ -196,11 +194,7 @@ impl Vault {
             return Ok(false);
         }
         let path = self.folder.join("vault.json");
-        let stamp = durable::stamp(&path).map_err(|source| Error::Io {
-            doing: "read",
-            path: path.clone(),
-            source,
-        })?;
+        let stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
         if stamp == self.state.load().stamp {
             return Ok(false);
         }
@@ -241,11 +235,7 @@ impl Vault {
         if !self.temporary {
             let path = self.folder.join("vault.json");
             state.contents.write(&path)?;
-            state.stamp = durable::stamp(&path).map_err(|source| Error::Io {
-                doing: "read",
-                path,
-                source,
-            })?;
+            state.stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
         }
         self.state.store(Arc::new(state));
         Ok(result)
@@ -253,11 +243,7 @@ impl Vault {
 
     fn lock(&self) -> Result<File, Error> {
         let path = self.folder.join("vault.lock");
-        durable::lock(&path).map_err(|source| Error::Io {
-            doing: "lock",
-            path,
-            source,
-        })
+        durable::lock(&path).map_err(Error::io("lock", &path))
     }
 
     /// What is on the disk, which must not have gone or gone back.
@@ -283,11 +269,7 @@ impl Vault {
         contents: &Contents,
         now: Timestamp,
     ) -> Result<Record, Error> {
-        let failed = |source| Error::Io {
-            doing: "seal an entry for",
-            path: self.folder.clone(),
-            source,
-        };
+        let failed = |source| Error::io("seal an entry for", &self.folder)(source);
         let version = contents.generation;
         let key = Key::random().map_err(failed)?;
         let bound = |what| associated(what, name, version, level.name());
@@ -339,12 +321,8 @@ impl Vault {
             granted: reason.is_none(),
             reason,
         };
-        let path = self.log.path();
-        self.log.record(&access).map_err(|source| Error::Io {
-            doing: "write",
-            path: path.to_owned(),
-            source,
-        })
+        let failed = Error::io("write", self.log.path());
+        self.log.record(&access).map_err(failed)
     }
 }
 
@@ -358,11 +336,7 @@ impl State {
 
     fn read(path: &Path) -> Result<Self, Error> {
         // The stamp first: if the file is replaced between the two, it is read once more, never once too few.
-        let stamp = durable::stamp(path).map_err(|source| Error::Io {
-            doing: "read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let stamp = durable::stamp(path).map_err(Error::io("read", path))?;
         Ok(Self {
             contents: Contents::read(path)?.unwrap_or_else(Contents::empty),
             stamp,
@@ -401,4 +375,479 @@ fn associated(what: &str, name: &str, version: u64, level: &str) -> Vec<u8> {
         &version.to_be_bytes(),
         level.as_bytes(),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    const OPERATOR: Reader<'_> = Reader {
+        who: "test",
+        level: Level::Admin,
+    };
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_000).unwrap()
+    }
+
+    fn master(text: &str) -> MasterKey {
+        MasterKey::from_text(&Secret::new(text)).unwrap()
+    }
+
+    fn key() -> MasterKey {
+        master("QNPyuU2u6POyMVWCUw5WG-Gf0Y4oGq4cOnrUYdM5Wj4=")
+    }
+
+    fn open(folder: &TempDir) -> Vault {
+        Vault::open(folder.path(), Some(&key())).unwrap()
+    }
+
+    fn read(vault: &Vault, name: &str) -> Result<Secret, Error> {
+        vault.read(name, OPERATOR, now())
+    }
+
+    /// A vault with two entries of the same length.
+    fn filled() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = open(&folder);
+        vault
+            .set(
+                "openai",
+                &Secret::new("first secret"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        vault
+            .set(
+                "gemini",
+                &Secret::new("other secret"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        folder
+    }
+
+    fn edit(folder: &TempDir, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = folder.path().join("vault.json");
+        let mut value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut value);
+        fs::write(&path, serde_json::to_vec(&value).unwrap()).unwrap();
+    }
+
+    /// [vault_roundtrip-159]
+    #[test]
+    fn a_secret_comes_back_and_is_nowhere_on_the_disk() {
+        let folder = filled();
+        let vault = open(&folder);
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "first secret");
+        assert_eq!(read(&vault, "gemini").unwrap().expose(), "other secret");
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            for plain in [b"first secret", b"other secret"] {
+                assert!(!bytes.windows(plain.len()).any(|window| window == plain));
+            }
+        }
+        assert!(!format!("{vault:?}").contains("secret"));
+    }
+
+    /// [vault_crypto-199]
+    #[test]
+    fn a_passphrase_opens_it_after_a_restart_and_another_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path(), Some(&master("my very secret passphrase"))).unwrap();
+        vault
+            .set(
+                "openai",
+                &Secret::new("value"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        drop(vault);
+        let vault = Vault::open(folder.path(), Some(&master("my very secret passphrase"))).unwrap();
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "value");
+        let other = Vault::open(folder.path(), Some(&master("my very secret Passphrase")));
+        assert!(matches!(other, Err(Error::WrongKey { .. })));
+    }
+
+    #[test]
+    fn both_base64_alphabets_make_the_same_key() {
+        let folder = filled();
+        for text in [
+            "QNPyuU2u6POyMVWCUw5WG-Gf0Y4oGq4cOnrUYdM5Wj4",
+            "QNPyuU2u6POyMVWCUw5WG+Gf0Y4oGq4cOnrUYdM5Wj4=\n",
+        ] {
+            assert!(
+                Vault::open(folder.path(), Some(&master(text))).is_ok(),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            MasterKey::from_text(&Secret::new(" ")).unwrap_err(),
+            EmptyMasterKey
+        );
+    }
+
+    /// [vault_crypto-198]
+    #[test]
+    fn another_key_is_told_from_damage_and_changes_nothing() {
+        let folder = filled();
+        let before = fs::read(folder.path().join("vault.json")).unwrap();
+        let other = master("2IwzE_4iO2ihAmUldD1Ck64tXxjSM9nGlCcUXNHChMs=");
+        let error = Vault::open(folder.path(), Some(&other)).unwrap_err();
+        assert!(matches!(error, Error::WrongKey { .. }));
+        assert!(
+            error.to_string().contains("SLUICEGATE_MASTER_KEY"),
+            "{error}"
+        );
+        assert_eq!(fs::read(folder.path().join("vault.json")).unwrap(), before);
+    }
+
+    /// [vault_crypto-203]
+    #[test]
+    fn without_a_key_entries_end_with_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path(), None).unwrap();
+        assert!(vault.is_temporary());
+        vault
+            .set(
+                "openai",
+                &Secret::new("value"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "value");
+        assert!(!vault.refresh().unwrap());
+        assert!(Vault::open(folder.path(), None).unwrap().list().is_empty());
+        assert!(!folder.path().join("vault.json").exists());
+    }
+
+    #[test]
+    fn sealed_entries_are_not_passed_over_for_a_temporary_vault() {
+        let folder = filled();
+        let error = Vault::open(folder.path(), None).unwrap_err();
+        assert!(matches!(error, Error::NoMasterKey { .. }));
+    }
+
+    /// [vault_access-160] to [vault_access-189]
+    #[test]
+    fn a_level_opens_its_own_and_lower_ones() {
+        for (held, required) in [
+            "public", "standard", "elevated", "admin", "root", "", "unknown",
+        ]
+        .into_iter()
+        .flat_map(|held| {
+            ["public", "standard", "elevated", "admin", "unknown", ""]
+                .map(|required| (held, required))
+        }) {
+            let rank = |name: &str| {
+                ["public", "standard", "elevated", "admin"]
+                    .iter()
+                    .position(|level| *level == name)
+            };
+            let expected = rank(held)
+                .zip(rank(required))
+                .is_some_and(|(held, required)| held >= required);
+            let folder = tempfile::tempdir().unwrap();
+            let vault = Vault::open(folder.path(), None).unwrap();
+            vault
+                .set(
+                    "entry",
+                    &Secret::new("value"),
+                    Level::Public,
+                    OPERATOR,
+                    now(),
+                )
+                .unwrap();
+            let mut record = vault.state.load().contents.entries["entry"].clone();
+            record.level = required.to_owned();
+            let granted = held
+                .parse()
+                .is_ok_and(|held| permit("entry", &record, held).is_ok());
+            assert_eq!(granted, expected, "{held:?} reads {required:?}");
+        }
+    }
+
+    #[test]
+    fn every_read_and_refusal_is_logged() {
+        let folder = filled();
+        let vault = open(&folder);
+        let low = Reader {
+            who: "page",
+            level: Level::Standard,
+        };
+        read(&vault, "openai").unwrap();
+        assert!(matches!(
+            vault.read("openai", low, now()),
+            Err(Error::Denied { .. })
+        ));
+        assert!(matches!(
+            vault.read("none", low, now()),
+            Err(Error::UnknownEntry { .. })
+        ));
+        vault.delete("openai", OPERATOR, now()).unwrap();
+        let log = fs::read_to_string(folder.path().join("vault.access.jsonl")).unwrap();
+        let lines: Vec<&str> = log.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                r#"{"time":"1970-01-01T00:16:40Z","who":"test","action":"read","entry":"openai","version":1,"level":"admin","granted":true}"#,
+                r#"{"time":"1970-01-01T00:16:40Z","who":"page","action":"read","entry":"openai","version":1,"level":"standard","granted":false,"reason":"denied"}"#,
+                r#"{"time":"1970-01-01T00:16:40Z","who":"page","action":"read","entry":"none","version":null,"level":"standard","granted":false,"reason":"unknown entry"}"#,
+                r#"{"time":"1970-01-01T00:16:40Z","who":"test","action":"delete","entry":"openai","version":1,"level":"admin","granted":true}"#,
+            ]
+        );
+    }
+
+    /// [vault_crypto-204], [vault_crypto-206], [vault_crypto-207]
+    #[test]
+    fn secrets_are_trimmed_and_never_empty() {
+        let folder = filled();
+        let vault = open(&folder);
+        vault
+            .set(
+                "openai",
+                &Secret::new("  abc \n"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
+        let blank = vault.set(
+            "openai",
+            &Secret::new("   "),
+            Level::Elevated,
+            OPERATOR,
+            now(),
+        );
+        assert!(matches!(blank, Err(Error::EmptySecret { .. })));
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
+    }
+
+    #[test]
+    fn names_are_plain_words() {
+        let folder = filled();
+        let vault = open(&folder);
+        for name in ["", "a b", "a/b", "../x", "\u{e9}", &"a".repeat(65)] {
+            let result = vault.set(
+                name,
+                &Secret::new("value"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            );
+            assert!(matches!(result, Err(Error::InvalidName)), "{name}");
+        }
+        assert_eq!(vault.list().len(), 2);
+    }
+
+    #[test]
+    fn versions_never_come_twice() {
+        let folder = filled();
+        let vault = open(&folder);
+        vault.delete("openai", OPERATOR, now()).unwrap();
+        let later = Timestamp::from_second(2_000).unwrap();
+        let version = vault
+            .set(
+                "openai",
+                &Secret::new("new"),
+                Level::Elevated,
+                OPERATOR,
+                later,
+            )
+            .unwrap();
+        assert_eq!(version, 4);
+        let entry = &vault.list()[1];
+        assert_eq!(
+            (entry.name.as_str(), entry.version, entry.created),
+            ("openai", 4, later)
+        );
+    }
+
+    /// Each way to damage an entry makes that entry unreadable, and no other.
+    #[test]
+    fn an_entry_that_was_tampered_with_is_named() {
+        let tampers: [fn(&mut serde_json::Value); 8] = [
+            |file| file["entries"]["openai"] = file["entries"]["gemini"].clone(),
+            |file| {
+                file["entries"]["openai"]["secret"] = file["entries"]["gemini"]["secret"].clone()
+            },
+            |file| file["entries"]["openai"]["key"] = file["entries"]["gemini"]["key"].clone(),
+            |file| file["entries"]["openai"]["secret"] = file["entries"]["openai"]["key"].clone(),
+            |file| file["entries"]["openai"]["level"] = "public".into(),
+            |file| file["entries"]["openai"]["version"] = 7.into(),
+            |file| file["entries"]["openai"]["secret"] = "not base64!".into(),
+            |file| file["entries"]["openai"]["key"] = "".into(),
+        ];
+        for (index, tamper) in tampers.into_iter().enumerate() {
+            let folder = filled();
+            edit(&folder, tamper);
+            let vault = open(&folder);
+            let error = read(&vault, "openai").unwrap_err();
+            assert!(
+                matches!(&error, Error::DamagedEntry { name, .. } if name == "openai"),
+                "{index}: {error}"
+            );
+            assert_eq!(
+                read(&vault, "gemini").unwrap().expose(),
+                "other secret",
+                "{index}"
+            );
+            let damaged: Vec<_> = vault
+                .check()
+                .into_iter()
+                .filter(|(_, opened)| opened.is_err())
+                .collect();
+            assert_eq!(damaged.len(), 1, "{index}");
+        }
+    }
+
+    #[test]
+    fn an_entry_under_another_name_does_not_open() {
+        let folder = filled();
+        edit(&folder, |file| {
+            file["entries"]["copy"] = file["entries"]["openai"].clone()
+        });
+        assert!(matches!(
+            read(&open(&folder), "copy"),
+            Err(Error::DamagedEntry { .. })
+        ));
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_level_is_refused() {
+        let folder = filled();
+        edit(&folder, |file| {
+            file["entries"]["openai"]["level"] = "root".into()
+        });
+        assert!(matches!(
+            read(&open(&folder), "openai"),
+            Err(Error::Denied { .. })
+        ));
+    }
+
+    #[test]
+    fn a_running_vault_sees_what_others_change() {
+        let folder = filled();
+        let (ours, theirs) = (open(&folder), open(&folder));
+        assert!(!ours.refresh().unwrap());
+        theirs
+            .set(
+                "new",
+                &Secret::new("value"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        assert!(matches!(
+            read(&ours, "new"),
+            Err(Error::UnknownEntry { .. })
+        ));
+        assert!(ours.refresh().unwrap());
+        assert_eq!(read(&ours, "new").unwrap().expose(), "value");
+        assert!(!ours.refresh().unwrap());
+    }
+
+    #[test]
+    fn an_older_file_is_not_taken_for_a_change() {
+        let folder = filled();
+        let path = folder.path().join("vault.json");
+        let old = fs::read(&path).unwrap();
+        let vault = open(&folder);
+        vault
+            .set(
+                "openai",
+                &Secret::new("newer"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        fs::write(&path, old).unwrap();
+        assert!(matches!(
+            vault.refresh(),
+            Err(Error::OlderFile {
+                found: 2,
+                known: 3,
+                ..
+            })
+        ));
+        assert_eq!(read(&vault, "openai").unwrap().expose(), "newer");
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            vault.refresh(),
+            Err(Error::OlderFile { found: 0, .. })
+        ));
+        let set = vault.set("x", &Secret::new("value"), Level::Elevated, OPERATOR, now());
+        assert!(matches!(set, Err(Error::OlderFile { .. })));
+    }
+
+    #[test]
+    fn concurrent_writers_keep_all_entries() {
+        let folder = filled();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let folder = &folder;
+                scope.spawn(move || {
+                    let vault = open(folder);
+                    for index in 0..5 {
+                        let name = format!("{writer}-{index}");
+                        vault
+                            .set(
+                                &name,
+                                &Secret::new(name.clone()),
+                                Level::Elevated,
+                                OPERATOR,
+                                now(),
+                            )
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        let vault = open(&folder);
+        assert_eq!(vault.list().len(), 22);
+        for entry in vault.list() {
+            let secret = read(&vault, &entry.name).unwrap();
+            assert!(secret.expose() == entry.name || secret.expose().ends_with("secret"));
+        }
+    }
+
+    /// A writer killed before its rename leaves a neighbour, which nobody reads.
+    #[test]
+    fn left_overs_of_a_killed_writer_do_no_harm() {
+        let folder = filled();
+        fs::write(
+            folder.path().join("vault.json.0123456789abcdef.new"),
+            "{\"for",
+        )
+        .unwrap();
+        fs::write(
+            folder.path().join("vault.salt.0123456789abcdef.new"),
+            "{\"for",
+        )
+        .unwrap();
+        let vault = open(&folder);
+        vault
+            .set(
+                "openai",
+                &Secret::new("newer"),
+                Level::Elevated,
+                OPERATOR,
+                now(),
+            )
+            .unwrap();
+        assert_eq!(read(&open(&folder), "openai").unwrap().expose(), "newer");
+    }
 }

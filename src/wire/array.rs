@@ -38,6 +38,9 @@ pub(super) struct Cut {
     pub(super) element: Option<Span>,
 }
 
+/// The state after a byte, and whether an event ends with it.
+type Step = (State, Option<Cut>);
+
 impl Scan {
     /// Looks for the end of the next element or of the array in `buffer`, going on where it stopped.
     pub(super) fn advance(&mut self, buffer: &[u8]) -> Result<Option<Cut>, Malformed> {
@@ -46,10 +49,9 @@ impl Scan {
             self.at += 1;
             let (next, cut) = step(self.state, byte, at)?;
             self.state = next;
-            if let Some(element) = cut {
-                let end = self.at;
+            if cut.is_some() {
                 self.at = 0;
-                return Ok(Some(Cut { end, element }));
+                return Ok(cut);
             }
         }
         Ok(None)
@@ -61,8 +63,7 @@ impl Scan {
     }
 }
 
-/// The state after `byte` at `at`, and whether an event ends with it: an element (its span) or the array (`None`).
-fn step(state: State, byte: u8, at: usize) -> Result<(State, Option<Option<Span>>), Malformed> {
+fn step(state: State, byte: u8, at: usize) -> Result<Step, Malformed> {
     if let State::Inside {
         start,
         depth,
@@ -76,7 +77,13 @@ fn step(state: State, byte: u8, at: usize) -> Result<(State, Option<Option<Span>
         (_, b' ' | b'\n' | b'\r' | b'\t') => return Ok((state, None)),
         (State::Start, b'[') => return Ok((State::First, None)),
         (State::After, b',') => return Ok((State::Element, None)),
-        (State::First | State::After, b']') => return Ok((State::Done, Some(None))),
+        (State::First | State::After, b']') => {
+            let cut = Cut {
+                end: at + 1,
+                element: None,
+            };
+            return Ok((State::Done, Some(cut)));
+        }
         (State::First | State::Element, b'{') => {
             let state = State::Inside {
                 start: at,
@@ -96,13 +103,7 @@ fn step(state: State, byte: u8, at: usize) -> Result<(State, Option<Option<Span>
 }
 
 /// One byte inside an element. Brackets only have to be counted here; the element is parsed strictly later.
-fn inside(
-    start: usize,
-    depth: u32,
-    (string, escape): (bool, bool),
-    byte: u8,
-    at: usize,
-) -> (State, Option<Option<Span>>) {
+fn inside(start: usize, depth: u32, (string, escape): (bool, bool), byte: u8, at: usize) -> Step {
     let inside = |depth, string, escape| State::Inside {
         start,
         depth,
@@ -116,7 +117,11 @@ fn inside(
         (true, false, _) => inside(depth, true, false),
         (false, _, b'{' | b'[') => inside(depth.saturating_add(1), false, false),
         (false, _, b'}' | b']') if depth == 1 => {
-            return (State::After, Some(Some(Span::new(start, at + 1))));
+            let cut = Cut {
+                end: at + 1,
+                element: Some(Span::new(start, at + 1)),
+            };
+            return (State::After, Some(cut));
         }
         (false, _, b'}' | b']') => inside(depth - 1, false, false),
         (false, _, _) => inside(depth, false, false),

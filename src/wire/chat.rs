@@ -1,4 +1,4 @@
-//! OpenAI chat completions, and what vLLM, OpenRouter, DeepSeek, Mistral and others add to them.
+//! OpenAI chat completions, and what vLLM, `OpenRouter`, `DeepSeek`, Mistral and others add to them.
 
 use super::body::Facts;
 use super::event::{Close, Found};
@@ -81,7 +81,7 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, choice: Optio
             b"transcript" => walk.any(value, context.part(part(Field::Transcript, 0))),
             _ => walk.any(value, context.keyed()),
         }),
-        b"annotations" => walk.any(value, context.from(Origin::Tool).keyed()),
+        b"annotations" => walk.any(value, context.from(Origin::Tool)),
         b"name" | b"tool_call_id" => walk.any(value, context),
         _ => walk.any(value, context.part(part(Field::Other, 0)).keyed()),
     });
@@ -167,7 +167,7 @@ pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) 
                 _ => walk.any(value, ANSWER.keyed()),
             });
         }),
-        b"object" => walk.word(value, ANSWER),
+        b"object" | b"service_tier" => walk.word(value, ANSWER),
         b"usage" => {
             facts.usage = usage(value);
             walk.any(value, ANSWER);
@@ -206,7 +206,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
 /// Members of an event that chat and completions share.
 pub(super) fn envelope(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, found: &mut Found) {
     match name {
-        b"object" => return walk.word(value, ANSWER),
+        b"object" | b"service_tier" => return walk.word(value, ANSWER),
         b"id" if value.kind() == Kind::String => found.id = Some(value.span()),
         b"model" if value.kind() == Kind::String => found.model = Some(value.span()),
         b"usage" => {

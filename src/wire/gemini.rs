@@ -1,6 +1,6 @@
 //! Gemini: generateContent and its stream, countTokens, embedContent, batchEmbedContents.
 //!
-//! The service takes every name in camelCase and in snake_case (proto3 JSON mapping), so both are read.
+//! The service takes every name in camel case and in snake case (proto3 JSON mapping), so both are read.
 
 use super::body::Facts;
 use super::event::{Close, Found};
@@ -82,7 +82,7 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
     walk.members(value, context, |walk, name, value| match name {
         b"text" => walk.any(value, running(field, 0)),
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
-        b"fileData" | b"file_data" => walk.any(value, fetched.keyed()),
+        b"fileData" | b"file_data" => walk.any(value, fetched),
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
         b"functionCall" | b"function_call" => function_call(walk, value, context, choice),
         b"executableCode" | b"executable_code" => walk.any(value, running(Field::Other, 1)),
@@ -210,7 +210,7 @@ fn candidate(
         | b"grounding_metadata"
         | b"urlContextMetadata"
         | b"url_context_metadata" => {
-            walk.any(value, ANSWER.from(Origin::Tool).keyed());
+            walk.any(value, ANSWER.from(Origin::Tool));
         }
         b"logprobsResult" | b"logprobs_result" => {
             walk.logprobs(value, |walk, value| logprobs(walk, value, choice));

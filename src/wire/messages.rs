@@ -68,9 +68,9 @@ fn block(walk: &mut Walk<'_>, block: Value<'_>, context: Context) {
         b"type" => walk.word(value, context),
         b"source" => source(walk, value, context),
         b"content" => content(walk, value, context),
-        b"input" => walk.any(value, context.keyed()),
-        b"citations" => walk.any(value, context.from(Origin::Tool).keyed()),
+        b"citations" => walk.any(value, context.from(Origin::Tool)),
         b"cache_control" => walk.any(value, context),
+        // A tool's input and whatever comes later: a model reads the keys as well.
         _ => walk.any(value, context.keyed()),
     });
 }
@@ -147,7 +147,7 @@ fn start(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
             b"text" => walk.any(value, running(Field::Content)),
             b"thinking" => walk.any(value, running(Field::Reasoning)),
             b"signature" => walk.any(value, running(Field::Other)),
-            b"citations" => walk.any(value, ANSWER.from(Origin::Tool).keyed()),
+            b"citations" => walk.any(value, ANSWER.from(Origin::Tool)),
             _ => walk.any(value, ANSWER.keyed()),
         }),
         _ => block(walk, value, ANSWER),
@@ -164,7 +164,7 @@ fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
             b"text" => walk.any(value, running(Field::Content)),
             b"thinking" => walk.any(value, running(Field::Reasoning)),
             b"partial_json" => walk.any(value, running(Field::ToolArguments).json()),
-            b"citation" => walk.any(value, ANSWER.from(Origin::Tool).keyed()),
+            b"citation" => walk.any(value, ANSWER.from(Origin::Tool)),
             b"stop_sequence" | b"container" => walk.any(value, ANSWER.keyed()),
             // Signatures and whatever comes later.
             _ => walk.any(value, running(Field::Other).keyed()),

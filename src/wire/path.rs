@@ -6,30 +6,30 @@ use crate::text::Span;
 /// Where `span` lies below `root`.
 pub(super) fn of(root: Option<Value<'_>>, span: Span) -> String {
     let holds = |value: Value<'_>| value.span().start <= span.start && span.end <= value.span().end;
-    let mut path = String::new();
+    let mut steps: Vec<String> = Vec::new();
     let mut here = root;
     while let Some(value) = here {
         here = None;
         for (position, (key, member)) in value.members().enumerate() {
             if holds(key) {
-                path.push_str(&format!("{{key {position}}}"));
+                steps.push(format!("{{key {position}}}"));
             } else if holds(member) {
                 let name = key.name();
                 if is_name(&name) {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    path.push_str(&format!("{dot}{}", String::from_utf8_lossy(&name)));
+                    let dot = if steps.is_empty() { "" } else { "." };
+                    steps.push(format!("{dot}{}", String::from_utf8_lossy(&name)));
                 } else {
-                    path.push_str(&format!("{{{position}}}"));
+                    steps.push(format!("{{{position}}}"));
                 }
                 here = Some(member);
             }
         }
         if let Some((position, item)) = value.items().enumerate().find(|(_, item)| holds(*item)) {
-            path.push_str(&format!("[{position}]"));
+            steps.push(format!("[{position}]"));
             here = Some(item);
         }
     }
-    path
+    steps.concat()
 }
 
 /// Letters and underscores only, as all keys of the formats are. Secrets and numbers of people do not look so.

@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
                 for (key, member) in value.members() {
                     let name = key.name();
                     if context.keys && !is_word(&name) {
-                        self.push(key.span(), context);
+                        self.push(key.span(), context.whole());
                     }
                     match &*name {
                         b"type" | b"role" | b"object" => self.word(member, context.below(&name)),
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
     /// A URL, or base64 or `data:` URL of a file.
     pub(super) fn url(&mut self, value: Value<'_>, context: Context) {
         match data_url(value.raw()) {
-            Some(mime) => self.media(value, Some(mime), context),
+            Some(mime) => self.media(value, Some(&mime), context),
             None => self.any(value, context),
         }
     }

@@ -1,12 +1,21 @@
 //! Strings that are structure rather than text: words of the protocols, types of files.
 
-/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content. With escapes in it, it counts as text.
-pub(super) fn data_url(raw: &[u8]) -> Option<&[u8]> {
+use super::json::unescape;
+
+/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
+pub(super) fn data_url(raw: &[u8]) -> Option<Vec<u8>> {
     let head = raw.get(..raw.len().min(256))?;
-    let (scheme, rest) = head.split_at_checked(5)?;
-    let comma = rest.iter().position(|byte| *byte == b',')?;
-    let mime = rest.get(..comma)?.strip_suffix(b";base64")?;
-    scheme.eq_ignore_ascii_case(b"data:").then_some(mime)
+    let comma = memchr::memchr(b',', head)?;
+    // Some writers of JSON escape each slash.
+    let head = unescape(head.get(..comma)?);
+    let mime = |head: &str| {
+        let (scheme, rest) = head.split_at_checked(5)?;
+        let mime = rest.strip_suffix(";base64")?;
+        scheme
+            .eq_ignore_ascii_case("data:")
+            .then(|| mime.as_bytes().to_vec())
+    };
+    mime(&head)
 }
 
 /// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).
@@ -30,8 +39,13 @@ pub(super) fn is_text(mime: &[u8]) -> bool {
     xml || !NOT_TEXT.iter().any(starts)
 }
 
-/// Words of the protocols and of JSON Schema: structure that is the same in every body and carries no text of anyone.
+/// Structure that is the same in every body and carries no text of anyone.
 pub(super) fn is_word(raw: &[u8]) -> bool {
+    raw.len() <= 24 && (is_of_protocol(raw) || is_of_schema(raw))
+}
+
+/// Words of the protocols.
+fn is_of_protocol(raw: &[u8]) -> bool {
     matches!(
         raw,
         b"assistant"
@@ -39,50 +53,16 @@ pub(super) fn is_word(raw: &[u8]) -> bool {
             | b"system"
             | b"developer"
             | b"tool"
-            | b"function"
             | b"model"
             | b"text"
-            | b"type"
             | b"role"
             | b"content"
-            | b"name"
-            | b"description"
-            | b"parameters"
-            | b"properties"
-            | b"required"
-            | b"items"
-            | b"enum"
-            | b"title"
-            | b"default"
-            | b"format"
-            | b"strict"
-            | b"schema"
-            | b"$schema"
-            | b"additionalProperties"
-            | b"input_schema"
-            | b"minimum"
-            | b"maximum"
-            | b"object"
-            | b"array"
-            | b"string"
-            | b"number"
-            | b"integer"
-            | b"boolean"
-            | b"null"
-            | b"OBJECT"
-            | b"ARRAY"
-            | b"STRING"
-            | b"NUMBER"
-            | b"INTEGER"
-            | b"BOOLEAN"
             | b"image"
             | b"image_url"
             | b"input_audio"
             | b"file"
             | b"document"
             | b"refusal"
-            | b"json_schema"
-            | b"json_object"
             | b"thinking"
             | b"redacted_thinking"
             | b"tool_use"
@@ -119,5 +99,46 @@ pub(super) fn is_word(raw: &[u8]) -> bool {
             | b"MAX_TOKENS"
             | b"SAFETY"
             | b"error"
+    )
+}
+
+/// Words of JSON Schema and of the objects that hold one.
+fn is_of_schema(raw: &[u8]) -> bool {
+    matches!(
+        raw,
+        b"function"
+            | b"type"
+            | b"name"
+            | b"description"
+            | b"parameters"
+            | b"properties"
+            | b"required"
+            | b"items"
+            | b"enum"
+            | b"title"
+            | b"default"
+            | b"format"
+            | b"strict"
+            | b"schema"
+            | b"$schema"
+            | b"additionalProperties"
+            | b"input_schema"
+            | b"minimum"
+            | b"maximum"
+            | b"object"
+            | b"array"
+            | b"string"
+            | b"number"
+            | b"integer"
+            | b"boolean"
+            | b"null"
+            | b"OBJECT"
+            | b"ARRAY"
+            | b"STRING"
+            | b"NUMBER"
+            | b"INTEGER"
+            | b"BOOLEAN"
+            | b"json_schema"
+            | b"json_object"
     )
 }

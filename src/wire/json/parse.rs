@@ -81,9 +81,8 @@ impl<'a> Parser<'a> {
         loop {
             self.skip_space();
             next = match next {
-                Next::Value => self.value()?,
                 Next::FirstItem if self.peek() == Some(b']') => self.close()?,
-                Next::FirstItem => self.value()?,
+                Next::Value | Next::FirstItem => self.value()?,
                 Next::FirstKey if self.peek() == Some(b'}') => self.close()?,
                 Next::FirstKey => self.key()?,
                 Next::AfterValue => match self.open.last() {

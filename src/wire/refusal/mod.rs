@@ -78,7 +78,7 @@ pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamCon
     } else {
         match api {
             Api::Chat | Api::Completions | Api::Embeddings => {
-                message::openai(&mut out, api, refusal, context)
+                message::openai(&mut out, api, refusal, context);
             }
             Api::Messages => message::anthropic(&mut out, refusal, context),
             Api::Gemini => message::gemini(&mut out, refusal, context),
