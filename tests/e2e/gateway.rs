@@ -249,6 +249,18 @@ impl Answer {
 
 /// Sends one request and reads the answer to the connection's end.
 pub fn send(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    try_send(url, method, path, headers, body)
+        .unwrap_or_else(|| panic!("{method} {path}: no answer from {url}"))
+}
+
+/// The same; `None` if nobody answers.
+pub fn try_send(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
     let host = url.strip_prefix("http://").unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -259,21 +271,19 @@ pub fn send(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body:
 }
 
 /// Sends bytes as they are.
-pub fn send_raw(host: &str, request: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(host).unwrap();
+pub fn send_raw(host: &str, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(host).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // The answer may come before all was read.
+    // The answer may come before all was read, and the connection may break after it.
     drop(stream.write_all(request));
     let mut bytes = Vec::new();
     drop(stream.read_to_end(&mut bytes));
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines
         .next()
@@ -295,11 +305,11 @@ fn parse(bytes: &[u8]) -> Answer {
     } else {
         body.to_owned()
     };
-    Answer {
+    Some(Answer {
         status,
         headers,
         body,
-    }
+    })
 }
 
 /// Undoes the chunked coding (RFC 9112, section 7.1). A body that was cut off is given as far as it came.

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
 mod cli;
+mod crash;
 mod gateway;
 mod readme;
 mod sdk;

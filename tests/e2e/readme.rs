@@ -13,12 +13,17 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
     let fence = format!("```{language}\n");
-    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    text.split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
 }
 
 /// Lets a command see what a reader has exported.
 fn exported<'c>(command: &'c mut Command, gateway: &Gateway) -> &'c mut Command {
-    let program = Path::new(env!("CARGO_BIN_EXE_sluicegate")).parent().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_sluicegate"))
+        .parent()
+        .unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     command
         .current_dir(gateway.folder())
@@ -34,7 +39,10 @@ fn exported<'c>(command: &'c mut Command, gateway: &Gateway) -> &'c mut Command 
 }
 
 fn shell(gateway: &Gateway, script: &str) -> (i32, String, String) {
-    run(exported(Command::new("bash").args(["-u", "-c", script]), gateway))
+    run(exported(
+        Command::new("bash").args(["-u", "-c", script]),
+        gateway,
+    ))
 }
 
 #[test]
@@ -42,10 +50,19 @@ fn curl_lines_work() {
     let gateway = Gateway::start();
     let mut answers = Vec::new();
     for document in ["README.md", "docs/ECHO.md"] {
-        for block in blocks(document, "sh").iter().filter(|block| block.contains("curl ")) {
+        for block in blocks(document, "sh")
+            .iter()
+            .filter(|block| block.contains("curl "))
+        {
             let (status, stdout, stderr) = shell(&gateway, block);
-            assert!(status == 0 && !stdout.is_empty(), "{document}:\n{block}\n{stdout}\n{stderr}");
-            assert!(!stdout.contains("invalid_api_key"), "{document}:\n{block}\n{stdout}");
+            assert!(
+                status == 0 && !stdout.is_empty(),
+                "{document}:\n{block}\n{stdout}\n{stderr}"
+            );
+            assert!(
+                !stdout.contains("invalid_api_key"),
+                "{document}:\n{block}\n{stdout}"
+            );
             answers.push(stdout);
         }
     }
@@ -61,7 +78,10 @@ fn python_lines_work() {
     let gateway = Gateway::start();
     for block in blocks("README.md", "python") {
         let (status, stdout, stderr) = run(exported(python().args(["-c", &block]), &gateway));
-        assert!(status == 0 && stdout.contains("[OPENAI_KEY]"), "{block}\n{stdout}\n{stderr}");
+        assert!(
+            status == 0 && stdout.contains("[OPENAI_KEY]"),
+            "{block}\n{stdout}\n{stderr}"
+        );
     }
 }
 
@@ -70,11 +90,16 @@ fn command_lines_work() {
     let gateway = Gateway::start();
     let mut ran = 0;
     for block in blocks("README.md", "sh") {
-        let is_ours = |line: &&str| line.contains("sluicegate ") && !line.starts_with("sluicegate serve");
+        let is_ours =
+            |line: &&str| line.contains("sluicegate ") && !line.starts_with("sluicegate serve");
         for line in block.lines().filter(is_ours) {
             let (id, _) = gateway.create_key(&[]);
             let line = line.replace("KEY_ID", &id);
-            let line = if line.contains("vault set") { format!("echo credential | {line}") } else { line };
+            let line = if line.contains("vault set") {
+                format!("echo credential | {line}")
+            } else {
+                line
+            };
             let (status, stdout, stderr) = shell(&gateway, &line);
             // A scan that finds something ends in 1.
             let right = status == 0 || (status == 1 && line.contains("scan"));
@@ -89,7 +114,10 @@ fn command_lines_work() {
 fn the_greeting_works_as_pasted() {
     let gateway = Gateway::start();
     let printed = gateway.printed();
-    let exports: Vec<&str> = printed.lines().filter(|line| line.trim_start().starts_with("export ")).collect();
+    let exports: Vec<&str> = printed
+        .lines()
+        .filter(|line| line.trim_start().starts_with("export "))
+        .collect();
     assert_eq!(exports.len(), 3, "{printed}");
     let (_, curl) = printed.split_once("\n  curl ").unwrap();
     let curl = curl.split("\n\n").next().unwrap();
@@ -98,9 +126,15 @@ fn the_greeting_works_as_pasted() {
         exports.join("\n")
     );
     let (status, stdout, stderr) = shell(&gateway, &script);
-    assert!(status == 0 && stdout.contains("\"content\""), "{stdout}{stderr}");
+    assert!(
+        status == 0 && stdout.contains("\"content\""),
+        "{stdout}{stderr}"
+    );
     let (url, key) = (&gateway.url, gateway.key());
-    assert!(stdout.ends_with(&format!("{url}/v1 {url} {url} {key} {key} {key}\n")), "{stdout}");
+    assert!(
+        stdout.ends_with(&format!("{url}/v1 {url} {url} {key} {key} {key}\n")),
+        "{stdout}"
+    );
     // It is shown once: the next start does not know it any more.
     let mut first = gateway;
     first.kill();
