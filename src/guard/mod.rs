@@ -22,7 +22,7 @@ use crate::policy::{Action, OnError, Policy, Respond, Verdict};
 use crate::scan::engine::Overflow;
 use crate::wire::json::Malformed;
 use crate::wire::refusal::{self, Refusal};
-use crate::wire::{Api, Family};
+use crate::wire::{Api, Family, Framing, StreamContext};
 
 /// Bytes that went through the guard, or that the gateway says itself. Only this module makes them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -43,6 +43,17 @@ impl Cleared {
     /// An error of the gateway's own, in the shape that the family's clients understand.
     pub fn error(family: Family, status: u16, code: &str, message: &str, request_id: &str) -> Self {
         Self(refusal::error(family, status, code, message, request_id).into())
+    }
+
+    /// The same for a client that waits for a stream.
+    pub fn refusal_events(api: Api, framing: Framing, refusal: &Refusal, model: Option<&str>) -> Self {
+        let context = StreamContext::new(model.map(str::to_owned));
+        Self(refusal::events(api, framing, refusal, &context).into())
+    }
+
+    /// Bytes that the operator wants passed on without a look at them: those of a path listed under `unscanned_paths`.
+    pub const fn unscanned(bytes: Bytes) -> Self {
+        Self(bytes)
     }
 
     /// The bytes, to be written.

@@ -1,9 +1,40 @@
 //! The clients' side: accepts connections, finds routes and carries each exchange from request to record.
 
+mod account;
+mod answer;
+mod body;
+mod connection;
+mod credential;
+mod exchange;
+mod forward;
+mod head;
+mod models;
+mod outgoing;
+mod passed;
+mod respond;
+pub mod route;
+mod socket;
+mod stall;
+mod stream;
+pub mod tls;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-pub mod route;
-pub mod tls;
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, Semaphore};
+
+pub use self::body::Budget;
+pub use self::connection::serve;
+use self::route::Table;
+use crate::auth::Keyring;
+use crate::limit::{Failures, Limiter};
+use crate::policy::Policy;
+use crate::telemetry::Metrics;
+use crate::vault::Vault;
+use crate::{audit, wire};
 
 /// Limits on what one client, and all of them together, may send.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +89,78 @@ impl Default for Timeouts {
             body: Duration::from_secs(60),
             write: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The policies in force.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// All of them.
+    pub by_name: BTreeMap<String, Arc<Policy>>,
+    /// The name of the one for keys that name none.
+    pub default: String,
+    /// Grows with each reload; part of every audit record.
+    pub generation: u64,
+}
+
+/// Everything that exchanges need, built once.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Providers and the routes to them.
+    pub table: Table,
+    /// Swapped whole on reload.
+    pub policies: ArcSwap<Policies>,
+    /// Who may call.
+    pub keyring: Keyring,
+    /// To be notified after each reload of the keyring: open streams look again.
+    pub keys_changed: Arc<Notify>,
+    /// Limits of keys.
+    pub limiter: Limiter,
+    /// Wrong keys by address.
+    pub failures: Failures,
+    /// The providers' credentials.
+    pub vault: Vault,
+    /// One record per exchange.
+    pub audit: audit::Log,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The listener's certificate; `None` serves plain HTTP.
+    pub tls: Option<tls::Acceptor>,
+    /// Limits on what clients may send.
+    pub limits: Limits,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+    /// Limits on JSON.
+    pub json: wire::json::Limits,
+    /// What is under way.
+    pub load: Load,
+}
+
+/// What is under way in a gateway.
+#[derive(Debug)]
+pub struct Load {
+    /// Exchanges whose account is open.
+    pub exchanges: AtomicUsize,
+    /// Connections of clients.
+    pub connections: AtomicUsize,
+    /// Bytes of bodies in memory.
+    pub budget: Arc<Budget>,
+    /// Whether the store of keys could be read last time.
+    pub keys_healthy: AtomicBool,
+    /// Places for inspections that take a thread.
+    heavy: Arc<Semaphore>,
+}
+
+impl Load {
+    /// Nothing yet; `threads` long inspections may run at a time.
+    pub fn new(limits: &Limits, threads: usize) -> Self {
+        Self {
+            exchanges: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            budget: Budget::new(limits.max_buffered_bytes),
+            keys_healthy: AtomicBool::new(true),
+            heavy: Arc::new(Semaphore::new(threads.max(1))),
         }
     }
 }

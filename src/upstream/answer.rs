@@ -93,18 +93,25 @@ impl Body {
         self.inflate.is_none() && self.incoming.is_end_stream()
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// The whole body, of at most `limit` bytes; `admit` is asked for room before each part is kept.
     ///
     /// # Errors
     ///
-    /// As [`Self::poll_chunk`], or if it is longer.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, Failure> {
+    /// As [`Self::poll_chunk`], or if it is longer or there is no room.
+    pub async fn collect(
+        mut self,
+        limit: usize,
+        mut admit: impl FnMut(usize) -> bool,
+    ) -> Result<Bytes, Failure> {
         let mut first = Bytes::new();
         let mut joined = BytesMut::new();
         while let Some(chunk) = poll_fn(|cx| self.poll_chunk(cx)).await {
             let chunk = chunk?;
             if first.len() + joined.len() + chunk.len() > limit {
                 return Err(Failure::TooLarge { limit });
+            }
+            if !admit(chunk.len()) {
+                return Err(Failure::NoRoom);
             }
             if first.is_empty() && joined.is_empty() {
                 first = chunk; // the usual case, a body in one chunk, is not copied

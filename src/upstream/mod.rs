@@ -27,6 +27,7 @@ pub use self::answer::{Answer, Body};
 use self::connection::{Connection, Io, Outgoing, Unanswered};
 use self::pool::Pool;
 use self::tls::Tls;
+use crate::guard::Cleared;
 use crate::secret::Secret;
 use crate::wire::Family;
 
@@ -131,7 +132,7 @@ pub struct Request {
     /// Headers to pass on: hop-by-hop ones and the client's keys already removed.
     pub headers: HeaderMap,
     /// The body; `None` for a request without one.
-    pub body: Option<Bytes>,
+    pub body: Option<Cleared>,
 }
 
 /// Why a provider gave no usable answer. Texts name the provider's host and never a secret or a prompt.
@@ -189,6 +190,9 @@ pub enum Failure {
         /// The limit.
         limit: usize,
     },
+    /// Whoever collects it has no room for it at the moment.
+    #[error("there is no room for its answer at the moment")]
+    NoRoom,
     /// The path or the credential cannot be put into a request.
     #[error("the request cannot be written: {0}")]
     Unwritable(&'static str),
@@ -315,7 +319,7 @@ impl Upstream {
     fn write(&self, request: Request, secret: Option<&Secret>) -> Result<Outgoing, Failure> {
         let uri = PathAndQuery::try_from(format!("{}{}", self.prefix, request.path))
             .map_err(|_| Failure::Unwritable("its path holds characters that no URL may hold"))?;
-        let body = request.body.unwrap_or_default();
+        let body = request.body.map_or_else(Bytes::new, Cleared::into_bytes);
         let mut outgoing = Outgoing::new(Full::new(body));
         *outgoing.method_mut() = request.method;
         *outgoing.uri_mut() = Uri::from(uri);

@@ -1,0 +1,248 @@
+//! The account of one exchange: opened with its first byte, closed by exactly one audit record, however it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Gateway;
+use super::respond::{Party, Problem};
+use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side, Usage};
+use crate::guard::stream::{Ending, Summary};
+use crate::policy::Verdict;
+use crate::telemetry::{Direction, Ended};
+use crate::wire::Api;
+use crate::{audit, wire};
+
+/// What is known of an exchange so far.
+pub(super) struct Account {
+    gateway: Arc<Gateway>,
+    began: Instant,
+    api: Option<Api>,
+    /// `None` once closed, or handed on.
+    record: Option<Box<Exchange>>,
+}
+
+impl Account {
+    /// Opens the account of a request that came just now.
+    pub(super) fn open(gateway: &Arc<Gateway>, id: String) -> Self {
+        gateway.load.exchanges.fetch_add(1, Ordering::Relaxed);
+        gateway.metrics.exchanges_open.inc();
+        Self {
+            gateway: Arc::clone(gateway),
+            began: Instant::now(),
+            api: None,
+            record: Some(Box::new(Exchange {
+                time: Timestamp::now(),
+                id,
+                outcome: Outcome::Cut,
+                reason: None,
+                status: None,
+                key: None,
+                api: None,
+                provider: None,
+                model: None,
+                stream: false,
+                policy: PolicyRef::default(),
+                request: untouched(),
+                response: untouched(),
+                usage: None,
+                duration_us: 0,
+            })),
+        }
+    }
+
+    /// Hands the account on to what carries the exchange to its end.
+    pub(super) fn hand_on(&mut self) -> Self {
+        Self {
+            gateway: Arc::clone(&self.gateway),
+            began: self.began,
+            api: self.api,
+            record: self.record.take(),
+        }
+    }
+
+    /// The exchange's id; empty once closed.
+    pub(super) fn id(&self) -> &str {
+        self.record.as_ref().map_or("", |record| &record.id)
+    }
+
+    /// Notes the API spoken.
+    pub(super) fn speaks(&mut self, api: Api) {
+        self.api = Some(api);
+        self.note(|record| record.api = Some(api.name().to_owned()));
+    }
+
+    /// Notes something; nothing once closed.
+    pub(super) fn note(&mut self, note: impl FnOnce(&mut Exchange)) {
+        if let Some(record) = &mut self.record {
+            note(record);
+        }
+    }
+
+    /// Notes what a policy made of one side.
+    pub(super) fn judged(side: &mut Side, verdict: &Verdict, media: u32) {
+        side.action = verdict.action.name();
+        side.would = (verdict.would != verdict.action).then(|| verdict.would.name());
+        side.level = verdict.level.name();
+        side.rules = verdict
+            .rules
+            .iter()
+            .map(|rule| (rule.id.to_string(), rule.count))
+            .collect();
+        side.media_unscanned = media;
+    }
+
+    /// Closes the account; later calls do nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the record cannot be written: then the client must not have the answer.
+    pub(super) fn close(
+        &mut self,
+        outcome: Outcome,
+        status: u16,
+        reason: Option<String>,
+    ) -> Result<(), audit::Error> {
+        self.note(|record| {
+            record.outcome = outcome;
+            record.status = Some(status);
+            record.reason = reason;
+        });
+        self.append()
+    }
+
+    /// Closes the account of an exchange that ended by a problem. The problem is what the client is told anyhow, so a record
+    /// that cannot be written is logged only.
+    pub(super) fn fail(&mut self, problem: &Problem) {
+        let told = problem.told();
+        let outcome = match problem.party() {
+            Party::Downstream => Outcome::Blocked,
+            Party::Upstream | Party::Internal => Outcome::Failed,
+        };
+        // Which key was wrong in which way is for the operator only.
+        let reason = if let Problem::Denied(denied) = problem {
+            denied.name()
+        } else {
+            told.code
+        };
+        if problem.party() == Party::Downstream {
+            self.gateway.metrics.denied(reason);
+        }
+        if let Some(record) = &self.record {
+            let detail = problem.detail();
+            let detail = detail.as_deref().unwrap_or_default();
+            match problem.party() {
+                Party::Downstream => tracing::debug!(id = record.id, code = told.code, "refused"),
+                Party::Upstream => {
+                    tracing::warn!(id = record.id, code = told.code, detail, "{}", told.message)
+                }
+                Party::Internal => {
+                    tracing::error!(id = record.id, code = told.code, detail, "{}", told.message)
+                }
+            }
+        }
+        if let Err(error) = self.close(outcome, told.status.as_u16(), Some(reason.to_owned())) {
+            tracing::error!(%error, "no audit record");
+        }
+    }
+
+    /// Closes the account of a stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::close`].
+    pub(super) fn close_stream(&mut self, summary: &Summary) -> Result<(), audit::Error> {
+        let (outcome, reason) = match &summary.ending {
+            Ending::Complete => (Outcome::Allowed, None),
+            Ending::Refuse(refused) => (Outcome::Blocked, Some(refused.rule.clone())),
+            Ending::Fail(_) => (Outcome::Failed, Some("uninspectable".to_owned())),
+            Ending::Break => (Outcome::Cut, Some("upstream_broke_off".to_owned())),
+            Ending::Open => (Outcome::Cut, Some("client_left".to_owned())),
+        };
+        self.note(|record| {
+            record.outcome = outcome;
+            record.reason = record.reason.take().or(reason);
+            record.usage = summary.usage.map(usage);
+            Self::judged(&mut record.response, &summary.verdict, summary.media);
+        });
+        self.append()
+    }
+
+    fn append(&mut self) -> Result<(), audit::Error> {
+        let Some(mut record) = self.record.take() else {
+            return Ok(());
+        };
+        record.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.gateway.load.exchanges.fetch_sub(1, Ordering::Relaxed);
+        self.count(&record);
+        let appended = self.gateway.audit.append(&Record::Exchange(record));
+        if appended.is_err() {
+            self.gateway.metrics.audit_failures.inc();
+        }
+        appended.map(drop)
+    }
+
+    fn count(&self, record: &Exchange) {
+        let metrics = &self.gateway.metrics;
+        metrics.exchanges_open.dec();
+        metrics.ended(Ended {
+            api: self.api.map_or("none", Api::name),
+            provider: record.provider.as_deref().unwrap_or("none"),
+            outcome: record.outcome.name(),
+            action: if record.response.action == "allow" {
+                record.request.action
+            } else {
+                record.response.action
+            },
+            duration: self.began.elapsed(),
+        });
+        for (direction, side) in [
+            (Direction::Request, &record.request),
+            (Direction::Response, &record.response),
+        ] {
+            metrics.received(direction, side.bytes);
+            for (rule, count) in &side.rules {
+                metrics.found(scanner(rule), rule, direction, *count);
+            }
+        }
+    }
+}
+
+/// The scanner whose rule it is; operators' own rules are topics.
+fn scanner(rule: &str) -> &'static str {
+    let prefix = rule.split('.').next().unwrap_or_default();
+    ["injection", "secrets", "pii"]
+        .into_iter()
+        .find(|scanner| *scanner == prefix)
+        .unwrap_or("topic")
+}
+
+/// Whoever carried the exchange was dropped: the client has left.
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.note(|record| {
+            record.outcome = Outcome::Cut;
+            record.reason = Some("client_left".to_owned());
+        });
+        if let Err(error) = self.append() {
+            tracing::error!(%error, "no audit record");
+        }
+    }
+}
+
+/// Tokens as the audit log has them.
+pub(super) const fn usage(usage: wire::Usage) -> Usage {
+    Usage {
+        input: usage.input,
+        output: usage.output,
+    }
+}
+
+/// A side that nothing was found in or done to.
+fn untouched() -> Side {
+    let mut side = Side::default();
+    Account::judged(&mut side, &Verdict::default(), 0);
+    side
+}

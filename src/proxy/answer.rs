@@ -1,0 +1,270 @@
+//! The journey's way back: a provider's answer, or a policy's refusal, to the client.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::account::{self, Account};
+use super::body::Unread;
+use super::exchange::{Admitted, Call, Exchange, may_use};
+use super::outgoing::{self, Outgoing};
+use super::respond::Problem;
+use super::stream::{Admission, Stream};
+use super::{forward, models};
+use crate::audit;
+use crate::auth::Principal;
+use crate::guard::body::{Outcome, inspect_response, inspect_text};
+use crate::guard::stream::{self, StreamGuard};
+use crate::guard::{Cleared, Refused};
+use crate::policy::Direction;
+use crate::upstream::{Answer, Failure, Upstream};
+use crate::wire::refusal::Respond;
+use crate::wire::{Api, Family, Framing};
+
+/// What an answer is, by its content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Text,
+    Stream(Framing),
+    /// Nothing that a scanner could read.
+    Other,
+}
+
+impl Exchange {
+    /// A provider's answer of any status, inspected whole or as it comes.
+    pub(super) async fn answer(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        answer: Answer,
+        call: Call,
+        principal: Principal,
+    ) -> Result<Response<Outgoing>, Problem> {
+        match kind(&answer, call.framing) {
+            Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
+            Kind::Json => self.whole(upstream, answer, &call, None, true).await,
+            Kind::Text => self.whole(upstream, answer, &call, None, false).await,
+            Kind::Other => Err(uninspectable(
+                upstream,
+                "it is neither JSON nor text nor a stream of events",
+            )),
+        }
+    }
+
+    /// The models that the key may use, or one of them.
+    pub(super) async fn list_models(
+        &mut self,
+        admitted: Admitted,
+        model: Option<String>,
+    ) -> Result<Response<Outgoing>, Problem> {
+        if model.is_some() {
+            may_use(&admitted.principal, model.as_deref())?;
+        }
+        let upstream = self.choose(&admitted, model.as_deref())?;
+        let api = match self.family {
+            Family::OpenAi => Api::Chat,
+            Family::Anthropic => Api::Messages,
+            Family::Gemini => Api::Gemini,
+        };
+        let call = Call {
+            api,
+            generates: false,
+            model,
+            framing: None,
+            policy: Arc::clone(&admitted.policy),
+        };
+        let principal = admitted.principal.clone();
+        let answer = self.send(&upstream, admitted, None).await?;
+        match kind(&answer, None) {
+            Kind::Json => {
+                let restricted = call.model.is_none()
+                    && !principal.key.models.is_empty()
+                    && answer.status.is_success();
+                self.whole(
+                    &upstream,
+                    answer,
+                    &call,
+                    restricted.then_some(&principal),
+                    true,
+                )
+                .await
+            }
+            Kind::Text => self.whole(&upstream, answer, &call, None, false).await,
+            Kind::Stream(_) | Kind::Other => {
+                Err(uninspectable(&upstream, "it is no list of models"))
+            }
+        }
+    }
+
+    /// Tells the client of a refusal, in the shape that the policy wants.
+    pub(super) fn refuse(
+        &mut self,
+        call: &Call,
+        refused: Refused,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let mut refusal = refused.refusal(&call.policy, &self.id);
+        if !call.generates {
+            refusal.respond = Respond::Error; // no place for a message
+        }
+        let status = refusal.status(call.api);
+        let response = match call.framing {
+            Some(framing) if status == 200 => {
+                let events =
+                    Cleared::refusal_events(call.api, framing, &refusal, call.model.as_deref());
+                outgoing::whole(
+                    StatusCode::OK,
+                    events,
+                    stream_headers(framing, HeaderMap::new()),
+                )
+            }
+            _ => {
+                let body = Cleared::refusal(call.api, &refusal, call.model.as_deref());
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                outgoing::json(status, body, HeaderMap::new())
+            }
+        };
+        let closed = self
+            .account
+            .close(audit::Outcome::Blocked, status, Some(refused.rule));
+        closed.map_err(|_| Problem::Unrecorded)?;
+        Ok(response)
+    }
+
+    /// An answer that is inspected when all of it is there; of a list of models, only those that `only_for` may use.
+    async fn whole(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        answer: Answer,
+        call: &Call,
+        only_for: Option<&Principal>,
+        is_json: bool,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let limit = self.gateway.limits.max_response_bytes;
+        let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
+        let collected = answer
+            .body
+            .collect(limit, |bytes| hold.grow(bytes).is_ok())
+            .await;
+        let mut body = collected.map_err(|failure| match failure {
+            Failure::NoRoom => Problem::Unread(Unread::Busy),
+            failure => Problem::Upstream {
+                provider: upstream.name().to_owned(),
+                failure,
+            },
+        })?;
+        if let Some(principal) = only_for {
+            body = models::filter(&body, principal)
+                .map_err(|problem| uninspectable(upstream, problem))?;
+        }
+        let status = answer.status;
+        let bytes = body.len() as u64;
+        let inspection = {
+            let (api, policy, limits) = (
+                call.api,
+                Arc::clone(&call.policy),
+                self.gateway.json.clone(),
+            );
+            let is_json = is_json && !body.is_empty();
+            self.inspect(body.len(), move || {
+                if is_json {
+                    inspect_response(api, body, &policy, &limits)
+                } else {
+                    inspect_text(Direction::Response, body, &policy)
+                }
+            })
+            .await?
+        };
+        self.account.note(|record| {
+            record.response.bytes = bytes;
+            record.usage = inspection.facts.usage.map(account::usage);
+            Account::judged(&mut record.response, &inspection.verdict, inspection.media);
+        });
+        match inspection.outcome {
+            Outcome::Clear(body) => {
+                let mut response = outgoing::whole(status, body, forward::down(&answer.headers));
+                response.body_mut().keep(hold);
+                let closed = self
+                    .account
+                    .close(audit::Outcome::Allowed, status.as_u16(), None);
+                closed.map_err(|_| Problem::Unrecorded)?;
+                Ok(response)
+            }
+            Outcome::Refuse(refused) => self.refuse(call, refused),
+            Outcome::Fail(failure) => Err(uninspectable(upstream, &failure.to_string())),
+        }
+    }
+
+    /// An answer that is inspected as it comes.
+    fn stream(
+        &mut self,
+        answer: Answer,
+        framing: Framing,
+        call: Call,
+        principal: Principal,
+    ) -> Response<Outgoing> {
+        let asked = stream::Exchange {
+            model: call.model,
+            request_id: self.id.clone(),
+        };
+        let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
+        self.account.note(|record| {
+            record.stream = true;
+            record.status = Some(answer.status.as_u16());
+        });
+        let stream = Stream::new(
+            answer.body,
+            guard,
+            self.account.hand_on(),
+            Admission::new(&self.gateway, principal),
+            self.peer.stalls.as_ref().map(|stalls| stalls.join()),
+        );
+        let mut response = Response::new(Outgoing::Stream(Box::new(stream)));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = stream_headers(framing, forward::down(&answer.headers));
+        response
+    }
+}
+
+fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
+    let content_type = answer.headers.get(header::CONTENT_TYPE);
+    let essence = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = essence
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        "text/event-stream" => Kind::Stream(Framing::Sse),
+        "application/json" if asked == Some(Framing::JsonArray) && answer.status.is_success() => {
+            Kind::Stream(Framing::JsonArray)
+        }
+        "application/json" | "application/problem+json" => Kind::Json,
+        // Without a type it is most likely a word of some server on the way.
+        "" => Kind::Text,
+        essence if essence.starts_with("text/") => Kind::Text,
+        _ => Kind::Other,
+    }
+}
+
+/// The headers of a stream, which must not wait in anybody's buffer or cache.
+fn stream_headers(framing: Framing, mut headers: HeaderMap) -> HeaderMap {
+    let content_type = match framing {
+        Framing::Sse => "text/event-stream; charset=utf-8",
+        Framing::JsonArray => "application/json",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers
+}
+
+fn uninspectable(upstream: &Arc<Upstream>, problem: &str) -> Problem {
+    Problem::Uninspectable {
+        provider: upstream.name().to_owned(),
+        problem: problem.to_owned(),
+    }
+}

@@ -1,0 +1,392 @@
+//! The journey of one exchange, from a request's head to the head of its response; a step is one call.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::account::Account;
+use super::body::{self, Hold};
+use super::connection::Peer;
+use super::outgoing::Outgoing;
+use super::passed::Passed;
+use super::respond::{self, Problem, REQUEST_ID};
+use super::route::{self, Endpoint, Target};
+use super::{Gateway, credential, forward, head};
+use crate::auth::Principal;
+use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::{Cleared, Failure};
+use crate::policy::Policy;
+use crate::upstream::{self, Answer, Upstream};
+use crate::wire::{Api, Family, Framing};
+
+/// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
+const HEAVY_BYTES: usize = 64 * 1024;
+
+/// Answers a request. Whatever happens, there is a response and one audit record.
+pub(super) async fn handle(
+    gateway: Arc<Gateway>,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Infallible> {
+    let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+    let family = route::family(request.uri().path(), request.headers());
+    let version = request.version();
+    let account = Account::open(&gateway, id.clone());
+    let mut exchange = Exchange {
+        gateway,
+        peer,
+        account,
+        family,
+        id,
+    };
+    let result = contain(exchange.run(request))
+        .await
+        .unwrap_or(Err(Problem::Internal));
+    let mut response = match result {
+        Ok(response) => response,
+        Err(problem) => {
+            exchange.account.fail(&problem);
+            respond::problem(&problem, exchange.family, &exchange.id)
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&exchange.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    let findings = &exchange.peer.findings;
+    if version < Version::HTTP_2 && (findings.is_chunked() || findings.is_ambiguous()) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Runs a future whose panic is an answer like others.
+async fn contain<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        },
+    )
+    .await
+}
+
+/// One exchange on its way.
+pub(super) struct Exchange {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) peer: Arc<Peer>,
+    pub(super) account: Account,
+    pub(super) family: Family,
+    pub(super) id: String,
+}
+
+/// A request that was admitted, before its body.
+pub(super) struct Admitted {
+    pub(super) head: Parts,
+    /// The API's own path, with the query as it may go up.
+    pub(super) path: String,
+    /// The provider that the path names.
+    pub(super) named: Option<Arc<Upstream>>,
+    pub(super) principal: Principal,
+    pub(super) policy: Arc<Policy>,
+}
+
+/// What is asked of a model.
+pub(super) struct Call {
+    pub(super) api: Api,
+    /// Whether the answer is a message.
+    pub(super) generates: bool,
+    pub(super) model: Option<String>,
+    /// How the answer is framed if a stream is asked for.
+    pub(super) framing: Option<Framing>,
+    pub(super) policy: Arc<Policy>,
+}
+
+impl Exchange {
+    async fn run(&mut self, request: Request<Incoming>) -> Result<Response<Outgoing>, Problem> {
+        let (head, body) = request.into_parts();
+        head::check(&head, &self.peer.findings).map_err(Problem::Head)?;
+        let found = self
+            .gateway
+            .table
+            .find(&head.method, head.uri.path(), &head.headers);
+        let Target {
+            endpoint,
+            provider: named,
+            path,
+        } = found.map_err(Problem::Route)?;
+        self.family = match &endpoint {
+            Endpoint::Exchange { api, .. } => api.family(),
+            Endpoint::Models { family, .. } => *family,
+            Endpoint::Unscanned => named
+                .as_ref()
+                .map_or(self.family, |upstream| upstream.provider().family),
+        };
+        let principal = self.admit(&head)?;
+        let policy = self.policy(&principal)?;
+        let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
+        // The query has the last word on how Gemini frames its stream.
+        let sse = forward::parameters(head.uri.query()).any(|pair| pair == ("alt", "sse"));
+        let admitted = Admitted {
+            path: format!("{path}{query}"),
+            head,
+            named,
+            principal,
+            policy: Arc::clone(&policy),
+        };
+        match endpoint {
+            Endpoint::Exchange {
+                api,
+                generates,
+                model,
+                framing,
+            } => {
+                let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
+                self.converse(
+                    admitted,
+                    Call {
+                        api,
+                        generates,
+                        model,
+                        framing,
+                        policy,
+                    },
+                    body,
+                )
+                .await
+            }
+            Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
+            Endpoint::Unscanned => self.pass(admitted, body).await,
+        }
+    }
+
+    /// Key to principal, and the principal's limit.
+    fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
+        let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
+        let now = Instant::now().into_std();
+        let principal = self
+            .gateway
+            .keyring
+            .authenticate(&key, Timestamp::now())
+            .map_err(|denied| {
+                let address = self.peer.address.ip();
+                self.gateway.failures.record(address, now);
+                match self.gateway.failures.check(address, now) {
+                    Ok(()) => Problem::Denied(denied),
+                    Err(wait) => Problem::Locked(wait.0),
+                }
+            })?;
+        self.account
+            .note(|record| record.key = Some(principal.key.id.to_string()));
+        if let Some(rate) = principal.key.limit {
+            let admitted = self.gateway.limiter.check(&principal.key.id, rate, now);
+            admitted.map_err(|wait| Problem::Limited(wait.0))?;
+        }
+        Ok(principal)
+    }
+
+    /// The policy of the key, else the gateway's. One that is missing lets nothing pass.
+    fn policy(&mut self, principal: &Principal) -> Result<Arc<Policy>, Problem> {
+        let policies = self.gateway.policies.load();
+        let name = principal.key.policy.as_deref().unwrap_or(&policies.default);
+        self.account.note(|record| {
+            name.clone_into(&mut record.policy.name);
+            record.policy.generation = policies.generation;
+        });
+        policies
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Problem::NoPolicy(name.to_owned()))
+    }
+
+    /// A body goes up, an answer comes down.
+    async fn converse(
+        &mut self,
+        admitted: Admitted,
+        mut call: Call,
+        body: Incoming,
+    ) -> Result<Response<Outgoing>, Problem> {
+        self.account.speaks(call.api);
+        if !forward::is_json(admitted.head.headers.get(header::CONTENT_TYPE)) {
+            return Err(Problem::ContentType);
+        }
+        let (body, hold) = self.read(&admitted.head, body).await?;
+        let inspection = {
+            let (api, policy, limits) = (
+                call.api,
+                Arc::clone(&call.policy),
+                self.gateway.json.clone(),
+            );
+            self.inspect(body.len(), move || {
+                inspect_request(api, body, &policy, &limits)
+            })
+            .await?
+        };
+        call.model = call.model.or(inspection.facts.model);
+        call.framing = call
+            .framing
+            .or(inspection.facts.stream.then_some(Framing::Sse));
+        self.account.note(|record| {
+            record.model.clone_from(&call.model);
+            record.stream = call.framing.is_some();
+            Account::judged(&mut record.request, &inspection.verdict, inspection.media);
+        });
+        let body = match inspection.outcome {
+            Outcome::Clear(body) => body,
+            Outcome::Refuse(refused) => return self.refuse(&call, refused),
+            Outcome::Fail(Failure::Malformed(malformed)) => {
+                return Err(Problem::Malformed(malformed.to_string()));
+            }
+            Outcome::Fail(failure) => return Err(Problem::Unjudged(failure.to_string())),
+        };
+        may_use(&admitted.principal, call.model.as_deref())?;
+        let upstream = self.choose(&admitted, call.model.as_deref())?;
+        let principal = admitted.principal.clone();
+        let answer = self.send(&upstream, admitted, Some(body)).await?;
+        drop(hold); // the body is with the provider
+        self.answer(&upstream, answer, call, principal).await
+    }
+
+    /// Reads a body within limits of size, time and memory.
+    pub(super) async fn read(
+        &mut self,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<(Bytes, Hold), Problem> {
+        if head
+            .headers
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return Err(Problem::Encoding);
+        }
+        let gateway = &self.gateway;
+        let limit = gateway.limits.max_body_bytes;
+        let mut hold = body::admit(&body, limit, &gateway.load.budget).map_err(Problem::Unread)?;
+        let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold)
+            .await
+            .map_err(Problem::Unread)?;
+        self.account
+            .note(|record| record.request.bytes = bytes.len() as u64);
+        Ok((bytes, hold))
+    }
+
+    /// Runs an inspection here if it is short, else on a thread where it delays nobody.
+    pub(super) async fn inspect<F>(&self, bytes: usize, work: F) -> Result<Inspection, Problem>
+    where
+        F: FnOnce() -> Inspection + Send + 'static,
+    {
+        if bytes <= HEAVY_BYTES {
+            return Ok(work());
+        }
+        let place = Arc::clone(&self.gateway.load.heavy)
+            .acquire_owned()
+            .await
+            .map_err(|_| Problem::Internal)?;
+        let work = move || {
+            let inspection = work();
+            drop(place);
+            inspection
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Problem::Internal)
+    }
+
+    /// The provider for a model.
+    pub(super) fn choose(
+        &mut self,
+        admitted: &Admitted,
+        model: Option<&str>,
+    ) -> Result<Arc<Upstream>, Problem> {
+        let chosen = self.gateway.table.choose(
+            admitted.named.as_ref(),
+            model,
+            self.family,
+            &admitted.principal,
+        );
+        let upstream = chosen.map_err(Problem::Route)?;
+        self.account
+            .note(|record| record.provider = Some(upstream.name().to_owned()));
+        Ok(upstream)
+    }
+
+    /// Sends what was cleared, with the credential opened last.
+    pub(super) async fn send(
+        &self,
+        upstream: &Arc<Upstream>,
+        admitted: Admitted,
+        body: Option<Cleared>,
+    ) -> Result<Answer, Problem> {
+        let mut headers = forward::up(&admitted.head.headers);
+        if body.is_none() {
+            headers.remove(header::CONTENT_TYPE);
+        }
+        let request = upstream::Request {
+            method: admitted.head.method,
+            path: admitted.path,
+            headers,
+            body,
+        };
+        let provider = || upstream.name().to_owned();
+        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        let secret = secret.map_err(|problem| Problem::Credential {
+            provider: provider(),
+            problem,
+        })?;
+        let sent = upstream.send(request, secret.as_ref()).await;
+        let answer = sent.map_err(|failure| Problem::Upstream {
+            provider: provider(),
+            failure,
+        })?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            tracing::warn!(
+                id = self.id,
+                provider = upstream.name(),
+                "the provider does not accept the gateway's credential"
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Passes a request on unscanned, because the operator lists its path.
+    async fn pass(
+        &mut self,
+        admitted: Admitted,
+        body: Incoming,
+    ) -> Result<Response<Outgoing>, Problem> {
+        may_use(&admitted.principal, None)?;
+        let (body, _hold) = self.read(&admitted.head, body).await?;
+        let upstream = self.choose(&admitted, None)?;
+        let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
+        let answer = self.send(&upstream, admitted, body).await?;
+        let status = answer.status;
+        let passed = Passed::new(answer.body, self.account.hand_on(), status.as_u16());
+        let mut response = Response::new(Outgoing::Passed(Box::new(passed)));
+        *response.status_mut() = status;
+        *response.headers_mut() = forward::down(&answer.headers);
+        Ok(response)
+    }
+}
+
+/// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.
+pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), Problem> {
+    if principal.allows_model(model.unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Problem::Model)
+    }
+}

@@ -1,0 +1,346 @@
+//! Which headers and query parameters cross the gateway, and what a client presents as its key.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::upstream::credential::{X_API_KEY, X_GOOG_API_KEY};
+use crate::wire::Family;
+
+/// Header of keys at Azure, where some clients are configured for it.
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+/// Headers of a request that go no further: hop-by-hop ones (RFC 9110, section 7.6.1), those about the body's form on the
+/// wire, every form of key, and those that tell a provider who the client is or to treat the request as another.
+const NOT_UP: [&str; 36] = [
+    "accept-encoding",
+    "api-key",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "origin",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "referer",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-goog-api-key",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
+/// Headers of an answer that a client has a use for. Others stay behind: cookies and addresses are the gateway's own
+/// business with the provider, `alt-svc` would lead clients around it.
+const DOWN: [&str; 17] = [
+    "anthropic-version",
+    "cache-control",
+    "content-language",
+    "content-type",
+    "date",
+    "deprecation",
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "server-timing",
+    "sunset",
+    "warning",
+    "x-request-id",
+    "x-should-retry",
+];
+const DOWN_PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"];
+
+/// The headers of a request as they may go up.
+pub(super) fn up(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<&str> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let stays = |name: &HeaderName| {
+        NOT_UP.contains(&name.as_str())
+            || name.as_str().starts_with("x-sluicegate-")
+            || named
+                .iter()
+                .any(|named| named.eq_ignore_ascii_case(name.as_str()))
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| !stays(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The headers of an answer as they may go down.
+pub(super) fn down(headers: &HeaderMap) -> HeaderMap {
+    let passes = |name: &HeaderName| {
+        DOWN.contains(&name.as_str())
+            || DOWN_PREFIXES
+                .iter()
+                .any(|prefix| name.as_str().starts_with(prefix))
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| passes(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Why the key that a client presents cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// There is none.
+    Missing,
+    /// There are several that differ.
+    Several,
+}
+
+/// The one key a client presents, from wherever its SDK puts it. Of several, those of our own form are meant.
+pub(super) fn key(headers: &HeaderMap, query: Option<&str>) -> Result<String, NoKey> {
+    let bearer = headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .filter_map(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+    let plain = [X_API_KEY, X_GOOG_API_KEY, API_KEY];
+    let plain = plain
+        .iter()
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| value.to_str().ok());
+    let query = parameters(query)
+        .filter(|(name, _)| *name == "key")
+        .map(|(_, value)| value);
+    let mut keys: Vec<&str> = bearer
+        .chain(plain)
+        .chain(query)
+        .filter(|key| !key.is_empty())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.len() > 1 {
+        keys.retain(|key| key.starts_with("sg-"));
+    }
+    match (keys.first(), keys.len()) {
+        (Some(key), 1) => Ok((*key).to_owned()),
+        (None, _) => Err(NoKey::Missing),
+        (Some(_), _) => Err(NoKey::Several),
+    }
+}
+
+/// The query as it may go up: without keys. For Gemini only parameters known to leave the answer's format alone, because
+/// its servers take others (`$alt`, `callback`) that change it.
+///
+/// # Errors
+///
+/// The name of a parameter that is not passed on.
+pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, String> {
+    let mut kept = String::new();
+    for (name, value) in parameters(query) {
+        let passes = match (family, name) {
+            (_, "key" | "access_token" | "oauth_token" | "api_key" | "api-key") => continue,
+            (Family::Gemini, "alt") => matches!(value, "sse" | "json"),
+            (Family::Gemini, "pageSize" | "pageToken") => true,
+            (Family::Gemini, _) => false,
+            (Family::OpenAi | Family::Anthropic, name) => !name.contains('%'),
+        };
+        if !passes {
+            return Err(name
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || "$_-.".contains(*c))
+                .take(40)
+                .collect());
+        }
+        kept.push(if kept.is_empty() { '?' } else { '&' });
+        kept.push_str(name);
+        if !value.is_empty() {
+            kept.push('=');
+            kept.push_str(value);
+        }
+    }
+    Ok(kept)
+}
+
+/// The parameters of a query, not decoded.
+pub(super) fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Whether a body is JSON in UTF-8, by its content type.
+pub(super) fn is_json(content_type: Option<&HeaderValue>) -> bool {
+    let Some(Ok(value)) = content_type.map(HeaderValue::to_str) else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn keys_and_hops_stay_behind() {
+        let up = up(&headers(&[
+            ("host", "gateway"),
+            ("authorization", "Bearer sg-x"),
+            ("x-api-key", "sg-x"),
+            ("x-goog-api-key", "sg-x"),
+            ("api-key", "sg-x"),
+            ("cookie", "a=b"),
+            ("connection", "close, X-Hop"),
+            ("connection", "anthropic-beta"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("expect", "100-continue"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-http-method-override", "DELETE"),
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "hop"),
+            ("openai-beta", "assistants=v2"),
+            ("user-agent", "OpenAI/Python"),
+            ("x-stainless-lang", "python"),
+        ]));
+        let mut names: Vec<&str> = up.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "anthropic-version",
+                "openai-beta",
+                "user-agent",
+                "x-stainless-lang"
+            ]
+        );
+    }
+
+    #[test]
+    fn answers_keep_what_clients_use() {
+        let down = down(&headers(&[
+            ("content-type", "application/json"),
+            ("retry-after", "3"),
+            ("x-ratelimit-remaining-requests", "1"),
+            ("anthropic-ratelimit-tokens-limit", "1"),
+            ("set-cookie", "a=b"),
+            ("alt-svc", "h3"),
+            ("server", "cloudflare"),
+            ("openai-organization", "acme"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "3"),
+        ]));
+        assert_eq!(down.len(), 4);
+    }
+
+    #[test]
+    fn keys_are_found_where_sdks_put_them() {
+        for (pairs, query) in [
+            (&[("authorization", "Bearer sg-1")][..], None),
+            (&[("authorization", "bearer  sg-1")], None),
+            (&[("x-api-key", "sg-1")], None),
+            (&[("x-goog-api-key", "sg-1")], None),
+            (&[], Some("alt=sse&key=sg-1")),
+            (
+                &[("authorization", "Bearer other"), ("x-api-key", "sg-1")],
+                None,
+            ),
+            (
+                &[("authorization", "Bearer sg-1"), ("x-api-key", "sg-1")],
+                None,
+            ),
+        ] {
+            assert_eq!(key(&headers(pairs), query).as_deref(), Ok("sg-1"));
+        }
+        assert_eq!(
+            key(&headers(&[("authorization", "Basic sg-1")]), None),
+            Err(NoKey::Missing)
+        );
+        let two = headers(&[("authorization", "Bearer sg-1"), ("x-api-key", "sg-2")]);
+        assert_eq!(key(&two, None), Err(NoKey::Several));
+    }
+
+    #[test]
+    fn queries_lose_their_keys() {
+        assert_eq!(
+            query(Family::Gemini, Some("key=sg-1&alt=sse")).as_deref(),
+            Ok("?alt=sse")
+        );
+        assert_eq!(
+            query(Family::OpenAi, Some("api-version=2024&beta")).as_deref(),
+            Ok("?api-version=2024&beta")
+        );
+        assert_eq!(
+            query(Family::Gemini, Some("$alt=proto")),
+            Err("$alt".to_owned())
+        );
+        assert_eq!(
+            query(Family::Gemini, Some("alt=media")),
+            Err("alt".to_owned())
+        );
+        assert!(query(Family::OpenAi, Some("%6bey=sg-1")).is_err());
+        assert_eq!(query(Family::OpenAi, None).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn only_json_in_utf_8_is_json() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=\"UTF-8\"", true),
+            ("application/json;charset=utf-16", false),
+            ("text/plain", false),
+            ("application/jsonp", false),
+        ] {
+            assert_eq!(
+                is_json(Some(&HeaderValue::from_static(value))),
+                expected,
+                "{value}"
+            );
+        }
+        assert!(!is_json(None));
+    }
+}

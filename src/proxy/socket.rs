@@ -1,0 +1,178 @@
+//! What lies between a client's socket and hyper: time limits on writes, and a look at the first bytes.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::head::{Findings, Tap};
+
+/// The bytes by which an HTTP/2 client shows that it is one (RFC 9113, section 3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A socket that fails when its peer takes no byte for too long; hyper has no such limit.
+pub(super) struct Paced<IO> {
+    io: IO,
+    limit: Duration,
+    stalled: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<IO> Paced<IO> {
+    pub(super) const fn new(io: IO, limit: Duration) -> Self {
+        Self {
+            io,
+            limit,
+            stalled: false,
+            timer: None,
+        }
+    }
+
+    fn progress<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = false;
+            return polled;
+        }
+        let due = Instant::now() + self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if !self.stalled {
+            self.stalled = true;
+            timer.as_mut().reset(due);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client stopped reading",
+        )))
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.progress(cx, polled)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_flush(cx);
+        this.progress(cx, polled)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_shutdown(cx);
+        this.progress(cx, polled)
+    }
+}
+
+/// A connection whose first bytes were read already, and whose HTTP/1 heads are tapped.
+pub(super) struct Sniffed<IO> {
+    io: IO,
+    first: Vec<u8>,
+    given: usize,
+    tap: Option<(Tap, Arc<Findings>)>,
+}
+
+impl<IO: AsyncRead + Unpin> Sniffed<IO> {
+    /// Reads until it is clear whether the client speaks HTTP/2; at least one byte, at most the preface.
+    pub(super) async fn read(mut io: IO) -> io::Result<(bool, Self)> {
+        let mut first = Vec::with_capacity(PREFACE.len());
+        let http2 = loop {
+            let mut rest = [0; PREFACE.len()];
+            let room = rest.get_mut(first.len()..).unwrap_or_default();
+            let read = io.read(room).await?;
+            first.extend(room.iter().take(read));
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if first == PREFACE {
+                break true;
+            }
+            if !PREFACE.starts_with(&first) {
+                break false;
+            }
+        };
+        Ok((
+            http2,
+            Self {
+                io,
+                first,
+                given: 0,
+                tap: None,
+            },
+        ))
+    }
+
+    /// Watches the heads of an HTTP/1 connection.
+    pub(super) fn tap(mut self, findings: Arc<Findings>) -> Self {
+        let mut tap = Tap::default();
+        tap.feed(&self.first, &findings);
+        self.tap = Some((tap, findings));
+        self
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(rest) = this.first.get(this.given..).filter(|rest| !rest.is_empty()) {
+            let part = rest.get(..buf.remaining()).unwrap_or(rest);
+            buf.put_slice(part);
+            this.given += part.len();
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        if let Some((tap, findings)) = &mut this.tap {
+            tap.feed(buf.filled().get(before..).unwrap_or_default(), findings);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Sniffed<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

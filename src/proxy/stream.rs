@@ -1,0 +1,239 @@
+//! A streamed answer on its way through the guard.
+//!
+//! The client's connection asks for the next part; that asks the provider's connection, in the same task. So a client that
+//! reads slowly slows the provider down, nothing queues, and a client that leaves closes the provider's connection.
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Sleep, sleep};
+
+use super::Gateway;
+use super::account::Account;
+use super::respond::Problem;
+use super::stall::Progress;
+use crate::auth::Principal;
+use crate::guard::Cleared;
+use crate::guard::stream::{End, Ending, Flow, StreamGuard};
+use crate::upstream;
+
+/// A streamed answer.
+pub(super) struct Stream {
+    /// `None` once nothing more is read from the provider.
+    source: Option<upstream::Body>,
+    guard: StreamGuard,
+    ready: Vec<Cleared>,
+    account: Account,
+    admission: Admission,
+    progress: Option<Arc<Progress>>,
+    received: u64,
+    failed: bool,
+}
+
+impl Stream {
+    pub(super) fn new(
+        source: upstream::Body,
+        guard: StreamGuard,
+        account: Account,
+        admission: Admission,
+        progress: Option<Arc<Progress>>,
+    ) -> Self {
+        Self {
+            source: Some(source),
+            guard,
+            ready: Vec::new(),
+            account,
+            admission,
+            progress,
+            received: 0,
+            failed: false,
+        }
+    }
+
+    /// The next bytes that may be written; `None` at the end.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(progress) = &self.progress {
+            progress.asked();
+        }
+        // A panic must not take the connection's other streams and this one's record with it.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.poll_step(cx)));
+        let polled = polled.unwrap_or_else(|_| {
+            self.failed = true;
+            self.source = None;
+            Poll::Ready(Some(Err(io::Error::other("internal error"))))
+        });
+        if let (Poll::Ready(Some(Ok(_))), Some(progress)) = (&polled, &self.progress) {
+            progress.given();
+        }
+        polled
+    }
+
+    /// Whether everything was handed over.
+    pub(super) fn is_end(&self) -> bool {
+        self.source.is_none() && self.ready.is_empty()
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            if let Some(bytes) = join(&mut self.ready) {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            let Some(source) = &mut self.source else {
+                return Poll::Ready(None);
+            };
+            if self.admission.poll_withdrawn(cx).is_ready() {
+                self.account
+                    .note(|record| record.reason = Some("key_withdrawn".to_owned()));
+                self.guard.finish(End::Break, &mut self.ready);
+            } else {
+                match source.poll_chunk(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(Ok(chunk))) => {
+                        self.received += chunk.len() as u64;
+                        if self.guard.push(&chunk, &mut self.ready) == Flow::Continue {
+                            continue;
+                        }
+                        // The rest is of no interest, but a connection read to its end can be used again.
+                        if source.poll_chunk(cx).is_pending() {}
+                    }
+                    Poll::Ready(None) => self.guard.finish(End::Complete, &mut self.ready),
+                    Poll::Ready(Some(Err(failure))) => {
+                        tracing::warn!(id = self.account.id(), %failure, "the provider's stream broke off");
+                        self.guard.finish(End::Break, &mut self.ready);
+                    }
+                }
+            }
+            self.source = None;
+            if let Err(error) = self.close() {
+                tracing::error!(%error, "no audit record, so the stream is cut off");
+                self.ready.clear();
+                return Poll::Ready(Some(Err(io::Error::other(
+                    "the exchange cannot be recorded",
+                ))));
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), crate::audit::Error> {
+        let received = self.received;
+        self.account.note(|record| record.response.bytes = received);
+        self.account.close_stream(&self.guard.summary())
+    }
+}
+
+/// The client has left, or has all it wants: many leave at the last event, before the connection's own end.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.failed {
+            self.account.fail(&Problem::Internal);
+        } else if self.source.is_some() {
+            let cut = self.guard.summary();
+            self.guard.finish(End::Complete, &mut self.ready);
+            let ended = self.guard.summary();
+            let received = self.received;
+            self.account.note(|record| record.response.bytes = received);
+            let summary = if ended.ending == Ending::Complete {
+                &ended
+            } else {
+                &cut
+            };
+            if let Err(error) = self.account.close_stream(summary) {
+                tracing::error!(%error, "no audit record");
+            }
+        }
+    }
+}
+
+/// All that is ready, as one piece: one write.
+fn join(ready: &mut Vec<Cleared>) -> Option<Bytes> {
+    let joined = match ready.len() {
+        0 => return None,
+        1 => ready.pop().map(Cleared::into_bytes).unwrap_or_default(),
+        _ => {
+            let mut joined = BytesMut::with_capacity(ready.iter().map(Cleared::len).sum());
+            for part in ready.drain(..) {
+                joined.extend_from_slice(&part.into_bytes());
+            }
+            joined.freeze()
+        }
+    };
+    (!joined.is_empty()).then_some(joined)
+}
+
+/// A caller's admission for as long as a stream takes: withdrawn when its key is revoked or expires.
+pub(super) struct Admission {
+    gateway: Arc<Gateway>,
+    principal: Principal,
+    generation: u64,
+    changed: Pin<Box<OwnedNotified>>,
+    /// Whom `changed` will wake. Asking it again each time would take a lock that all streams share.
+    registered: Option<Waker>,
+    expiry: Option<Pin<Box<Sleep>>>,
+}
+
+impl Admission {
+    pub(super) fn new(gateway: &Arc<Gateway>, principal: Principal) -> Self {
+        let expiry = principal.key.expires.map(|expires| {
+            let left =
+                Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
+            Box::pin(sleep(left))
+        });
+        Self {
+            changed: Box::pin(Arc::clone(&gateway.keys_changed).notified_owned()),
+            // Zero is before every generation, so the first look is never skipped.
+            generation: 0,
+            registered: None,
+            gateway: Arc::clone(gateway),
+            principal,
+            expiry,
+        }
+    }
+
+    /// Ready once the key no longer works.
+    fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let generation = self.gateway.keyring.generation();
+        let changed = generation != self.generation;
+        if changed {
+            self.changed
+                .set(Arc::clone(&self.gateway.keys_changed).notified_owned());
+            self.registered = None;
+            self.generation = generation;
+        }
+        if !self
+            .registered
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            // A notification that came since the generation was read wakes at once.
+            if self.changed.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            self.registered = Some(cx.waker().clone());
+        }
+        let expired = self
+            .expiry
+            .as_mut()
+            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        if (changed || expired)
+            && self
+                .gateway
+                .keyring
+                .recheck(&self.principal, Timestamp::now())
+                .is_err()
+        {
+            return Poll::Ready(());
+        }
+        if expired {
+            self.expiry = None;
+        }
+        Poll::Pending
+    }
+}

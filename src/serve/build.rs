@@ -1,0 +1,167 @@
+//! From a configuration to a gateway that is ready to serve.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{Timestamp, Zoned};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Error;
+use crate::auth::{self, KeyRecord, Keyring, Pepper};
+use crate::config::{self, Config};
+use crate::limit::{Failures, Limiter};
+use crate::proxy::route::Table;
+use crate::proxy::{Gateway, Load, Policies, tls};
+use crate::secret::Secret;
+use crate::telemetry::Metrics;
+use crate::upstream::{Provider, Upstream};
+use crate::vault::Vault;
+use crate::{audit, durable, store, wire};
+
+/// Wrong keys that an address may send per minute.
+const WRONG_KEYS: u32 = 60;
+
+/// A gateway, and what came of building it.
+#[derive(Debug)]
+pub struct Built {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// The first key, if there was none and one was made.
+    pub first_key: Option<Secret>,
+    /// Things to warn about, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Opens and reads everything that a gateway needs. Blocks: a passphrase takes tenths of a second.
+///
+/// `echo` is the address of the built-in provider, if it runs.
+///
+/// # Errors
+///
+/// If anything cannot be opened, read or understood; nothing is overwritten then.
+pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> {
+    if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.insecure {
+        return Err(Error::Insecure {
+            address: config.listen,
+        });
+    }
+    let now = Timestamp::now();
+    let policies = policies(config)?;
+    let mut warnings: Vec<String> = policies.warnings.iter().map(ToString::to_string).collect();
+    let policies = Policies {
+        by_name: policies.by_name,
+        default: config.policy.clone(),
+        generation: 1,
+    };
+    let table = Table::new(upstreams(config, echo)?, config.routes.clone());
+    let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
+    durable::make_folder(&config.data).map_err(|source| Error::Data {
+        folder: config.data.clone(),
+        source,
+    })?;
+    let master = config
+        .master_key()
+        .map_err(|problem| Error::Problems(vec![problem]))?;
+    let vault = Vault::open(&config.data, master.as_ref())?;
+    if vault.is_temporary() {
+        warnings.push(
+            "no master key: credentials put into the vault end with this process; set SLUICEGATE_MASTER_KEY \
+             (openssl rand -base64 32) to keep them"
+                .to_owned(),
+        );
+    }
+    let (keyring, first_key) = keyring(&config.data, now)?;
+    let audit = audit::Log::open(&config.data.join("audit"), now)?;
+    let start = Instant::now().into_std();
+    let metrics = Metrics::default();
+    metrics.policy_generation.set(1);
+    let gateway = Gateway {
+        table,
+        policies: ArcSwap::from_pointee(policies),
+        keyring,
+        keys_changed: Arc::new(Notify::new()),
+        limiter: Limiter::new(start),
+        failures: Failures::new(WRONG_KEYS, Duration::from_secs(60), start),
+        vault,
+        audit,
+        metrics,
+        tls,
+        limits: config.limits,
+        timeouts: config.timeouts,
+        json: wire::json::Limits {
+            body_bytes: config
+                .limits
+                .max_body_bytes
+                .max(config.limits.max_response_bytes),
+            string_bytes: config
+                .limits
+                .max_body_bytes
+                .max(config.limits.max_response_bytes),
+            ..wire::json::Limits::default()
+        },
+        load: Load::new(&config.limits, threads(config)),
+    };
+    Ok(Built {
+        gateway: Arc::new(gateway),
+        first_key,
+        warnings,
+    })
+}
+
+/// Worker threads: as configured, else one per core.
+pub(super) fn threads(config: &Config) -> usize {
+    match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// All policies, among them the one for keys that name none.
+pub(super) fn policies(config: &Config) -> Result<config::Policies, Error> {
+    let policies = config::policies(config.policies.as_deref(), Zoned::now().date())
+        .map_err(Error::Problems)?;
+    policies
+        .find(&config.policy, "policy")
+        .map_err(|problem| Error::Problems(vec![problem]))?;
+    Ok(policies)
+}
+
+fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstream>>, Error> {
+    let built_in = echo.map(|address| Provider {
+        name: "echo".to_owned(),
+        base_url: format!("http://{address}"),
+        allow_private: true,
+        ..Provider::default()
+    });
+    let providers = config.providers.iter().cloned().chain(built_in);
+    let upstream = |provider: Provider| {
+        let name = provider.name.clone();
+        Upstream::new(provider).map_err(|problem| Error::Provider { name, problem })
+    };
+    providers.map(upstream).collect()
+}
+
+/// The keys; where there are none yet, with a first one.
+fn keyring(data: &Path, now: Timestamp) -> Result<(Keyring, Option<Secret>), Error> {
+    let store = store::open("sqlite", data)?;
+    let pepper = Pepper::open(data)?;
+    let mut first = None;
+    if store.list()?.is_empty() {
+        let key = auth::generate().map_err(|source| Error::System {
+            doing: "make a random key",
+            source,
+        })?;
+        if let Some(record) = KeyRecord::new(&pepper, &key, "first", now) {
+            store.insert(&record)?;
+            first = Some(key);
+        }
+    }
+    Ok((Keyring::open(store, pepper)?, first))
+}
+
+/// Where the built-in provider listens: any free port, this machine only.
+pub(super) const ECHO: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
