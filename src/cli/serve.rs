@@ -73,8 +73,11 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
     let data = loaded.config.data.clone();
     // A closed standard output is no reason to refuse traffic.
     let started = |started: &Started| drop(greet(output, started, &data.display().to_string()));
-    serve::run(loaded.config, started).context("the gateway cannot run")?;
-    Ok(Status::Done)
+    match serve::run(loaded.config, started) {
+        Ok(()) => Ok(Status::Done),
+        Err(serve::Error::Problems(problems)) => Err(Problems(problems).into()),
+        Err(error) => Err(error).context("the gateway cannot run"),
+    }
 }
 
 /// Tells whoever started the gateway how to use it. The first key is shown here and never again.

@@ -95,7 +95,10 @@ fn killed_commands_leave_everything_whole() {
     });
     let (entries, keys) = confirmed.into_inner().unwrap();
     // Both go on working, on the same files.
-    let (status, _, stderr) = run_with(sluicegate(folder.path()).args(["vault", "set", "last"]), "secret");
+    let (status, _, stderr) = run_with(
+        sluicegate(folder.path()).args(["vault", "set", "last"]),
+        "secret",
+    );
     assert_eq!(status, 0, "{stderr}");
     let kept = names(&json(folder.path(), &["vault", "list"]), "name");
     assert!(
