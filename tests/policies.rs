@@ -160,7 +160,7 @@ fn broken_policies_are_explained() {
 
 #[test]
 fn a_pattern_that_cannot_run_is_refused_at_its_place() {
-    for pattern in ["(a", r"(a)\\1", "a{2,1}"] {
+    for pattern in ["(a", r"(a)\1", "a{2,1}"] {
         let text = format!("topics:\n  - id: a\n    pattern: '{pattern}'\n");
         let found = problems(&text);
         assert_eq!(found.len(), 1, "{found:?}");

@@ -75,7 +75,7 @@ impl Edits {
         self.0
             .iter()
             .skip(from)
-            .take_while(move |edit| edit.span.start < window.end)
+            .take_while(move |edit| edit.span.start < window.end && !window.is_empty())
             .map(move |edit| Cut {
                 span: Span::new(
                     edit.span.start.saturating_sub(window.start),

@@ -94,7 +94,7 @@ mod tests {
         for i in 0..100_u8 {
             known.insert(&string(Form::Plain, &[i, 1]));
         }
-        known.insert(Form::Plain, &[b'x'; MAX_BYTES + 1]);
+        known.insert(&string(Form::Plain, &[b'x'; MAX_BYTES + 1]));
         assert_eq!(known.strings.len(), MAX_STRINGS);
     }
 }

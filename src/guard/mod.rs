@@ -8,6 +8,7 @@
 pub mod body;
 pub mod stream;
 
+mod answer;
 mod edit;
 mod known;
 mod lane;

@@ -1,0 +1,379 @@
+//! Judges the events of one streamed answer: running text goes into its lanes, all other strings are judged where they are.
+//!
+//! This is what an answer says; [`stream`](super::stream) is how it travels: what waits, what leaves, how it ends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
+use crate::guard::known::Known;
+use crate::guard::lane::Running;
+use crate::policy::{Policy, Tally};
+use crate::scan::finding::Finding;
+use crate::scan::segment::SegmentScan;
+use crate::text::{Form, Origin, Span};
+use crate::wire::json::{Limits, unescape};
+use crate::wire::sse::{RawEvent, Splitter};
+use crate::wire::{
+    Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
+};
+
+use super::{Duty, Failure, Stop};
+
+/// The most texts one answer may have: choices times blocks times kinds.
+const MAX_LANES: usize = 1024;
+
+const TOO_MANY: Failure = Failure::TooManyLanes { max: MAX_LANES };
+
+/// What is known of an answer so far.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) api: Api,
+    pub(super) framing: Framing,
+    pub(super) policy: Arc<Policy>,
+    pub(super) limits: Limits,
+    /// What the client has received.
+    pub(super) context: StreamContext,
+    pub(super) tally: Tally,
+    /// Tokens used, as far as the provider has said.
+    pub(super) usage: Option<Usage>,
+    /// Bytes of running text.
+    pub(super) text_bytes: u64,
+    /// Images, audio and files.
+    pub(super) media: u32,
+    /// The provider sent an error in place of the rest.
+    pub(super) upstream_error: bool,
+    lanes: Vec<Running>,
+    /// The lane of the last delta.
+    lane: usize,
+    closed: Vec<Close>,
+    /// The last event has come.
+    ended: bool,
+    known: Known,
+    // Scratch space, of no meaning between events.
+    event: Event,
+    findings: Vec<Finding>,
+}
+
+/// What has to be known of an event until it leaves.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    deltas: Vec<Delta>,
+    /// Edits of whole strings.
+    splices: Vec<Splice>,
+    /// What must go if anything is edited.
+    logprobs: Vec<Span>,
+    /// It could not be judged and passes as it came.
+    unjudged: bool,
+}
+
+/// A delta of an event.
+#[derive(Clone, Copy, Debug)]
+struct Delta {
+    /// Index in the answer's lanes.
+    lane: usize,
+    /// Bytes of the lane's text.
+    text: Span,
+    /// Bytes of the event's data.
+    data: Span,
+}
+
+impl Notes {
+    /// Of an event that passes as it came.
+    pub(super) fn unjudged() -> Self {
+        Self {
+            unjudged: true,
+            ..Self::default()
+        }
+    }
+
+    fn clear(&mut self) {
+        self.deltas.clear();
+        self.splices.clear();
+        self.logprobs.clear();
+        self.unjudged = false;
+    }
+}
+
+impl Answer {
+    /// At the start of an answer to a request that named `model`.
+    pub(super) fn new(
+        api: Api,
+        framing: Framing,
+        policy: Arc<Policy>,
+        limits: &Limits,
+        model: Option<String>,
+    ) -> Self {
+        Self {
+            api,
+            framing,
+            policy,
+            limits: limits.clone(),
+            context: StreamContext::new(model),
+            tally: Tally::new(),
+            usage: None,
+            text_bytes: 0,
+            media: 0,
+            upstream_error: false,
+            lanes: Vec::new(),
+            lane: 0,
+            closed: Vec::new(),
+            ended: false,
+            known: Known::default(),
+            event: Event::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// The bytes of an event with its edits. `fresh` if no other event was inspected since.
+    pub(super) fn edit(
+        &mut self,
+        raw: &RawEvent,
+        notes: &Notes,
+        fresh: bool,
+    ) -> Result<Bytes, Stop> {
+        let Some(data) = raw.data().filter(|_| !notes.unjudged) else {
+            return Ok(raw.bytes().clone());
+        };
+        let splices = self.splices(notes, data);
+        if splices.is_empty() {
+            if !fresh {
+                read_event(self.api, data, &self.limits, &mut self.event)?;
+            }
+            self.context.note(&self.event, data);
+            return Ok(raw.bytes().clone());
+        }
+        let data = edit::splice(data, &splices);
+        // Read again, so that what is written is known to be well formed, and that the context holds no text that was taken out.
+        read_event(self.api, &data, &self.limits, &mut self.event)?;
+        self.context.note(&self.event, &data);
+        Ok(raw.rewrite(&data))
+    }
+
+    /// What changes in an event's data now that all matches in it are known.
+    fn splices(&mut self, notes: &Notes, data: &[u8]) -> Vec<Splice> {
+        let mut splices = notes.splices.clone();
+        for delta in &notes.deltas {
+            let Some(lane) = self.lanes.get_mut(delta.lane) else {
+                continue;
+            };
+            if !lane.edits.is_empty() {
+                let raw = data.get(delta.data.range()).unwrap_or_default();
+                let carrier = Carrier {
+                    raw,
+                    start: delta.data.start,
+                    coding: Coding::Json,
+                    form: lane.form(),
+                };
+                carrier.splice(
+                    lane.edits.within(delta.text),
+                    &self.policy.response.engine,
+                    &mut splices,
+                );
+                lane.edits.forget(delta.text.end);
+            }
+        }
+        edit::with_nulls(splices, &notes.logprobs)
+    }
+
+    /// Reads an event's text and judges it. Answers with the event that is to take its place where text outside its data had to
+    /// be edited.
+    pub(super) fn inspect(
+        &mut self,
+        raw: &RawEvent,
+        notes: &mut Notes,
+    ) -> Result<Option<RawEvent>, Stop> {
+        notes.clear();
+        self.known.rewind();
+        let changed = self.strays(raw)?;
+        let Some(data) = raw.data() else {
+            return Ok(changed);
+        };
+        let mut event = std::mem::take(&mut self.event);
+        let read = read_event(self.api, data, &self.limits, &mut event);
+        let judged = read
+            .map_err(Stop::from)
+            .and_then(|()| self.judge(&event, data, notes));
+        self.event = event;
+        judged.map(|()| changed)
+    }
+
+    fn judge(&mut self, event: &Event, data: &[u8], notes: &mut Notes) -> Result<(), Stop> {
+        self.usage = match (self.usage, event.usage) {
+            (Some(usage), Some(later)) => Some(usage.max(later)),
+            (usage, later) => usage.or(later),
+        };
+        self.media = self.media.saturating_add(event.media);
+        self.upstream_error |= event.error;
+        notes.logprobs.extend_from_slice(&event.logprobs);
+        for piece in &event.pieces {
+            let raw = data.get(piece.span.range()).unwrap_or_default();
+            match piece.part {
+                Part::Delta(lane) => notes.deltas.extend(self.delta(lane, piece, raw)?),
+                Part::Whole => {
+                    let carrier = Carrier {
+                        raw,
+                        start: piece.span.start,
+                        coding: Coding::Json,
+                        form: piece.form,
+                    };
+                    self.whole(carrier, piece.origin, &mut notes.splices)?;
+                }
+            }
+        }
+        self.ended |= event.terminal;
+        let ended = self.ended;
+        self.close(|lane| ended || event.closes.iter().any(|close| close.ends(lane)))?;
+        let new = event
+            .closes
+            .iter()
+            .filter(|close| !self.closed.contains(close));
+        let new: Vec<Close> = new.copied().collect();
+        self.closed.extend(new);
+        if self.closed.len() > MAX_LANES {
+            Err(TOO_MANY.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the lanes that are `closed`: nothing of them is held back any more.
+    pub(super) fn close(&mut self, closed: impl Fn(Lane) -> bool) -> Result<(), Stop> {
+        for running in self.lanes.iter_mut().filter(|running| closed(running.lane)) {
+            running.finish(&self.policy.response, &mut self.tally, &mut self.findings)?;
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, lane: Lane, piece: &Piece, raw: &[u8]) -> Result<Option<Delta>, Stop> {
+        let text = unescape(raw);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if self.ended {
+            return Err(Failure::LateText.into());
+        }
+        if lane.field != Field::Other {
+            self.text_bytes += text.len() as u64;
+        }
+        let index = self.lane(lane, piece)?;
+        let Self {
+            lanes,
+            tally,
+            findings,
+            policy,
+            ..
+        } = self;
+        let Some(running) = lanes.get_mut(index) else {
+            return Ok(None);
+        };
+        let text = running.push(&policy.response, tally, findings, &text)?;
+        Ok(Some(Delta {
+            lane: index,
+            text,
+            data: piece.span,
+        }))
+    }
+
+    /// The index of a lane, which begins here if it is new.
+    fn lane(&mut self, lane: Lane, piece: &Piece) -> Result<usize, Stop> {
+        if self
+            .lanes
+            .get(self.lane)
+            .is_none_or(|last| last.lane != lane)
+        {
+            let known = self.lanes.iter().position(|running| running.lane == lane);
+            if known.is_none() && self.closed.iter().any(|close| close.ends(lane)) {
+                return Err(Failure::LateText.into());
+            }
+            if known.is_none() && self.lanes.len() >= MAX_LANES {
+                return Err(TOO_MANY.into());
+            }
+            self.lane = known.unwrap_or(self.lanes.len());
+            if known.is_none() {
+                self.lanes.push(Running::new(lane, piece));
+            }
+        }
+        Ok(self.lane)
+    }
+
+    /// Judges a string that is whole, unless it was found clean before.
+    fn whole(
+        &mut self,
+        carrier: Carrier<'_>,
+        origin: Origin,
+        splices: &mut Vec<Splice>,
+    ) -> Result<(), Stop> {
+        if self.known.contains(&carrier) {
+            return Ok(());
+        }
+        let text = carrier.text().ok_or(Failure::NotText)?;
+        let side = &self.policy.response;
+        self.findings.clear();
+        let mut scan = SegmentScan::new(carrier.form);
+        scan.push(&side.engine, &text, &mut self.findings)?;
+        scan.finish(&side.engine, &mut self.findings)?;
+        if self.findings.is_empty() {
+            self.known.insert(&carrier);
+            return Ok(());
+        }
+        let mut edits = Edits::default();
+        for finding in &self.findings {
+            let matched = text.get(finding.span.range()).unwrap_or_default();
+            match Duty::of(self.tally.add(side, finding, matched, origin)) {
+                Duty::Pass => {}
+                Duty::Edit => edits.add(finding),
+                Duty::Stop => return Err(Stop::Block),
+            }
+        }
+        carrier.splice(
+            edits.within(Span::new(0, text.len())),
+            &side.engine,
+            splices,
+        );
+        Ok(())
+    }
+
+    /// Judges comments, ids and the like. If some were edited, the event with other ones.
+    fn strays(&mut self, raw: &RawEvent) -> Result<Option<RawEvent>, Stop> {
+        let mut splices = Vec::new();
+        for stray in raw.strays() {
+            let start = stray.as_ptr().addr() - raw.bytes().as_ptr().addr();
+            let carrier = Carrier {
+                raw: stray,
+                start,
+                coding: Coding::Plain,
+                form: Form::Plain,
+            };
+            self.whole(carrier, Origin::Assistant, &mut splices)?;
+        }
+        if splices.is_empty() {
+            return Ok(None);
+        }
+        let mut splitter = Splitter::new(self.framing);
+        splitter.push(&edit::splice(raw.bytes(), &splices));
+        Ok(splitter.next()?.or_else(|| splitter.finish()))
+    }
+
+    /// Whether an event that was cut off can be read.
+    pub(super) fn reads(&mut self, raw: &RawEvent) -> bool {
+        raw.data()
+            .is_some_and(|data| read_event(self.api, data, &self.limits, &mut self.event).is_ok())
+    }
+
+    /// Whether no match can begin any more in the text of an event.
+    pub(super) fn may_leave(&self, notes: &Notes) -> bool {
+        let cleared = |delta: &Delta| {
+            self.lanes
+                .get(delta.lane)
+                .is_some_and(|lane| lane.cleared() >= delta.text.end)
+        };
+        notes.deltas.iter().all(cleared)
+    }
+
+    /// Begins anew after a panic: what was read so far passes, what comes is judged again.
+    pub(super) fn restart(&mut self) {
+        self.lanes.iter_mut().for_each(Running::restart);
+    }
+}
