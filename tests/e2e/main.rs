@@ -9,5 +9,6 @@
 mod cli;
 mod crash;
 mod gateway;
+mod http;
 mod readme;
 mod sdk;
