@@ -36,12 +36,12 @@ fn bad_requests_are_told_what_is_wrong() {
         CANARY.repeat(5_000)
     );
     let bodies = [
-        ("not JSON", format!("hello {CANARY}"), 400, "malformed_body"),
+        ("not JSON", format!("hello {CANARY}"), 400, "invalid_json"),
         (
             "cut off",
             format!(r#"{{"model": "echo", "messages": [{{"content": "{CANARY}"#),
             400,
-            "malformed_body",
+            "invalid_json",
         ),
         (
             "a duplicate key",
@@ -49,13 +49,13 @@ fn bad_requests_are_told_what_is_wrong() {
                 r#"{{"model": "echo", "messages": [], "messages": [{{"role": "user", "content": "{CANARY}"}}]}}"#
             ),
             400,
-            "malformed_body",
+            "invalid_json",
         ),
         (
             "trailing bytes",
             format!("{HELLO}{CANARY}"),
             400,
-            "malformed_body",
+            "invalid_json",
         ),
         ("over the limit", large, 413, "body_too_large"),
     ];
@@ -149,7 +149,7 @@ fn ambiguous_framing_is_refused() {
     let host = gateway.url.strip_prefix("http://").unwrap();
     let key = gateway.key();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n"
     );
     let length = HELLO.len();
     let requests = [
@@ -232,7 +232,7 @@ fn config(port: u16) -> String {
 fn credentials_are_swapped_and_bytes_are_not() {
     // Spaces, unknown fields, escapes and the order of keys are as nobody would write them again.
     const BODY: &str = "{ \"messages\":[{\"role\":\"user\",\"content\":\"Gr\\u00fc\\u00dfe \\ud83c\\udf0d\"}],\"x-new\" : [1e2,-0.0,null],\n\t\"model\":\"lab-1\"}";
-    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 70\r\nconnection: close\r\n\r\n{ \"id\":\"1\",\"choices\":[{\"message\":{\"content\":\"\\u0041\"} } ],\"odd\": 1.50 }";
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 71\r\nconnection: close\r\n\r\n{ \"id\":\"1\",\"choices\":[{\"message\":{\"content\":\"\\u0041\"} } ],\"odd\": 1.50 }";
     let secret = concat!("lab-", "credential-5521");
     let (port, requests) = provider(ANSWER);
     let gateway = Gateway::with_config(&config(port));
