@@ -22,12 +22,18 @@ use crate::durable::{self, Stamp};
 use crate::proxy::{Gateway, Policies};
 use crate::secret::Secret;
 use crate::telemetry::Redactor;
+use crate::vault::{Level, Reader};
 
 /// How often other processes' changes are looked for: a revoked key stops within this time.
 const STEP: Duration = Duration::from_millis(250);
 /// Steps between looks at files, and between sweeps of what rested too long.
 const FILES_EVERY: u32 = 4;
 const SWEEP_EVERY: u32 = 40;
+/// Reads every credential, so that the log can leave it out.
+const READER: Reader<'_> = Reader {
+    who: "redaction",
+    level: Level::Admin,
+};
 
 /// Runs beside the gateway, on a thread of its own: it blocks.
 pub(super) struct Upkeep {
@@ -78,7 +84,7 @@ impl Upkeep {
     /// Keeps the vault's secrets out of the log.
     fn protect(&self) {
         let (mut secrets, mut damaged): (Vec<Secret>, Vec<String>) = (Vec::new(), Vec::new());
-        for (name, secret) in self.gateway.vault.check() {
+        for (name, secret) in self.gateway.vault.check(READER, Timestamp::now()) {
             match secret {
                 Ok(secret) => secrets.push(secret),
                 Err(_) => damaged.push(name),
