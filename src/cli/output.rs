@@ -79,10 +79,11 @@ impl Output {
             .map(|column| width(column).unwrap_or(0))
             .collect();
         for (index, row) in rows.iter().enumerate() {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
-            }
+            let cells = row.iter().zip(&widths);
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            let line = cells.join("  ");
             let line = line.trim_end();
             let line = if index == 0 {
                 self.styled(Style::Strong, line)

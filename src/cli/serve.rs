@@ -63,7 +63,7 @@ impl Settings {
     }
 }
 
-pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
     let mut loaded =
         config::load(&arguments.settings.flags(), &Environment::of_process()).map_err(Problems)?;
     for warning in &loaded.warnings {

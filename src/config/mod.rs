@@ -26,7 +26,7 @@ use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
-pub use policies::{Policies, check_policies, policies};
+pub use policies::{Policies, check_policies, policies, policy};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -231,7 +231,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>)
             match file::read(
                 &name,
                 &text,
-                path.parent().unwrap_or(Path::new("")),
+                path.parent().unwrap_or_else(|| Path::new("")),
                 &mut loaded.config,
             ) {
                 Ok(warnings) => loaded.warnings = warnings,

@@ -63,9 +63,7 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
         folder: config.data.clone(),
         source,
     })?;
-    let master = config
-        .master_key()
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+    let master = config.master_key().map_err(Error::Problems)?;
     let vault = Vault::open(&config.data, master.as_ref())?;
     if vault.is_temporary() {
         warnings.push(
@@ -126,7 +124,7 @@ pub(super) fn policies(config: &Config) -> Result<config::Policies, Error> {
         .map_err(Error::Problems)?;
     policies
         .find(&config.policy, "policy")
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+        .map_err(Error::Problems)?;
     Ok(policies)
 }
 

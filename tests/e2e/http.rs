@@ -1,5 +1,6 @@
 //! The wire as a client and a provider see it: refusals, errors, and what passes through unchanged.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -312,10 +313,31 @@ fn what_providers_do_wrong_is_an_error_of_theirs() {
             "a body that is no JSON",
         ),
     ];
-    for (answer, what) in answers {
-        let (port, _requests) = provider(answer);
-        let gateway = Gateway::with_config(&config(port).replace("vault:lab", "none"));
-        let answer = gateway.chat(gateway.key(), &HELLO.replace("echo", "lab-1"));
+    let mut config = "providers:\n".to_owned();
+    let mut requests = Vec::new();
+    for (number, (answer, _)) in answers.into_iter().enumerate() {
+        let (port, received) = provider(answer);
+        let options = "api: openai, credential: none, allow_private: true";
+        writeln!(
+            config,
+            "  lab{number}: {{{options}, base_url: 'http://127.0.0.1:{port}'}}"
+        )
+        .unwrap();
+        requests.push(received);
+    }
+    let gateway = Gateway::with_config(&config);
+    let bearer = format!("Bearer {}", gateway.key());
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    for (number, (_, what)) in answers.into_iter().enumerate() {
+        let answer = gateway.send(
+            "POST",
+            &format!("/lab{number}/v1/chat/completions"),
+            &headers,
+            HELLO,
+        );
         assert!((500..600).contains(&answer.status), "{what}: {answer:?}");
         assert!(
             answer.json()["error"]["message"].is_string(),
@@ -355,34 +377,27 @@ fn a_gateway_refuses_what_is_damaged() {
     );
     assert_eq!(status, 0);
     gateway.kill();
-    let serve = |master: &str| {
-        let mut command = sluicegate(folder.path());
-        command.env("SLUICEGATE_MASTER_KEY", master).args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin",
-            "127.0.0.1:0",
-        ]);
-        run(&mut command)
-    };
-    let (status, _, stderr) = serve("another");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let (status, _, stderr) = run(sluicegate(folder.path())
+        .env("SLUICEGATE_MASTER_KEY", "another")
+        .args(serve));
     assert!(
         status == 2 && stderr.contains("the master key does not fit"),
         "{stderr}"
     );
-    let right = crate::gateway::MASTER_KEY;
-    for (file, says) in [
-        ("vault.json", "vault.json"),
-        ("vault.salt", "vault.salt"),
-        ("key.pepper", "key.pepper"),
-        ("sluicegate.db", "sluicegate.db"),
-    ] {
+    let damaged: [(&str, &[&str]); 5] = [
+        ("vault.json", &serve),
+        ("vault.json", &["vault", "list"]),
+        ("vault.salt", &["vault", "list"]),
+        ("key.pepper", &["key", "create", "--name", "app"]),
+        ("sluicegate.db", &["key", "list"]),
+    ];
+    for (file, arguments) in damaged {
         let path = gateway.data(file);
         let whole = fs::read(&path).unwrap();
         fs::write(&path, b"damaged").unwrap();
-        let (status, _, stderr) = serve(right);
-        assert!(status == 2 && stderr.contains(says), "{file}: {stderr}");
+        let (status, _, stderr) = run(sluicegate(folder.path()).args(arguments));
+        assert!(status == 2 && stderr.contains(file), "{file}: {stderr}");
         assert_eq!(
             fs::read(&path).unwrap(),
             b"damaged",
