@@ -182,7 +182,10 @@ impl Shared {
     fn sync_on(&self, wake: &Receiver<()>, closed: &Receiver<()>) {
         while wake.recv().is_ok() {
             if let Err(error) = self.sync() {
-                tracing::error!(error = %error, "audit log out of service");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "audit log out of service"
+                );
             }
             // Nothing is ever sent: this ends by time, or at once when the log is closed.
             closed.recv_timeout(SYNC_EVERY).unwrap_or_default();
