@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn tells_inputs_apart() {
-        let cases: [(&str, Kind, Option<(Api, Direction)>); 12] = [
+        let cases = [
             ("Hello", Kind::Text, None),
             ("", Kind::Text, None),
             (r#"{"a": 1}"#, Kind::Text, None),
