@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::let_underscore_must_use,
     reason = "a report for people"
 )]
 
