@@ -47,7 +47,12 @@ impl Cleared {
     }
 
     /// The same for a client that waits for a stream.
-    pub fn refusal_events(api: Api, framing: Framing, refusal: &Refusal, model: Option<&str>) -> Self {
+    pub fn refusal_events(
+        api: Api,
+        framing: Framing,
+        refusal: &Refusal,
+        model: Option<&str>,
+    ) -> Self {
         let context = StreamContext::new(model.map(str::to_owned));
         Self(refusal::events(api, framing, refusal, &context).into())
     }

@@ -5,6 +5,7 @@ use super::json::{Document, Kind, Limits, Malformed};
 use super::walk::Walk;
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
+    responses,
 };
 use crate::text::Span;
 
@@ -31,8 +32,12 @@ pub struct Event {
     pub model: Option<Span>,
     /// It is part of an answer; in messages: the answer's first event.
     pub begins: bool,
-    /// A content block that starts here (messages).
+    /// A content block (messages) or output item (responses) that starts here.
     pub opens: Option<u32>,
+    /// Its number in the stream (responses).
+    pub sequence: Option<u64>,
+    /// The format does not know this type of event. Its strings are pieces like all others.
+    pub unknown: bool,
     document: Document,
 }
 
@@ -43,9 +48,9 @@ pub enum Close {
     Choice(u32),
     /// All lanes of a choice with this index.
     Block {
-        /// The choice.
+        /// The choice or output item.
         choice: u32,
-        /// The content block.
+        /// The content block or part.
         index: u32,
     },
 }
@@ -104,6 +109,7 @@ pub fn read_event(
         let root = root.ok_or_else(|| no_object(data))?;
         let found = match api {
             Api::Chat => chat::event(&mut walk, root, &mut event.closes),
+            Api::Responses => responses::event(&mut walk, root, &mut event.closes),
             Api::Completions => completions::event(&mut walk, root, &mut event.closes),
             // Embeddings do not stream; an event would be a response like any other.
             Api::Embeddings => embeddings::event(&mut walk, root),
@@ -118,6 +124,8 @@ pub fn read_event(
         event.model = found.model;
         event.begins = found.begins;
         event.opens = found.opens;
+        event.sequence = found.sequence;
+        event.unknown = found.unknown;
         Ok(())
     });
     event.document = document;
@@ -137,4 +145,6 @@ pub(super) struct Found {
     pub(super) model: Option<Span>,
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
+    pub(super) sequence: Option<u64>,
+    pub(super) unknown: bool,
 }
