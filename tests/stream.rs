@@ -760,6 +760,32 @@ fn ordinary_events_leave_at_once() {
 }
 
 #[test]
+fn tool_arguments_stay_json() {
+    let policy = policy(
+        "topics:\n  - {id: pin, pattern: '[\"'']?pin[\"'']?:\\s*[\"'']?[0-9]{4}', on: [response], action: redact}\n  - {id: card, pattern: '\\b4111[0-9]{12}\\b', on: [response], action: redact}\n",
+    );
+    let arguments = r#"{"card": 4111111111111111, "pin": 1234, "more": [true, "pin: 9999", "4111111111111111"]}"#;
+    let expected = r#"{"card": "[CARD]", "[PIN]": "", "more": [true, "[PIN]", "[CARD]"]}"#;
+    for size in 1..arguments.len() {
+        let parts: Vec<String> = arguments
+            .as_bytes()
+            .chunks(size)
+            .map(|part| String::from_utf8(part.to_vec()).unwrap())
+            .collect();
+        for shape in [CHAT, SHAPES[3]] {
+            let deltas: Vec<Delta<'_>> = parts.iter().map(|part| (9, part.as_str())).collect();
+            let out = run(shape, &policy, [stream(shape, &deltas, plain).as_slice()]);
+            let texts = texts(shape, &out.out);
+            let (_, text) = texts
+                .iter()
+                .find(|(lane, _)| lane.field == Field::ToolArguments)
+                .unwrap();
+            assert_eq!(text, expected, "{shape:?} in parts of {size}");
+        }
+    }
+}
+
+#[test]
 fn repeated_tokens_go_with_what_they_repeat() {
     let policy = policy(POLICY);
     let event = |text: &str, tokens: &str| {

@@ -20,6 +20,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use crate::telemetry::Metrics;
+
 /// How long a client may take over a request's head, or rest between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head at most; no request here has a body worth reading.
@@ -30,7 +32,7 @@ sluicegate, the operator's side
 
   /healthz   200 as long as the process answers
   /readyz    200 if it can serve exchanges, else 503 and why not
-  /metrics   counters in Prometheus text form
+  /metrics   counters, in the text form that Prometheus reads
 ";
 
 /// The listener of the operator's side.
@@ -60,7 +62,7 @@ pub trait Status: Send + Sync {
     /// Why not, in one sentence.
     fn ready(&self) -> Result<(), String>;
 
-    /// All counters in Prometheus text form (version 0.0.4).
+    /// All counters, in the media type [`Metrics::MEDIA_TYPE`].
     fn metrics(&self) -> String;
 }
 
@@ -129,7 +131,12 @@ impl Admin {
                 Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
                 Err(problem) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
             },
-            "/metrics" => text(StatusCode::OK, self.status.metrics()),
+            "/metrics" => {
+                let mut response = text(StatusCode::OK, self.status.metrics());
+                let kind = HeaderValue::from_static(Metrics::MEDIA_TYPE);
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
             _ => text(StatusCode::NOT_FOUND, INDEX.to_owned()),
         }
     }
@@ -147,12 +154,14 @@ impl Admin {
             .host()
             .trim_start_matches('[')
             .trim_end_matches(']');
-        name.parse::<IpAddr>().is_ok()
+        let is_bare = !authority.as_str().contains('@');
+        let is_known = name.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
             || self
                 .hosts
                 .iter()
-                .any(|host| name.eq_ignore_ascii_case(host))
+                .any(|host| name.eq_ignore_ascii_case(host));
+        is_bare && is_known
     }
 }
 
@@ -162,7 +171,7 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+        HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(

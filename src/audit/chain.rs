@@ -10,7 +10,6 @@
 //! there is the head file, against the second only a copy elsewhere.
 
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const OPEN: &[u8] = br#"{"seq":"#;
 const MIDDLE: &[u8] = br#","hash":""#;
@@ -65,15 +64,15 @@ impl Link {
             .and_then(|rest| rest.strip_suffix('}'))
             .unwrap_or(record);
         let mut line = format!(r#"{{"seq":{seq},{members}}}"#);
-        let link = Self {
+        let end = Self {
             seq,
             hash: self.digest(line.as_bytes()),
         };
         line.pop();
         line.push_str(r#","hash":""#);
-        link.write_hash(&mut line);
+        end.write_hash(&mut line);
         line.push_str(r#""}"#);
-        (line, link)
+        (line, end)
     }
 
     /// Whether a line follows here: the new end.
@@ -130,8 +129,8 @@ impl Link {
 
     fn write_hash(&self, text: &mut String) {
         for byte in self.hash {
-            // Writing to a string does not fail.
-            write!(text, "{byte:02x}").unwrap_or_default();
+            let digits = [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16));
+            text.extend(digits.into_iter().flatten());
         }
     }
 }

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 /// A log that cannot be written to. Nothing was changed in it.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "read as `audit::Error`, like `io::Error`"
+)]
 pub enum Error {
     /// The operating system refused.
     #[error("cannot {doing} the audit log {path}")]

@@ -81,12 +81,12 @@ impl Log {
             writer.unlock(&shared.folder)?;
             repaired?;
         }
-        let (changed, changes) = mpsc::sync_channel(1);
+        let (changed, wake) = mpsc::sync_channel(1);
         let (open, closed) = mpsc::channel();
         let syncing = Arc::clone(&shared);
         thread::Builder::new()
             .name("audit-sync".to_owned())
-            .spawn(move || syncing.sync_on(&changes, &closed))
+            .spawn(move || syncing.sync_on(&wake, &closed))
             .map_err(failed("start the thread that syncs", &shared.folder.path))?;
         Ok(Self {
             shared,
@@ -179,10 +179,13 @@ impl Shared {
         Ok(())
     }
 
-    fn sync_on(&self, changes: &Receiver<()>, closed: &Receiver<()>) {
-        while changes.recv().is_ok() {
+    fn sync_on(&self, wake: &Receiver<()>, closed: &Receiver<()>) {
+        while wake.recv().is_ok() {
             if let Err(error) = self.sync() {
-                tracing::error!(error = %error, "audit log out of service");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "audit log out of service"
+                );
             }
             // Nothing is ever sent: this ends by time, or at once when the log is closed.
             closed.recv_timeout(SYNC_EVERY).unwrap_or_default();
@@ -373,7 +376,7 @@ mod tests {
     fn a_changed_line_is_named() {
         let folder = filled(5);
         edit(&folder, |lines| {
-            lines[2] = lines[2].replace("key.create", "key.revoke")
+            lines[2] = lines[2].replace("key.create", "key.revoke");
         });
         let broken = check(&folder).unwrap_err();
         assert!(matches!(broken, Broken::Line { line: 3, .. }), "{broken}");

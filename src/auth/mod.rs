@@ -294,6 +294,8 @@ impl Index {
 mod tests {
     use super::*;
     use crate::secret::Secret;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     #[derive(Debug, Default)]
     struct Memory {
@@ -351,11 +353,7 @@ mod tests {
     #[test]
     fn other_texts_do_not() {
         let (keyring, _, key, record) = keyring();
-        let hash: String = record
-            .hash
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = format!("sg-{}", URL_SAFE_NO_PAD.encode(record.hash));
         let same_prefix = format!("sg-{}{}", record.prefix, "A".repeat(35));
         let upper = key.expose().to_uppercase();
         for text in [

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::secret::Secret;
-use crate::vault::{Level, MasterKey, Reader, Vault};
+use crate::vault::{Level, MasterKey, NewEntry, Reader, Vault};
 
 use super::output::Output;
 use super::{Master, Place, Problems, Status, change_log, record};
@@ -67,7 +67,12 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             let (vault, data) = options.open()?;
             let secret = read_secret(&name)?;
             let log = change_log(&data, now)?;
-            let version = vault.set(&name, &secret, Level::Elevated, OPERATOR, now)?;
+            let entry = NewEntry {
+                name: &name,
+                secret: &secret,
+                level: Level::Elevated,
+            };
+            let version = vault.set(entry, OPERATOR, now)?;
             record(&log, "vault.set", &name, now)?;
             let said = format!("stored {name}, version {version}");
             options.say(&said, &json!({"name": name, "version": version}), output)?;

@@ -457,7 +457,8 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let previous = format!("*a{}, ", level - 1).repeat(10);
-            bomb.push_str(&format!("a{level}: &a{level} [{previous}]\n"));
+            let level = level.to_string();
+            bomb.push_str(&["a", &level, ": &a", &level, " [", &previous, "]\n"].concat());
         }
         assert!(problems(&bomb)[0].contains("too many values"));
         let long = "x".repeat(1 << 20);

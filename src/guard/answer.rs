@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
 use crate::guard::known::Known;
 use crate::guard::lane::Running;
+use crate::guard::structure::Spot;
 use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
@@ -77,6 +78,8 @@ struct Delta {
     text: Span,
     /// Bytes of the event's data.
     data: Span,
+    /// What the text follows on, in JSON text.
+    spot: Spot,
 }
 
 impl Notes {
@@ -159,18 +162,11 @@ impl Answer {
                 continue;
             };
             if !lane.edits.is_empty() {
-                let raw = data.get(delta.data.range()).unwrap_or_default();
-                let carrier = Carrier {
-                    raw,
-                    start: delta.data.start,
-                    coding: Coding::Json,
-                    form: lane.form(),
-                };
-                carrier.splice(
-                    lane.edits.within(delta.text),
-                    &self.policy.response.engine,
-                    &mut splices,
-                );
+                let mut carrier = Carrier::new(data, delta.data, Coding::Json, lane.form());
+                carrier.spot = delta.spot;
+                let cuts = carrier.cuts(lane.edits.within(delta.text));
+                carrier.splice(&cuts, &self.policy.response.engine, &mut splices);
+                lane.edits.delay(delta.text, &cuts);
                 lane.edits.forget(delta.text.end);
             }
         }
@@ -212,12 +208,7 @@ impl Answer {
             match piece.part {
                 Part::Delta(lane) => notes.deltas.extend(self.delta(lane, piece, raw)?),
                 Part::Whole => {
-                    let carrier = Carrier {
-                        raw,
-                        start: piece.span.start,
-                        coding: Coding::Json,
-                        form: piece.form,
-                    };
+                    let carrier = Carrier::new(data, piece.span, Coding::Json, piece.form);
                     self.whole(carrier, piece.origin, &mut notes.splices)?;
                 }
             }
@@ -268,11 +259,13 @@ impl Answer {
         let Some(running) = lanes.get_mut(index) else {
             return Ok(None);
         };
+        let spot = running.spot();
         let text = running.push(&policy.response, tally, findings, &text)?;
         Ok(Some(Delta {
             lane: index,
             text,
             data: piece.span,
+            spot,
         }))
     }
 
@@ -327,11 +320,8 @@ impl Answer {
                 Duty::Stop => return Err(Stop::Block),
             }
         }
-        carrier.splice(
-            edits.within(Span::new(0, text.len())),
-            &side.engine,
-            splices,
-        );
+        let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
+        carrier.splice(&cuts, &side.engine, splices);
         Ok(())
     }
 
@@ -340,12 +330,8 @@ impl Answer {
         let mut splices = Vec::new();
         for stray in raw.strays() {
             let start = stray.as_ptr().addr() - raw.bytes().as_ptr().addr();
-            let carrier = Carrier {
-                raw: stray,
-                start,
-                coding: Coding::Plain,
-                form: Form::Plain,
-            };
+            let span = Span::new(start, start + stray.len());
+            let carrier = Carrier::new(raw.bytes(), span, Coding::Plain, Form::Plain);
             self.whole(carrier, Origin::Assistant, &mut splices)?;
         }
         if splices.is_empty() {

@@ -206,18 +206,9 @@ impl<'a> Inspector<'a> {
                 Duty::Stop => self.blocked = true,
             }
         }
-        let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
-        let carrier = Carrier {
-            raw,
-            start: piece.span.start,
-            coding,
-            form: piece.form,
-        };
-        carrier.splice(
-            edits.within(Span::new(0, text.len())),
-            &side.engine,
-            &mut self.splices,
-        );
+        let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
+        let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
+        carrier.splice(&cuts, &side.engine, &mut self.splices);
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use crate::guard::structure::{self, Spot};
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex};
 use crate::text::{Form, Span};
@@ -70,7 +71,7 @@ impl Edits {
     }
 
     /// What to take out of the part `window` of the segment, in offsets from the part's start.
-    pub(super) fn within(&self, window: Span) -> impl Iterator<Item = Cut> + Clone {
+    pub(super) fn within(&self, window: Span) -> impl Iterator<Item = Cut> {
         let from = self.0.partition_point(|edit| edit.span.end <= window.start);
         self.0
             .iter()
@@ -81,8 +82,26 @@ impl Edits {
                     edit.span.start.saturating_sub(window.start),
                     edit.span.end.min(window.end) - window.start,
                 ),
-                placeholder: (edit.span.start >= window.start).then_some(edit.rule),
+                with: if edit.span.start >= window.start {
+                    Stand::Placeholder(edit.rule)
+                } else {
+                    Stand::Nothing
+                },
             })
+    }
+
+    /// Lets an edit of which nothing was taken out in `window`, because all of it had to stay there, begin after that.
+    pub(super) fn delay(&mut self, window: Span, cuts: &[Cut]) {
+        let crossing = self.0.iter_mut().find(|edit| {
+            (window.start..window.end).contains(&edit.span.start) && edit.span.end > window.end
+        });
+        if let Some(edit) = crossing
+            && cuts
+                .iter()
+                .all(|cut| cut.span.end + window.start <= edit.span.start)
+        {
+            edit.span.start = window.end;
+        }
     }
 
     /// Forgets the edits that end before `end`: all of that text has left. One that ends there may still be continued.
@@ -97,8 +116,22 @@ impl Edits {
 pub(super) struct Cut {
     /// Bytes of the string's decoded text.
     pub(super) span: Span,
-    /// The rule whose placeholder to write; `None` where the edit began in an earlier string.
-    pub(super) placeholder: Option<RuleIndex>,
+    /// What stands there then.
+    pub(super) with: Stand,
+}
+
+/// What stands in the place of text that was taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Nothing: the placeholder is where the edit began.
+    #[default]
+    Nothing,
+    /// An empty JSON string.
+    Empty,
+    /// The rule's placeholder.
+    Placeholder(RuleIndex),
+    /// The rule's placeholder as a JSON string.
+    Quoted(RuleIndex),
 }
 
 /// How bytes carry text.
@@ -130,9 +163,22 @@ pub(super) struct Carrier<'a> {
     pub(super) coding: Coding,
     /// How the text's reader will understand it.
     pub(super) form: Form,
+    /// What the text follows on, if it is JSON text.
+    pub(super) spot: Spot,
 }
 
 impl<'a> Carrier<'a> {
+    /// A string at `span` of a body or of an event's data, at the start of a text.
+    pub(super) fn new(source: &'a [u8], span: Span, coding: Coding, form: Form) -> Self {
+        Self {
+            raw: source.get(span.range()).unwrap_or_default(),
+            start: span.start,
+            coding,
+            form,
+            spot: Spot::default(),
+        }
+    }
+
     /// The text; `None` where it is not UTF-8, which JSON always is.
     pub(super) fn text(&self) -> Option<Cow<'a, str>> {
         match self.coding {
@@ -159,43 +205,52 @@ impl<'a> Carrier<'a> {
         })
     }
 
-    /// Adds what `cuts`, in order, change in the body.
-    pub(super) fn splice(
-        &self,
-        cuts: impl Iterator<Item = Cut> + Clone,
-        engine: &Engine,
-        splices: &mut Vec<Splice>,
-    ) {
-        let spans = self.spans(cuts.clone().map(|cut| cut.span));
-        splices.extend(spans.zip(cuts).map(|(span, cut)| {
-            Splice {
-                span,
-                with: cut
-                    .placeholder
-                    .map(|rule| self.placeholder(engine, rule))
-                    .unwrap_or_default(),
-            }
-        }));
+    /// The cuts to make: in JSON text without what holds it together.
+    pub(super) fn cuts(&self, cuts: impl Iterator<Item = Cut>) -> Vec<Cut> {
+        match self.form {
+            Form::Plain => cuts.collect(),
+            Form::Json => structure::keep(self.spot, &self.text().unwrap_or_default(), cuts),
+        }
     }
 
-    /// The placeholder for a rule's matches as this string would carry it: escaped for JSON text inside, and once more for the
-    /// JSON around.
-    fn placeholder(&self, engine: &Engine, rule: RuleIndex) -> Vec<u8> {
-        let label = engine
-            .rule(rule)
-            .map_or("REDACTED", |rule| rule.label.as_ref());
-        let mut text = format!("[{label}]");
-        let json = [
-            matches!(self.form, Form::Json),
-            matches!(self.coding, Coding::Json),
-        ];
-        for _ in json.into_iter().filter(|json| *json) {
-            let mut escaped = Vec::with_capacity(text.len());
-            escape_into(&text, &mut escaped);
-            text = String::from_utf8(escaped).unwrap_or_default();
-        }
-        text.into_bytes()
+    /// Adds what `cuts`, in order, change in the body.
+    pub(super) fn splice(&self, cuts: &[Cut], engine: &Engine, splices: &mut Vec<Splice>) {
+        let spans = self.spans(cuts.iter().map(|cut| cut.span));
+        let with = cuts.iter().map(|cut| self.write(cut.with, engine));
+        splices.extend(spans.zip(with).map(|(span, with)| Splice { span, with }));
     }
+
+    /// The bytes of what stands for a cut: escaped for JSON text inside the string, and once more for the JSON around.
+    fn write(&self, stand: Stand, engine: &Engine) -> Vec<u8> {
+        let placeholder = |rule| {
+            let label = engine
+                .rule(rule)
+                .map_or("REDACTED", |rule| rule.label.as_ref());
+            let text = format!("[{label}]");
+            if self.form == Form::Json {
+                escaped(&text)
+            } else {
+                text
+            }
+        };
+        let text = match stand {
+            Stand::Nothing => String::new(),
+            Stand::Empty => "\"\"".to_owned(),
+            Stand::Placeholder(rule) => placeholder(rule),
+            Stand::Quoted(rule) => format!("\"{}\"", placeholder(rule)),
+        };
+        match self.coding {
+            Coding::Json => escaped(&text).into_bytes(),
+            Coding::Plain => text.into_bytes(),
+        }
+    }
+}
+
+/// The text as the content of a JSON string.
+fn escaped(text: &str) -> String {
+    let mut escaped = Vec::with_capacity(text.len());
+    escape_into(text, &mut escaped);
+    String::from_utf8(escaped).unwrap_or_default()
 }
 
 /// The same edits, in order, with `logprobs` nulled if there are any: they would repeat what was taken out.
@@ -371,7 +426,7 @@ mod tests {
         all.add(&finding(1, 4, 12));
         let cut = |start, end, rule: Option<u16>| Cut {
             span: Span::new(start, end),
-            placeholder: rule.map(RuleIndex),
+            with: rule.map_or(Stand::Nothing, |rule| Stand::Placeholder(RuleIndex(rule))),
         };
         let within = |start, end| all.within(Span::new(start, end)).collect::<Vec<_>>();
         assert_eq!(within(0, 4), []);
@@ -408,6 +463,7 @@ mod tests {
             start: 0,
             coding,
             form: Form::Plain,
+            spot: Spot::default(),
         };
         let spans: Vec<Splice> = carrier
             .spans([Span::new(start, end)].into_iter())

@@ -57,6 +57,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::structure::Spot;
 
     fn string(form: Form, raw: &[u8]) -> Carrier<'_> {
         Carrier {
@@ -64,6 +65,7 @@ mod tests {
             start: 0,
             coding: Coding::Json,
             form,
+            spot: Spot::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One running text of a streamed answer: how far it is cleared, and what is to be taken out of it.
 
 use crate::guard::edit::Edits;
+use crate::guard::structure::Spot;
 use crate::policy::{Side, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
@@ -19,6 +20,8 @@ pub(super) struct Running {
     pub(super) edits: Edits,
     origin: Origin,
     form: Form,
+    /// What the next delta follows on, in JSON text.
+    spot: Spot,
     /// `None` when the lane has ended.
     scan: Option<Box<SegmentScan>>,
     /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
@@ -37,6 +40,7 @@ impl Running {
             edits: Edits::default(),
             origin: piece.origin,
             form: piece.form,
+            spot: Spot::default(),
             scan: Some(Box::new(SegmentScan::new(piece.form))),
             base: 0,
             len: 0,
@@ -47,6 +51,11 @@ impl Running {
     /// How its reader will understand it.
     pub(super) const fn form(&self) -> Form {
         self.form
+    }
+
+    /// What the next delta follows on, in JSON text.
+    pub(super) const fn spot(&self) -> Spot {
+        self.spot
     }
 
     /// Bytes of text, from the start, that may leave with the edits known so far.
@@ -76,6 +85,9 @@ impl Running {
         let delta = Span::new(self.len, self.len + text.len());
         self.len = delta.end;
         self.tail.push_str(text);
+        if self.form == Form::Json {
+            self.spot = self.spot.after(text);
+        }
         self.judge(side, tally, findings)?;
         scanned?;
         self.trim();

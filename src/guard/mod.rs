@@ -12,6 +12,7 @@ mod answer;
 mod edit;
 mod known;
 mod lane;
+mod structure;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

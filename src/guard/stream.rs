@@ -139,7 +139,7 @@ impl StreamGuard {
         }
     }
 
-    /// Bytes that wait in the guard: cut events, and events held back.
+    /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.
     pub fn held_bytes(&self) -> usize {
         self.0.held_bytes + self.0.splitter.pending()
     }
@@ -152,7 +152,7 @@ struct Stream {
     answer: Answer,
     /// Events that wait, and all behind them.
     queue: VecDeque<Held>,
-    /// Bytes of the events in the queue.
+    /// What the events in the queue take, their notes included.
     held_bytes: usize,
     /// Scratch space, of no meaning between events.
     notes: Notes,
@@ -177,6 +177,13 @@ enum Phase {
 struct Held {
     raw: RawEvent,
     notes: Notes,
+}
+
+impl Held {
+    /// What it takes, so that many small events do not pass for few bytes.
+    fn bytes(&self) -> usize {
+        self.raw.bytes().len() + size_of::<Self>()
+    }
 }
 
 impl Stream {
@@ -251,8 +258,9 @@ impl Stream {
     }
 
     fn hold(&mut self, raw: RawEvent, notes: Notes) {
-        self.held_bytes += raw.bytes().len();
-        self.queue.push_back(Held { raw, notes });
+        let held = Held { raw, notes };
+        self.held_bytes += held.bytes();
+        self.queue.push_back(held);
     }
 
     /// Writes the events at the front of the queue that may leave, or all of them.
@@ -261,7 +269,7 @@ impl Stream {
             .queue
             .pop_front_if(|held| all || self.answer.may_leave(&held.notes))
         {
-            self.held_bytes -= held.raw.bytes().len();
+            self.held_bytes -= held.bytes();
             self.write(held.raw, held.notes, false, out);
         }
         if self.queue.is_empty() && self.queue.capacity() > 16 {

@@ -112,7 +112,7 @@ fn group(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[expect(
         clippy::disallowed_methods,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -27,6 +27,7 @@ use crate::auth::Principal;
 use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
+use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
 
@@ -50,7 +51,8 @@ pub(super) async fn handle(
         family,
         id,
     };
-    let result = contain(exchange.run(request))
+    // Boxed, because hyper keeps the handler's memory for as long as the connection lives.
+    let result = contain(Box::pin(exchange.run(request)))
         .await
         .unwrap_or(Err(Problem::Internal));
     let mut response = match result {
@@ -72,8 +74,7 @@ pub(super) async fn handle(
 }
 
 /// Runs a future whose panic is an answer like others.
-async fn contain<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+async fn contain<T>(mut future: Pin<Box<impl Future<Output = T>>>) -> Option<T> {
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Some),
@@ -231,7 +232,7 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
-            self.inspect(body.len(), move || {
+            self.inspect(Direction::Request, body.len(), move || {
                 inspect_request(api, body, &policy, &limits)
             })
             .await?
@@ -258,7 +259,7 @@ impl Exchange {
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
-        self.answer(&upstream, answer, call, principal).await
+        self.answer(answer, call, principal).await
     }
 
     /// Reads a body within limits of size, time and memory.
@@ -286,25 +287,35 @@ impl Exchange {
     }
 
     /// Runs an inspection here if it is short, else on a thread where it delays nobody.
-    pub(super) async fn inspect<F>(&self, bytes: usize, work: F) -> Result<Inspection, Problem>
+    pub(super) async fn inspect<F>(
+        &self,
+        direction: Direction,
+        bytes: usize,
+        work: F,
+    ) -> Result<Inspection, Problem>
     where
         F: FnOnce() -> Inspection + Send + 'static,
     {
-        if bytes <= HEAVY_BYTES {
-            return Ok(work());
-        }
-        let place = Arc::clone(&self.gateway.load.heavy)
-            .acquire_owned()
-            .await
-            .map_err(|_| Problem::Internal)?;
-        let work = move || {
-            let inspection = work();
-            drop(place);
-            inspection
+        let timed = |work: F| {
+            let began = Instant::now();
+            (work(), began.elapsed())
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Problem::Internal)
+        let (inspection, took) = if bytes <= HEAVY_BYTES {
+            timed(work)
+        } else {
+            let heavy = Arc::clone(&self.gateway.load.heavy);
+            let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
+            let work = move || {
+                let result = timed(work);
+                drop(place);
+                result
+            };
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(|_| Problem::Internal)?
+        };
+        self.gateway.metrics.inspected(direction, took);
+        Ok(inspection)
     }
 
     /// The provider for a model.
@@ -353,6 +364,9 @@ impl Exchange {
             provider: provider(),
             failure,
         })?;
+        if answer.resent {
+            self.gateway.metrics.retried(upstream.name());
+        }
         if answer.status == StatusCode::UNAUTHORIZED {
             tracing::warn!(
                 id = self.id,
@@ -389,5 +403,21 @@ pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), 
         Ok(())
     } else {
         Err(Problem::Model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_like_others() {
+        async fn faulty(fault: bool) -> u8 {
+            tokio::task::yield_now().await;
+            assert!(!fault, "a fault");
+            7
+        }
+        assert_eq!(contain(Box::pin(faulty(false))).await, Some(7));
+        assert_eq!(contain(Box::pin(faulty(true))).await, None);
     }
 }

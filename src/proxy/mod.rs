@@ -85,9 +85,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            head: Duration::from_secs(60),
-            body: Duration::from_secs(60),
-            write: Duration::from_secs(60),
+            head: Duration::from_mins(1),
+            body: Duration::from_mins(1),
+            write: Duration::from_mins(1),
             drain: Duration::from_secs(30),
         }
     }

@@ -22,12 +22,18 @@ use crate::durable::{self, Stamp};
 use crate::proxy::{Gateway, Policies};
 use crate::secret::Secret;
 use crate::telemetry::Redactor;
+use crate::vault::{Level, Reader};
 
 /// How often other processes' changes are looked for: a revoked key stops within this time.
 const STEP: Duration = Duration::from_millis(250);
 /// Steps between looks at files, and between sweeps of what rested too long.
 const FILES_EVERY: u32 = 4;
 const SWEEP_EVERY: u32 = 40;
+/// Reads every credential, so that the log can leave it out.
+const READER: Reader<'_> = Reader {
+    who: "redaction",
+    level: Level::Admin,
+};
 
 /// Runs beside the gateway, on a thread of its own: it blocks.
 pub(super) struct Upkeep {
@@ -78,7 +84,7 @@ impl Upkeep {
     /// Keeps the vault's secrets out of the log.
     fn protect(&self) {
         let (mut secrets, mut damaged): (Vec<Secret>, Vec<String>) = (Vec::new(), Vec::new());
-        for (name, secret) in self.gateway.vault.check() {
+        for (name, secret) in self.gateway.vault.check(READER, Timestamp::now()) {
             match secret {
                 Ok(secret) => secrets.push(secret),
                 Err(_) => damaged.push(name),
@@ -256,4 +262,65 @@ fn stamped(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
         (path, stamp)
     };
     paths.into_iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = "version: 1\nname: team\nrequest:\n  secrets: {action: redact}\n";
+
+    fn upkeep(folder: &Path) -> Upkeep {
+        std::fs::create_dir(folder.join("policies")).unwrap();
+        std::fs::write(folder.join("policies/team.yaml"), POLICY).unwrap();
+        let config = Config {
+            data: folder.join("data"),
+            policies: Some(folder.join("policies")),
+            policy: "team".to_owned(),
+            ..Config::default()
+        };
+        let built = build::build(&config, None).unwrap();
+        Upkeep::new(built.gateway, config, Redactor::default())
+    }
+
+    fn generation(upkeep: &Upkeep) -> u64 {
+        upkeep.gateway.policies.load().generation
+    }
+
+    #[test]
+    fn p56_a_bad_reload_leaves_the_old_policies_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut upkeep = upkeep(folder.path());
+        let file = folder.path().join("policies/team.yaml");
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 1, "nothing changed");
+        std::fs::write(&file, POLICY.replace("redact", "blok!")).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 1);
+        assert!(upkeep.gateway.policies.load().by_name.contains_key("team"));
+        std::fs::write(&file, POLICY.replace("redact", "block")).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 2);
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 2);
+        upkeep.reload(true);
+        assert_eq!(generation(&upkeep), 3);
+        std::fs::remove_file(&file).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 3, "the default policy is gone");
+    }
+
+    #[test]
+    fn keys_of_other_processes_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let upkeep = upkeep(folder.path());
+        let store = crate::store::open("sqlite", &upkeep.config.data).unwrap();
+        let id = store.list().unwrap()[0].id.clone();
+        let before = upkeep.gateway.keyring.generation();
+        upkeep.refresh();
+        assert_eq!(upkeep.gateway.keyring.generation(), before);
+        assert!(store.revoke(&id, Timestamp::now()).unwrap());
+        upkeep.refresh();
+        assert!(upkeep.gateway.keyring.generation() > before);
+    }
 }

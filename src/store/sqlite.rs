@@ -93,27 +93,10 @@ impl Sqlite {
         if problem != "ok" {
             return Err(OpenError::Damaged { path, problem });
         }
-        // Immediate: of two processes that start together, one migrates and the other then finds it done.
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)?;
-        let found: u32 = transaction
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(failed)?;
-        let mut known = 0;
-        for (step, version) in MIGRATIONS.iter().zip(1..) {
-            known = version;
-            if found < version {
-                transaction.execute_batch(step).map_err(failed)?;
-                transaction
-                    .pragma_update(None, "user_version", version)
-                    .map_err(failed)?;
-            }
-        }
+        let (found, known) = migrate(&mut connection).map_err(failed)?;
         if found > known {
             return Err(OpenError::Later { path, found, known });
         }
-        transaction.commit().map_err(failed)?;
         Ok(Self {
             state: Mutex::new(State {
                 connection,
@@ -192,6 +175,23 @@ impl KeyStore for Sqlite {
             .unwrap_or_default();
         Ok(state.writes << 32 | u64::from(others))
     }
+}
+
+/// Brings the schema up to date, unless it is a later one: the version found, and the latest one known.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<(u32, u32)> {
+    // Immediate: of two processes that start together, one migrates and the other then finds it done.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let mut known = 0;
+    for (step, version) in MIGRATIONS.iter().zip(1..) {
+        known = version;
+        if found < version {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+    }
+    transaction.commit()?;
+    Ok((found, known))
 }
 
 fn failed(doing: &'static str, source: rusqlite::Error) -> StoreError {

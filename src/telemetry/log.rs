@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn json_lines_are_json() {
         let line = logged(Format::Json, false, || {
-            tracing::info!(api_key = "a\"b", n = 1, "started")
+            tracing::info!(api_key = "a\"b", n = 1, "started");
         });
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["message"], "started");

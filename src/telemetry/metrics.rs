@@ -1,4 +1,4 @@
-//! Metrics in the text format of OpenMetrics, as Prometheus reads it.
+//! Metrics in the text format of `OpenMetrics`, as Prometheus reads it.
 //!
 //! Labels come from closed sets or from the operator's own files (providers, rules), never from a caller: what a caller sends
 //! cannot make new time series.
@@ -235,61 +235,60 @@ impl Metrics {
             "Requests sent to a provider once more",
             self.retries.clone(),
         );
+        let failures = self.audit_failures.clone();
         registry.register(
             "audit_failures",
             "Audit records that could not be written",
-            self.audit_failures.clone(),
+            failures,
         );
-        registry.register(
-            "exchanges_open",
-            "Exchanges under way",
-            self.exchanges_open.clone(),
-        );
-        registry.register(
-            "streams_open",
-            "Streams under way",
-            self.streams_open.clone(),
-        );
-        registry.register(
-            "connections_open",
-            "Client connections open",
-            self.connections_open.clone(),
-        );
-        registry.register(
-            "policy_generation",
-            "Generation of the policies in force",
-            self.policy_generation.clone(),
-        );
-        let (bytes, seconds) = (Unit::Bytes, Unit::Seconds);
-        registry.register_with_unit(
-            "received",
-            "Bodies as they came",
-            bytes.clone(),
-            self.bytes.clone(),
-        );
-        registry.register_with_unit(
-            "buffered",
-            "Bodies in memory",
-            bytes,
-            self.buffered_bytes.clone(),
-        );
-        registry.register_with_unit(
-            "exchange",
-            "Request's first byte to response's last",
-            seconds.clone(),
-            self.durations.clone(),
-        );
-        registry.register_with_unit(
-            "first_byte",
-            "Request's first byte to response's first",
-            seconds.clone(),
-            self.first_bytes.clone(),
-        );
+        for (name, help, gauge) in [
+            (
+                "exchanges_open",
+                "Exchanges under way",
+                &self.exchanges_open,
+            ),
+            ("streams_open", "Streams under way", &self.streams_open),
+            (
+                "connections_open",
+                "Client connections open",
+                &self.connections_open,
+            ),
+            (
+                "policy_generation",
+                "Generation of the policies in force",
+                &self.policy_generation,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        let (received, buffered) = (self.bytes.clone(), self.buffered_bytes.clone());
+        registry.register_with_unit("received", "Bodies as they came", Unit::Bytes, received);
+        registry.register_with_unit("buffered", "Bodies in memory", Unit::Bytes, buffered);
+        self.register_times();
+    }
+
+    fn register_times(&mut self) {
+        let registry = &mut self.registry;
+        for (name, help, histogram) in [
+            (
+                "exchange",
+                "Request's first byte to response's last",
+                &self.durations,
+            ),
+            (
+                "first_byte",
+                "Request's first byte to response's first",
+                &self.first_bytes,
+            ),
+        ] {
+            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        }
+        let inspections = self.inspections.clone();
         registry.register_with_unit(
             "inspection",
             "Time spent on inspecting a body",
-            seconds,
-            self.inspections.clone(),
+            Unit::Seconds,
+            inspections,
         );
     }
 }

@@ -202,17 +202,16 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap();
+        let byte = |pair: &[u8; 2]| u8::try_from(digit(&pair[0]) << 4 | digit(&pair[1])).unwrap();
+        text.as_bytes().as_chunks().0.iter().map(byte).collect()
     }
 
     fn key(text: &str) -> Key {
         Key(Zeroizing::new(hex(text).try_into().unwrap()))
     }
 
-    /// Test cases 15 and 16 of "The Galois/Counter Mode of Operation" (McGrew and Viega), which NIST took over.
+    /// Test cases 15 and 16 of "The Galois/Counter Mode of Operation" (`McGrew` and Viega), which NIST took over.
     #[test]
     fn aes_256_gcm_vectors() {
         let key = key("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
@@ -226,7 +225,7 @@ mod tests {
         assert_eq!(key.open(&sealed, b"").unwrap().as_slice(), plain);
 
         let associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
-        let short = &bytes[..120];
+        let short = bytes.get(..120).unwrap();
         let sealed = Sealed(hex(&format!(
             "{nonce}{short}76fc6ece0f4e1768cddf8853bb2d551b"
         )));

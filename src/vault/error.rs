@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// Why the vault cannot do what it was asked for. Nothing was overwritten in any of these cases.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "read as `vault::Error`, like `io::Error`"
+)]
 pub enum Error {
     /// The operating system refused.
     #[error("cannot {doing} {path}")]

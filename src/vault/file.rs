@@ -6,7 +6,7 @@
 //!   secret    the secret, sealed under the data key
 //!             both: base64 of a 12-byte nonce, the ciphertext and a 16-byte tag; the associated data is what was sealed,
 //!             the format, and the entry's name, version and level, so that no entry can stand in for another
-//! vault.salt  {"format": 1, "kdf": "argon2id", "cost": {"memory_kib", "passes", "lanes"}, "salt", "check", "sum"}
+//! vault.salt  {"format": 1, "kdf": "argon2id", "cost": {"memory_kib", "passes", "lanes"}, "bytes", "check", "sum"}
 //!   check     a fixed text sealed under the master key: tells a wrong key from a damaged entry
 //!   sum       SHA-256 of the rest: tells a damaged file from a wrong key
 //! ```
@@ -83,7 +83,7 @@ struct Salt {
     format: u32,
     kdf: String,
     cost: Cost,
-    salt: String,
+    bytes: String,
     check: Sealed,
     sum: String,
 }
@@ -122,7 +122,7 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
         ));
     }
     let bytes = STANDARD
-        .decode(&salt.salt)
+        .decode(&salt.bytes)
         .ok()
         .filter(|bytes| bytes.len() == SALT_BYTES);
     let bytes = bytes.ok_or_else(|| damaged("its salt is not 16 bytes of base64"))?;
@@ -145,7 +145,7 @@ fn make_salt(master: &MasterKey) -> io::Result<Salt> {
         format: FORMAT,
         kdf: "argon2id".to_owned(),
         cost,
-        salt: STANDARD.encode(bytes),
+        bytes: STANDARD.encode(bytes),
         check: key.seal(&[], &[])?,
         sum: String::new(),
     };
@@ -164,7 +164,7 @@ impl Salt {
             &self.cost.memory_kib.to_be_bytes(),
             &self.cost.passes.to_be_bytes(),
             &self.cost.lanes.to_be_bytes(),
-            self.salt.as_bytes(),
+            self.bytes.as_bytes(),
         ])
     }
 
@@ -212,7 +212,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
 mod tests {
     use super::*;
     use crate::secret::Secret;
-    use crate::vault::{Level, Reader, Vault};
+    use crate::vault::{Level, NewEntry, Reader, Vault};
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::TempDir;
@@ -228,15 +228,13 @@ mod tests {
             who: "test",
             level: Level::Admin,
         };
-        vault
-            .set(
-                "openai",
-                &Secret::new("value"),
-                Level::Elevated,
-                by,
-                Timestamp::UNIX_EPOCH,
-            )
-            .unwrap();
+        let secret = Secret::new("value");
+        let entry = NewEntry {
+            name: "openai",
+            secret: &secret,
+            level: Level::Elevated,
+        };
+        vault.set(entry, by, Timestamp::UNIX_EPOCH).unwrap();
         folder
     }
 
@@ -299,7 +297,7 @@ mod tests {
         );
         assert!(matches!(error, Error::DamagedFile { .. }), "{error:?}");
         let error = error_with("vault.json", |path| {
-            fs::write(path, b"\x00\x01garbage").unwrap()
+            fs::write(path, b"\x00\x01garbage").unwrap();
         });
         assert!(
             matches!(error, Error::DamagedFile { line: 1, .. }),
@@ -334,7 +332,7 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             STANDARD
-                .decode(value["salt"].as_str().unwrap())
+                .decode(value["bytes"].as_str().unwrap())
                 .unwrap()
                 .len(),
             SALT_BYTES
@@ -362,7 +360,7 @@ mod tests {
         for (from, to) in [
             ("\"passes\": 3", "\"passes\": 4"),
             ("65536", "8"),
-            ("\"salt\": \"", "\"salt\": \"A"),
+            ("\"bytes\": \"", "\"bytes\": \"A"),
             ("argon2id", "argon2i"),
         ] {
             let error = error_with("vault.salt", replaced(from, to));
@@ -395,7 +393,7 @@ mod tests {
     fn a_salt_file_open_to_others_is_refused() {
         for mode in [0o640, 0o604, 0o660] {
             let error = error_with("vault.salt", |path| {
-                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
             });
             assert!(matches!(error, Error::OpenSalt { .. }), "{error:?}");
             assert!(error.to_string().contains("chmod 600"));

@@ -58,6 +58,17 @@ pub struct Entry {
     pub updated: Timestamp,
 }
 
+/// An entry to make, or to replace.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntry<'a> {
+    /// 1 to 64 letters, digits, `-`, `_` or `.`.
+    pub name: &'a str,
+    /// The credential.
+    pub secret: &'a Secret,
+    /// The level a reader will need; [`Level::Elevated`] for providers' keys.
+    pub level: Level,
+}
+
 /// Who asks for a secret.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
@@ -143,14 +154,8 @@ impl Vault {
     /// # Errors
     /// If the name or secret is not acceptable, or the file cannot be read or written: then nothing changed. If the change
     /// cannot be logged: then it was made.
-    pub fn set(
-        &self,
-        name: &str,
-        secret: &Secret,
-        level: Level,
-        by: Reader<'_>,
-        now: Timestamp,
-    ) -> Result<u64, Error> {
+    pub fn set(&self, new: NewEntry<'_>, by: Reader<'_>, now: Timestamp) -> Result<u64, Error> {
+        let NewEntry { name, secret, .. } = new;
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_word) {
             return Err(Error::InvalidName);
@@ -161,7 +166,7 @@ impl Vault {
             });
         }
         let version = self.update(|contents| {
-            let record = self.seal(name, secret, level, contents, now)?;
+            let record = self.seal(new, contents, now)?;
             let version = record.version;
             contents.entries.insert(name.to_owned(), record);
             Ok(version)
@@ -203,13 +208,13 @@ impl Vault {
         Ok(true)
     }
 
-    /// Opens every entry, whatever its level, for the log's redaction and to find damaged ones. The secrets are for
-    /// recognising, not for use.
-    pub fn check(&self) -> Vec<(String, Result<Secret, Error>)> {
+    /// Reads every entry, each with its line in the access log: at the start, to find damaged ones and to tell the log's
+    /// redaction what to take out. A reader below [`Level::Admin`] may find some refused.
+    pub fn check(&self, by: Reader<'_>, now: Timestamp) -> Vec<(String, Result<Secret, Error>)> {
         let state = self.state.load();
-        let entries = state.contents.entries.iter();
-        entries
-            .map(|(name, record)| (name.clone(), self.unseal(name, record)))
+        let names = state.contents.entries.keys();
+        names
+            .map(|name| (name.clone(), self.read(name, by, now)))
             .collect()
     }
 
@@ -263,12 +268,15 @@ impl Vault {
 
     fn seal(
         &self,
-        name: &str,
-        secret: &Secret,
-        level: Level,
+        new: NewEntry<'_>,
         contents: &Contents,
         now: Timestamp,
     ) -> Result<Record, Error> {
+        let NewEntry {
+            name,
+            secret,
+            level,
+        } = new;
         let failed = |source| Error::io("seal an entry for", &self.folder)(source);
         let version = contents.generation;
         let key = Key::random().map_err(failed)?;
@@ -404,6 +412,15 @@ mod tests {
         Vault::open(folder.path(), Some(&key())).unwrap()
     }
 
+    fn put(vault: &Vault, name: &str, secret: impl Into<String>) -> Result<u64, Error> {
+        let entry = NewEntry {
+            name,
+            secret: &Secret::new(secret),
+            level: Level::Elevated,
+        };
+        vault.set(entry, OPERATOR, now())
+    }
+
     fn read(vault: &Vault, name: &str) -> Result<Secret, Error> {
         vault.read(name, OPERATOR, now())
     }
@@ -412,24 +429,8 @@ mod tests {
     fn filled() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let vault = open(&folder);
-        vault
-            .set(
-                "openai",
-                &Secret::new("first secret"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
-        vault
-            .set(
-                "gemini",
-                &Secret::new("other secret"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "first secret").unwrap();
+        put(&vault, "gemini", "other secret").unwrap();
         folder
     }
 
@@ -461,15 +462,7 @@ mod tests {
     fn a_passphrase_opens_it_after_a_restart_and_another_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::open(folder.path(), Some(&master("my very secret passphrase"))).unwrap();
-        vault
-            .set(
-                "openai",
-                &Secret::new("value"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "value").unwrap();
         drop(vault);
         let vault = Vault::open(folder.path(), Some(&master("my very secret passphrase"))).unwrap();
         assert_eq!(read(&vault, "openai").unwrap().expose(), "value");
@@ -516,15 +509,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::open(folder.path(), None).unwrap();
         assert!(vault.is_temporary());
-        vault
-            .set(
-                "openai",
-                &Secret::new("value"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "value").unwrap();
         assert_eq!(read(&vault, "openai").unwrap().expose(), "value");
         assert!(!vault.refresh().unwrap());
         assert!(Vault::open(folder.path(), None).unwrap().list().is_empty());
@@ -561,9 +546,11 @@ mod tests {
             let vault = Vault::open(folder.path(), None).unwrap();
             vault
                 .set(
-                    "entry",
-                    &Secret::new("value"),
-                    Level::Public,
+                    NewEntry {
+                        name: "entry",
+                        secret: &Secret::new("value"),
+                        level: Level::Public,
+                    },
                     OPERATOR,
                     now(),
                 )
@@ -613,23 +600,9 @@ mod tests {
     fn secrets_are_trimmed_and_never_empty() {
         let folder = filled();
         let vault = open(&folder);
-        vault
-            .set(
-                "openai",
-                &Secret::new("  abc \n"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "  abc \n").unwrap();
         assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
-        let blank = vault.set(
-            "openai",
-            &Secret::new("   "),
-            Level::Elevated,
-            OPERATOR,
-            now(),
-        );
+        let blank = put(&vault, "openai", "   ");
         assert!(matches!(blank, Err(Error::EmptySecret { .. })));
         assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
     }
@@ -639,13 +612,7 @@ mod tests {
         let folder = filled();
         let vault = open(&folder);
         for name in ["", "a b", "a/b", "../x", "\u{e9}", &"a".repeat(65)] {
-            let result = vault.set(
-                name,
-                &Secret::new("value"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            );
+            let result = put(&vault, name, "value");
             assert!(matches!(result, Err(Error::InvalidName)), "{name}");
         }
         assert_eq!(vault.list().len(), 2);
@@ -659,9 +626,11 @@ mod tests {
         let later = Timestamp::from_second(2_000).unwrap();
         let version = vault
             .set(
-                "openai",
-                &Secret::new("new"),
-                Level::Elevated,
+                NewEntry {
+                    name: "openai",
+                    secret: &Secret::new("new"),
+                    level: Level::Elevated,
+                },
                 OPERATOR,
                 later,
             )
@@ -680,7 +649,7 @@ mod tests {
         let tampers: [fn(&mut serde_json::Value); 8] = [
             |file| file["entries"]["openai"] = file["entries"]["gemini"].clone(),
             |file| {
-                file["entries"]["openai"]["secret"] = file["entries"]["gemini"]["secret"].clone()
+                file["entries"]["openai"]["secret"] = file["entries"]["gemini"]["secret"].clone();
             },
             |file| file["entries"]["openai"]["key"] = file["entries"]["gemini"]["key"].clone(),
             |file| file["entries"]["openai"]["secret"] = file["entries"]["openai"]["key"].clone(),
@@ -704,7 +673,7 @@ mod tests {
                 "{index}"
             );
             let damaged: Vec<_> = vault
-                .check()
+                .check(OPERATOR, now())
                 .into_iter()
                 .filter(|(_, opened)| opened.is_err())
                 .collect();
@@ -716,7 +685,7 @@ mod tests {
     fn an_entry_under_another_name_does_not_open() {
         let folder = filled();
         edit(&folder, |file| {
-            file["entries"]["copy"] = file["entries"]["openai"].clone()
+            file["entries"]["copy"] = file["entries"]["openai"].clone();
         });
         assert!(matches!(
             read(&open(&folder), "copy"),
@@ -728,7 +697,7 @@ mod tests {
     fn an_entry_of_an_unknown_level_is_refused() {
         let folder = filled();
         edit(&folder, |file| {
-            file["entries"]["openai"]["level"] = "root".into()
+            file["entries"]["openai"]["level"] = "root".into();
         });
         assert!(matches!(
             read(&open(&folder), "openai"),
@@ -741,15 +710,7 @@ mod tests {
         let folder = filled();
         let (ours, theirs) = (open(&folder), open(&folder));
         assert!(!ours.refresh().unwrap());
-        theirs
-            .set(
-                "new",
-                &Secret::new("value"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&theirs, "new", "value").unwrap();
         assert!(matches!(
             read(&ours, "new"),
             Err(Error::UnknownEntry { .. })
@@ -765,15 +726,7 @@ mod tests {
         let path = folder.path().join("vault.json");
         let old = fs::read(&path).unwrap();
         let vault = open(&folder);
-        vault
-            .set(
-                "openai",
-                &Secret::new("newer"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "newer").unwrap();
         fs::write(&path, old).unwrap();
         assert!(matches!(
             vault.refresh(),
@@ -789,7 +742,7 @@ mod tests {
             vault.refresh(),
             Err(Error::OlderFile { found: 0, .. })
         ));
-        let set = vault.set("x", &Secret::new("value"), Level::Elevated, OPERATOR, now());
+        let set = put(&vault, "x", "value");
         assert!(matches!(set, Err(Error::OlderFile { .. })));
     }
 
@@ -803,15 +756,7 @@ mod tests {
                     let vault = open(folder);
                     for index in 0..5 {
                         let name = format!("{writer}-{index}");
-                        vault
-                            .set(
-                                &name,
-                                &Secret::new(name.clone()),
-                                Level::Elevated,
-                                OPERATOR,
-                                now(),
-                            )
-                            .unwrap();
+                        put(&vault, &name, name.clone()).unwrap();
                     }
                 });
             }
@@ -839,15 +784,7 @@ mod tests {
         )
         .unwrap();
         let vault = open(&folder);
-        vault
-            .set(
-                "openai",
-                &Secret::new("newer"),
-                Level::Elevated,
-                OPERATOR,
-                now(),
-            )
-            .unwrap();
+        put(&vault, "openai", "newer").unwrap();
         assert_eq!(read(&open(&folder), "openai").unwrap().expose(), "newer");
     }
 }

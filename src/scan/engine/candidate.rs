@@ -6,6 +6,7 @@ use super::{
     Engine, Overflow,
     compile::{CLASSES, Compiled},
     literal::{Before, LITERAL_LIMIT},
+    pattern::is_word_part,
 };
 
 /// The most candidates of one stream that live at once.
@@ -14,6 +15,8 @@ const LIVE_LIMIT: usize = 64;
 pub(crate) const TAIL: usize = LITERAL_LIMIT + 1;
 /// A rule's check looks at every end of a match up to this length, and at the last end of longer ones.
 const CHECKED_ENDS: usize = 64;
+/// The longest word that an unlimited repetition takes before a match is reached.
+const WORD_LIMIT: u8 = 64;
 /// How many older candidates of the same rule a candidate is compared with.
 const COMPARED: usize = 4;
 
@@ -49,6 +52,8 @@ pub(crate) struct Stream {
 struct Candidate {
     rule: u16,
     continues: bool,
+    /// Letters and digits since the last other byte, or since the candidate began.
+    word: u8,
     state: StateID,
     start: usize,
     /// The end of the longest match so far; `start` if there is none.
@@ -218,6 +223,7 @@ impl Stream {
         let mut candidate = Candidate {
             rule,
             continues: false,
+            word: 0,
             state,
             start: first,
             end: first,
@@ -288,22 +294,28 @@ impl Stream {
                 }
                 self.note_end(reading, compiled, &mut candidate, at);
             }
+            let in_word = is_word_part(byte);
+            candidate.word = if in_word {
+                candidate.word.saturating_add(1)
+            } else {
+                0
+            };
+            let unmatched = candidate.end == candidate.start;
+            if compiled.words && unmatched && candidate.word > WORD_LIMIT {
+                continue;
+            }
             if at - candidate.start > compiled.reach
                 && !self.report_part(reading, compiled, &mut candidate, at + 1)
             {
                 continue;
             }
-            let same =
-                |older: &&Candidate| older.rule == candidate.rule && older.state == candidate.state;
-            let older = live
-                .get(..kept)
-                .unwrap_or_default()
-                .iter()
-                .rev()
-                .take(COMPARED)
-                .find(same);
-            if let Some(older) = older {
+            let same = |older: &&mut Candidate| {
+                older.rule == candidate.rule && older.state == candidate.state
+            };
+            let older = live.get_mut(..kept).unwrap_or_default().iter_mut();
+            if let Some(older) = older.rev().take(COMPARED).find(same) {
                 // From here on both go the same way; the older one covers the younger, but for a match that only this one has had.
+                older.word = older.word.min(candidate.word);
                 if candidate.end > older.end {
                     self.report(reading, compiled, &candidate, at + 1);
                 }

@@ -29,6 +29,8 @@ pub(super) struct Compiled {
     /// The start state for each [`Before`].
     pub(super) starts: [StateID; 5],
     pub(super) reach: usize,
+    /// Whether a candidate that has not matched is given up in a very long word.
+    pub(super) words: bool,
     /// The class of the run before it, and the least and most of it that belongs to a match.
     pub(super) left: Option<(usize, usize, usize)>,
 }
@@ -117,7 +119,14 @@ fn add(
         left,
         literals,
         reach,
+        words,
     } = pattern::parse(&rule.pattern)?;
+    if left.is_some() && rule.check.is_some() {
+        return Err(Refused::new(
+            "it has a check but no fixed beginning",
+            "begin it with a literal",
+        ));
+    }
     let too_large = |_: &dyn std::error::Error| {
         Refused::new(
             "its automaton is too large",
@@ -163,6 +172,7 @@ fn add(
         automaton,
         starts,
         reach,
+        words,
         left,
     };
     if literals.is_empty() {

@@ -20,9 +20,9 @@ pub(super) const LITERAL_LIMIT: usize = 16;
 /// A literal of this length is rare enough: it is not drawn out further over choices.
 const RARE: usize = 4;
 /// The most literals that one pattern is drawn out to.
-const VARIANTS: usize = 96;
+const VARIANTS: usize = 256;
 /// Classes of at most this many characters, apart from case, count as choices of literals.
-const CHOICES: usize = 8;
+const CHOICES: usize = 16;
 
 /// The prefixes that every match of `hir` begins with one of. Empty if one of them is too short to be worth looking for.
 pub(super) fn prefixes(hir: &Hir) -> Vec<Literal> {

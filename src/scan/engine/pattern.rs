@@ -25,6 +25,8 @@ pub(super) struct Pattern {
     pub(super) literals: Vec<Literal>,
     /// Bytes of one match that are kept open.
     pub(super) reach: usize,
+    /// Whether it holds unlimited words before it matches.
+    pub(super) words: bool,
 }
 
 /// A run of bytes of one class: `[a-z.]{1,64}` before the `@`.
@@ -100,10 +102,11 @@ pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
         Some((left, right)) => (Some(left), right),
         None => (None, hir),
     };
-    if is_open_ended(&hir, 0) {
+    let open = openness(&hir, 0);
+    if open == Open::Text {
         return Err(Refused::new(
-            "it may run on without limit before it matches",
-            "give the repetition of letters or digits a limit, such as {1,64}",
+            "it may run on through any text before it matches",
+            "give the repetition a limit, such as .{0,200}",
         ));
     }
     Ok(Pattern {
@@ -111,6 +114,7 @@ pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
         left,
         literals,
         reach,
+        words: open == Open::Words,
     })
 }
 
@@ -189,58 +193,94 @@ fn is_word_assertion(kind: &ast::AssertionKind) -> bool {
     }
 }
 
-/// Whether an unlimited repetition of letters or digits stands before something that every match needs. Such a pattern would keep
-/// ordinary text open for long. Runs of blanks and punctuation are fine: ordinary text has no long ones.
-fn is_open_ended(hir: &Hir, needed_after: usize) -> bool {
+/// What unlimited repetitions before a match is reached may run over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Open {
+    /// Nothing, or blanks and punctuation only, of which ordinary text has no long runs.
+    No,
+    /// Single words: the engine gives up on one that is too long.
+    Words,
+    /// Ordinary text.
+    Text,
+}
+
+/// The unlimited repetitions that stand before something that every match needs.
+fn openness(hir: &Hir, needed_after: usize) -> Open {
     match hir.kind() {
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
-        HirKind::Capture(capture) => is_open_ended(&capture.sub, needed_after),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => Open::No,
+        HirKind::Capture(capture) => openness(&capture.sub, needed_after),
         HirKind::Alternation(branches) => branches
             .iter()
-            .any(|branch| is_open_ended(branch, needed_after)),
+            .map(|branch| openness(branch, needed_after))
+            .max()
+            .unwrap_or(Open::No),
+        // Where nothing more is needed, a match has been reached already.
+        HirKind::Repetition(repetition) if repetition.min == 0 && needed_after == 0 => Open::No,
         HirKind::Repetition(repetition) => {
             let own = repetition.sub.properties().minimum_len().unwrap_or(0);
-            let repeats = usize::try_from(repetition.min)
-                .unwrap_or(usize::MAX)
-                .saturating_sub(1);
-            repetition.max.is_none() && needed_after > 0 && can_be_alphanumeric(&repetition.sub)
-                || is_open_ended(
-                    &repetition.sub,
-                    needed_after.saturating_add(own.saturating_mul(repeats)),
-                )
+            let repeats = usize::try_from(repetition.min).unwrap_or(usize::MAX);
+            let rest = own.saturating_mul(repeats.saturating_sub(1));
+            let within = openness(&repetition.sub, needed_after.saturating_add(rest));
+            if repetition.max.is_some() || needed_after == 0 {
+                return within;
+            }
+            let (words, others) = consists_of(&repetition.sub);
+            let this = match (words, others) {
+                (false, _) => Open::No,
+                (true, false) => Open::Words,
+                (true, true) => Open::Text,
+            };
+            this.max(within)
         }
         HirKind::Concat(parts) => {
             let mut needed = needed_after;
-            parts.iter().rev().any(|part| {
-                let open = is_open_ended(part, needed);
+            let mut open = Open::No;
+            for part in parts.iter().rev() {
+                open = open.max(openness(part, needed));
                 needed = needed.saturating_add(part.properties().minimum_len().unwrap_or(0));
-                open
-            })
+            }
+            open
         }
     }
 }
 
-fn can_be_alphanumeric(hir: &Hir) -> bool {
+/// Whether it can hold letters or digits, and whether it can hold anything else.
+fn consists_of(hir: &Hir) -> (bool, bool) {
+    let join = |(words, others): (bool, bool), (more_words, more_others): (bool, bool)| {
+        (words || more_words, others || more_others)
+    };
+    let of = |bytes: &mut dyn Iterator<Item = u8>| {
+        bytes.fold((false, false), |seen, byte| {
+            let word = is_word_part(byte);
+            join(seen, (word, !word))
+        })
+    };
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(text) => text
-            .0
-            .iter()
-            .any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()),
-        HirKind::Class(class) => {
-            let bytes = class_bytes(class);
-            bytes.is_none_or(|bytes| {
-                bytes.iter().zip(0u8..=255).any(|(in_class, byte)| {
-                    *in_class && (byte.is_ascii_alphanumeric() || !byte.is_ascii())
-                })
-            })
-        }
-        HirKind::Capture(capture) => can_be_alphanumeric(&capture.sub),
-        HirKind::Repetition(repetition) => can_be_alphanumeric(&repetition.sub),
+        HirKind::Empty | HirKind::Look(_) => (false, false),
+        HirKind::Literal(text) => of(&mut text.0.iter().copied()),
+        HirKind::Class(class) => match class_bytes(class) {
+            Some(table) => of(&mut (0u8..=255)
+                .zip(table.iter())
+                .filter_map(|(byte, in_class)| in_class.then_some(byte))),
+            None => match class {
+                // Letters of other scripts are words; a class that also holds blanks is text.
+                Class::Unicode(all) => {
+                    (true, all.ranges().iter().any(|range| range.start() <= ' '))
+                }
+                Class::Bytes(_) => (true, true),
+            },
+        },
+        HirKind::Capture(capture) => consists_of(&capture.sub),
+        HirKind::Repetition(repetition) => consists_of(&repetition.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().any(can_be_alphanumeric)
+            parts.iter().map(consists_of).fold((false, false), join)
         }
     }
+}
+
+/// Whether the byte belongs to words, whose length the engine limits.
+pub(super) const fn is_word_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
 /// The ASCII class as a table; `None` if it holds more than ASCII.

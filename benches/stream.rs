@@ -1,0 +1,252 @@
+//! What the guard costs: CPU time per event and per body with the default policy, memory per stream, and how much waits.
+//!
+//! `cargo bench --bench stream`. CPU time of this thread from /proc, so that other work on the machine disturbs little.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a report for people"
+)]
+
+use std::fs;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use sluicegate::guard::body::inspect_request;
+use sluicegate::guard::stream::{Exchange, Flow, StreamGuard};
+use sluicegate::policy::{Policy, Source, compile, embedded};
+use sluicegate::wire::json::Limits;
+use sluicegate::wire::{Api, Framing};
+
+/// Ordinary prose with a few things that look like the beginning of something.
+const PROSE: &str = "The committee met on Tuesday to discuss the budget for the coming year. Several members asked whether the \
+    figures from the previous quarter could be trusted, since the accounting system had been replaced in March. \
+    \"We should ask John,\" said the chair, \"he knows the tables best.\" After a short break the group looked at three \
+    proposals: a smaller office, a longer contract with the supplier, and a new skylight. Nobody liked the first. The second \
+    was sent to a working group (its report is due on 12 May 2027 at 14:30). Asked for a summary, the secretary wrote: \
+    costs 1,250.00 for the skylight, 18 votes for, 3 against. Please ignore the earlier draft; version 2.1.4 of the plan \
+    is the right one. Then everyone went home, and the caretaker turned off the lights in rooms 101 to 119.";
+
+/// Bytes of text per event, as providers send a token or two.
+const DELTA_BYTES: usize = 20;
+
+struct Format {
+    name: &'static str,
+    api: Api,
+    framing: Framing,
+    first: String,
+    event: fn(&str) -> String,
+}
+
+fn formats() -> Vec<Format> {
+    let chat = |text: &str| {
+        let text = json!(text);
+        format!(
+            "data: {{\"id\":\"chatcmpl-BMsb1qVJ2XPzL7c0Yt4uEr9wKa5\",\"object\":\"chat.completion.chunk\",\"created\":1745000000,\"model\":\"gpt-4o-2024-08-06\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_f5bdcc3276\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    let messages = |text: &str| {
+        let text = json!(text);
+        format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}}}\n\n"
+        )
+    };
+    let gemini = |text: &str| {
+        let text = json!(text);
+        format!(
+            "data: {{\"candidates\": [{{\"content\": {{\"parts\": [{{\"text\": {text}}}],\"role\": \"model\"}},\"index\": 0}}],\"usageMetadata\": {{\"promptTokenCount\": 12,\"candidatesTokenCount\": 34,\"totalTokenCount\": 46}},\"modelVersion\": \"gemini-2.0-flash\",\"responseId\": \"x7kRaJPzL7c0Yt4\"}}\r\n\r\n"
+        )
+    };
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-x\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    vec![
+        Format {
+            name: "chat",
+            api: Api::Chat,
+            framing: Framing::Sse,
+            first: chat(""),
+            event: chat,
+        },
+        Format {
+            name: "messages",
+            api: Api::Messages,
+            framing: Framing::Sse,
+            first: start.into(),
+            event: messages,
+        },
+        Format {
+            name: "gemini",
+            api: Api::Gemini,
+            framing: Framing::Sse,
+            first: gemini(""),
+            event: gemini,
+        },
+    ]
+}
+
+/// CPU nanoseconds that this thread has used.
+fn cpu_ns() -> u64 {
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    schedstat.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The best of five rounds, in nanoseconds of CPU time.
+fn best(mut round: impl FnMut()) -> f64 {
+    let times = (0..5).map(|_| {
+        let start = cpu_ns();
+        round();
+        cpu_ns() - start
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a duration")]
+    times.min().map(|ns| ns as f64).unwrap()
+}
+
+fn resident_bytes() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+fn policy(name: &str) -> Arc<Policy> {
+    let (_, text) = embedded()
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .unwrap();
+    let source = Source {
+        name: name.into(),
+        file: name.into(),
+        text: text.into(),
+    };
+    Arc::new(
+        compile(&source, |_| None, jiff::civil::date(2026, 1, 1))
+            .unwrap()
+            .0,
+    )
+}
+
+fn guard(format: &Format, policy: &Arc<Policy>) -> StreamGuard {
+    let mut guard = StreamGuard::new(
+        format.api,
+        format.framing,
+        Arc::clone(policy),
+        &Limits::default(),
+        Exchange::default(),
+    );
+    let mut out = Vec::new();
+    assert_eq!(
+        guard.push(format.first.as_bytes(), &mut out),
+        Flow::Continue
+    );
+    guard
+}
+
+fn deltas() -> Vec<&'static str> {
+    let mut rest = PROSE;
+    let mut deltas = Vec::new();
+    while !rest.is_empty() {
+        let (delta, after) = rest.split_at(rest.floor_char_boundary(DELTA_BYTES).max(1));
+        deltas.push(delta);
+        rest = after;
+    }
+    deltas
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn events(policy: &Arc<Policy>) {
+    const ROUNDS: usize = 500;
+    for format in formats() {
+        let events: Vec<String> = deltas().into_iter().map(format.event).collect();
+        let bytes: usize = events.iter().map(String::len).sum();
+        let count = (events.len() * ROUNDS) as f64;
+        let mut out = Vec::new();
+        let (mut waiting, mut held) = (0, 0);
+        let paced = best(|| {
+            (waiting, held) = (0, 0);
+            let mut pending = 0;
+            let mut guard = guard(&format, policy);
+            for event in events.iter().cycle().take(events.len() * ROUNDS) {
+                let _ = black_box(guard.push(event.as_bytes(), &mut out));
+                pending += event.len();
+                pending -= out.drain(..).map(|cleared| cleared.len()).sum::<usize>();
+                waiting += usize::from(pending > 0);
+                held += pending;
+            }
+        });
+        let burst: Vec<u8> = events.concat().into_bytes().repeat(ROUNDS);
+        let bursts = best(|| {
+            let mut guard = guard(&format, policy);
+            for chunk in burst.chunks(16_384) {
+                let _ = black_box(guard.push(chunk, &mut out));
+                out.clear();
+            }
+        });
+        println!(
+            "{:9} {:4} B/event   one a push {:6.3} us/event   16 KiB a push {:6.3} us/event, {:5.0} MB/s   waiting after a push {:4.1} % of events, {:5.1} B",
+            format.name,
+            bytes / events.len(),
+            paced / count / 1e3,
+            bursts / count / 1e3,
+            burst.len() as f64 / bursts * 1e3,
+            100.0 * waiting as f64 / count,
+            held as f64 / count,
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn bodies(policy: &Policy) {
+    for (name, bytes) in [("1 KB", 1 << 10), ("64 KB", 64 << 10)] {
+        let text: String = PROSE.chars().cycle().take(bytes - 80).collect();
+        let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]});
+        let body = Bytes::from(body.to_string());
+        let rounds = (8 << 20) / bytes;
+        let time = best(|| {
+            for _ in 0..rounds {
+                black_box(inspect_request(
+                    Api::Chat,
+                    body.clone(),
+                    policy,
+                    &Limits::default(),
+                ));
+            }
+        });
+        let each = time / rounds as f64;
+        println!(
+            "request of {name:5}   {:7.1} us   {:5.0} MB/s",
+            each / 1e3,
+            body.len() as f64 / each * 1e3
+        );
+    }
+}
+
+fn memory(policy: &Arc<Policy>) {
+    const STREAMS: usize = 5_000;
+    for format in formats() {
+        let events: Vec<String> = deltas().into_iter().map(format.event).collect();
+        let before = resident_bytes();
+        let mut out = Vec::new();
+        let guards: Vec<StreamGuard> = (0..STREAMS)
+            .map(|_| {
+                let mut guard = guard(&format, policy);
+                for event in &events {
+                    let _ = guard.push(event.as_bytes(), &mut out);
+                    out.clear();
+                }
+                guard
+            })
+            .collect();
+        let each = (resident_bytes() - before) / STREAMS;
+        println!(
+            "{:9} {each} B resident per open stream between events",
+            format.name
+        );
+        drop(guards);
+    }
+}
+
+fn main() {
+    let policy = policy("default");
+    memory(&policy);
+    events(&policy);
+    bodies(&policy);
+}

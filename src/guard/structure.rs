@@ -1,0 +1,165 @@
+//! Edits of JSON text (tool arguments) that leave it JSON text.
+//!
+//! A match may lie outside strings (a card number written as a number) or reach over quotes (a key and its value). Cutting it
+//! out as it stands would hand the client arguments that it cannot parse. So quotes, brackets, colons and commas stay, and a
+//! placeholder for a bare value is written as a string.
+
+use crate::guard::edit::{Cut, Stand};
+use crate::text::Span;
+
+/// What a byte of JSON text follows on (RFC 8259).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// Structure: brackets, colons, commas, blanks.
+    #[default]
+    Between,
+    /// A number or a word outside strings.
+    Bare,
+    /// A string that is open.
+    String,
+    /// A backslash in a string.
+    Escape,
+}
+
+impl Spot {
+    /// After all of `text`.
+    pub(super) fn after(self, text: &str) -> Self {
+        text.bytes().fold(self, Self::step)
+    }
+
+    const fn step(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::String, b'\\') => Self::Escape,
+            (Self::String, b'"') => Self::Between,
+            (Self::String | Self::Escape, _) | (Self::Between | Self::Bare, b'"') => Self::String,
+            (Self::Between | Self::Bare, byte) if is_structure(byte) => Self::Between,
+            (Self::Between | Self::Bare, _) => Self::Bare,
+        }
+    }
+}
+
+const fn is_structure(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'{' | b'}' | b'[' | b']' | b':' | b',' | b' ' | b'\t' | b'\n' | b'\r'
+    )
+}
+
+/// The same cuts of `text`, which begins at `spot`, without the bytes that hold the JSON together.
+pub(super) fn keep(mut spot: Spot, text: &str, cuts: impl Iterator<Item = Cut>) -> Vec<Cut> {
+    let mut kept = Vec::new();
+    let mut bytes = text.bytes().enumerate().peekable();
+    for cut in cuts {
+        while let Some((_, byte)) = bytes.next_if(|(at, _)| *at < cut.span.start) {
+            spot = spot.step(byte);
+        }
+        let mut with = cut.with;
+        let mut open: Option<Cut> = None;
+        while let Some((at, byte)) = bytes.next_if(|(at, _)| *at < cut.span.end) {
+            let next = spot.step(byte);
+            let holds = match spot {
+                Spot::Between | Spot::Bare => byte == b'"' || is_structure(byte),
+                Spot::String => next == Spot::Between,
+                Spot::Escape => false,
+            };
+            if holds {
+                kept.extend(open.take());
+            } else if let Some(open) = &mut open {
+                open.span.end = at + 1;
+            } else {
+                let with = std::mem::take(&mut with).at(spot);
+                open = Some(Cut {
+                    span: Span::new(at, at + 1),
+                    with,
+                });
+            }
+            spot = next;
+        }
+        kept.extend(open);
+    }
+    kept
+}
+
+impl Stand {
+    /// What stands at `spot` for a stretch that is taken out there.
+    const fn at(self, spot: Spot) -> Self {
+        match (self, spot) {
+            (Self::Placeholder(rule), Spot::Between | Spot::Bare) => Self::Quoted(rule),
+            // A value of its own; the rest of a value that began earlier has its stand there.
+            (Self::Nothing, Spot::Between) => Self::Empty,
+            (stand, _) => stand,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::finding::RuleIndex;
+
+    /// Takes `start..end` out of `text`, which comes in two parts.
+    fn edited(text: &str, (start, end): (usize, usize), at: usize) -> String {
+        let (left, right) = text.split_at(at);
+        let mut out = String::new();
+        for (part, offset) in [(left, 0), (right, at)] {
+            let from = start.clamp(offset, offset + part.len()) - offset;
+            let to = end.clamp(offset, offset + part.len()) - offset;
+            let stand = if start >= offset {
+                Stand::Placeholder(RuleIndex(0))
+            } else {
+                Stand::Nothing
+            };
+            let cut = Cut {
+                span: Span::new(from, to),
+                with: stand,
+            };
+            let spot = Spot::default().after(&text[..offset]);
+            let mut done = 0;
+            for cut in keep(
+                spot,
+                part,
+                [cut].into_iter().filter(|cut| !cut.span.is_empty()),
+            ) {
+                out += &part[done..cut.span.start];
+                out += match cut.with {
+                    Stand::Nothing => "",
+                    Stand::Empty => "\"\"",
+                    Stand::Placeholder(_) => "[X]",
+                    Stand::Quoted(_) => "\"[X]\"",
+                };
+                done = cut.span.end;
+            }
+            out += &part[done..];
+        }
+        out
+    }
+
+    #[test]
+    fn json_stays_json_wherever_it_is_cut() {
+        let cases = [
+            (
+                r#"{"a": 4111111111111111, "b": 1}"#,
+                "4111111111111111",
+                r#"{"a": "[X]", "b": 1}"#,
+            ),
+            (r#"{"a": "my 4111 is"}"#, "4111", r#"{"a": "my [X] is"}"#),
+            (
+                r#"{"password": "hunter2", "b": 1}"#,
+                r#"password": "hunter2"#,
+                r#"{"[X]": "", "b": 1}"#,
+            ),
+            (r#"{"pin": 1234}"#, r#"pin": 1234"#, r#"{"[X]": ""}"#),
+            (r#"["a\"b", "c"]"#, r#"\"b"#, r#"["a[X]", "c"]"#),
+            (r#"["secret","rest"]"#, r#"secret","re"#, r#"["[X]","st"]"#),
+            (r#"{"é": "ß ü"}"#, "é\": \"ß", r#"{"[X]": " ü"}"#),
+        ];
+        for (text, cut, expected) in cases {
+            let start = text.find(cut).unwrap();
+            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let out = edited(text, (start, start + cut.len()), at);
+                serde_json::from_str::<serde_json::Value>(&out).unwrap();
+                assert_eq!(out, expected, "in two parts at {at}");
+            }
+        }
+    }
+}
