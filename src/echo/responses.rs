@@ -78,18 +78,7 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
     let mut numbered = Numbered::default();
     let mut head = numbered.event("response.created", json!({"response": begun}));
     head.extend(numbered.event("response.in_progress", json!({"response": begun})));
-    let deltas: usize = parts
-        .iter()
-        .map(|part| {
-            let count = part
-                .text
-                .chars()
-                .count()
-                .div_ceil(answer.chunk_chars)
-                .max(1);
-            count + parts_events(&part.kind)
-        })
-        .sum();
+    let deltas = events_of(&parts, answer.chunk_chars);
     let mut last = Numbered {
         next: numbered.next + deltas,
     };
@@ -101,6 +90,15 @@ pub(super) fn reply(ask: &Ask, answer: Answer) -> Reply {
         write: Box::new(move |answer, delta| written(&mut numbered, answer, delta, &ids)),
         answer,
     })
+}
+
+/// Events about all parts, deltas included.
+fn events_of(parts: &[Part], chunk_chars: usize) -> usize {
+    let of = |part: &Part| {
+        let deltas = part.text.chars().count().div_ceil(chunk_chars).max(1);
+        deltas + parts_events(&part.kind)
+    };
+    parts.iter().map(of).sum()
 }
 
 /// Events about a part beside its deltas.

@@ -77,7 +77,7 @@ impl Exchange {
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
-        self.answer(&upstream, answer, call, principal).await
+        self.answer(answer, call, principal).await
     }
 
     /// The models that the key may use, or one of them.

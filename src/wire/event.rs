@@ -11,6 +11,10 @@ use crate::text::Span;
 
 /// What one event of a stream holds.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub struct Event {
     /// Its text, in order of place.
     pub pieces: Vec<Piece>,
@@ -137,6 +141,10 @@ pub fn read_event(
 
 /// What a format's reader says of an event beside its text.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub(super) struct Found {
     pub(super) terminal: bool,
     pub(super) error: bool,

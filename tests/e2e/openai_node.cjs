@@ -47,7 +47,7 @@ const cases = {
     assert.equal(last.type, "response.completed");
     assert.equal(last.response.output[0].content[0].text, text);
     const stream = client.responses.stream({ model: "echo", input: "Hello" });
-    assert.equal((await stream.finalResponse()).output_text, "Hello");
+    assert.equal((await stream.finalResponse()).output[0].content[0].text, "Hello");
   },
   async responses_tool_call() {
     let called = "";

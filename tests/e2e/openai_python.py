@@ -138,9 +138,11 @@ def case_responses_cut_stream():
 
 
 def case_responses_stored():
-    error = raises(openai.NotFoundError, lambda: client.responses.retrieve("resp_1"))
-    assert "/v1/responses/resp_1" in str(error), "the provider was not asked"
-    raises(openai.NotFoundError, lambda: client.responses.delete("resp_1"))
+    # An id names no model, so the path names the provider; this one keeps nothing.
+    echo = client.with_options(base_url=str(client.base_url).replace("/v1", "/echo/v1"))
+    error = raises(openai.NotFoundError, lambda: echo.responses.retrieve("resp_1"))
+    assert "GET /v1/responses/resp_1" in str(error), "the provider was not asked"
+    raises(openai.NotFoundError, lambda: echo.responses.delete("resp_1"))
 
 
 def case_completions():

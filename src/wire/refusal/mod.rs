@@ -168,8 +168,7 @@ impl Writer {
             (Framing::Sse, Family::OpenAi) if api != Api::Responses => {
                 self.bytes.extend_from_slice(b"data: [DONE]\n\n");
             }
-            (Framing::Sse, Family::OpenAi) => {}
-            (Framing::Sse, Family::Anthropic | Family::Gemini) => {}
+            (Framing::Sse, Family::OpenAi | Family::Anthropic | Family::Gemini) => {}
         }
         self.bytes
     }

@@ -43,7 +43,7 @@ pub(super) fn message(out: &mut Writer, refusal: &Refusal, context: &StreamConte
         "response.output_item.added",
         json!({"output_index": place, "item": begun}),
     );
-    let part = json!({"item_id": whole["id"], "output_index": place, "content_index": 0});
+    let part = json!({"item_id": whole.get("id"), "output_index": place, "content_index": 0});
     let with = |key: &str, value: Value| {
         let mut members = part.clone();
         set(&mut members, key, value);
@@ -68,11 +68,12 @@ pub(super) fn message(out: &mut Writer, refusal: &Refusal, context: &StreamConte
 /// The event of an error. SDKs raise it where it has an `error`, as OpenAI's own servers write it; its reference has the members
 /// beside the type. So it has both.
 pub(super) fn error(out: &mut Writer, body: &Value, context: &StreamContext) {
-    let error = &body["error"];
+    let error = body.get("error");
+    let member = |key| error.and_then(|error| error.get(key));
     let event = json!({
         "type": "error",
-        "code": error["code"],
-        "message": error["message"],
+        "code": member("code"),
+        "message": member("message"),
         "param": null,
         "sequence_number": context.next_sequence,
         "error": error,
