@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -42,6 +42,12 @@ fn policy(text: &str) -> Arc<Policy> {
             .unwrap()
             .0,
     )
+}
+
+/// The policy above, compiled once.
+fn tested() -> Arc<Policy> {
+    static TESTED: LazyLock<Arc<Policy>> = LazyLock::new(|| policy(POLICY));
+    Arc::clone(&TESTED)
 }
 
 /// An OpenAI key, made here so that nobody mistakes this file for one.
@@ -503,7 +509,7 @@ fn assert_same(shape: Shape, run: &Run, expected: &Run, cut: &str) {
 
 #[test]
 fn every_byte_alone_gives_the_same() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         let whole = run(shape, &policy, [bytes.as_slice()]);
         assert_eq!(
@@ -523,7 +529,7 @@ fn every_byte_alone_gives_the_same() {
 
 #[test]
 fn every_two_way_split_gives_the_same() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -551,7 +557,7 @@ fn every_two_way_split_gives_the_same() {
 
 #[test]
 fn a_refused_stream_is_refused_alike_however_it_is_cut() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -588,6 +594,45 @@ fn a_refused_stream_is_refused_alike_however_it_is_cut() {
     }
 }
 
+/// A client can read all of it.
+fn assert_readable(shape: Shape, out: &[u8]) {
+    if shape.framing == Framing::JsonArray {
+        assert!(
+            serde_json::from_slice::<Vec<serde_json::Value>>(out).is_ok(),
+            "{}",
+            String::from_utf8_lossy(out)
+        );
+    }
+    texts(shape, out);
+}
+
+#[test]
+fn a_refusal_can_be_read_wherever_it_comes() {
+    for respond in ["error", "message"] {
+        let policy = policy(&format!("respond: {respond}\n{POLICY}"));
+        for shape in SHAPES {
+            for before in 0..3 {
+                let mut deltas = vec![(0, "Well, "); before];
+                deltas.push((0, "the launch code 1234"));
+                let run = run(shape, &policy, [stream(shape, &deltas, plain).as_slice()]);
+                assert!(matches!(run.summary.ending, Ending::Refuse(_)));
+                assert_readable(shape, &run.out);
+                let text: String = texts(shape, &run.out).into_values().collect();
+                let told = if respond == "message" {
+                    "Not that."
+                } else {
+                    ""
+                };
+                assert_eq!(
+                    text,
+                    format!("{}{told}", "Well, ".repeat(before)),
+                    "{shape:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn without_edits_every_byte_is_kept() {
     let quiet = policy("response:\n  secrets: {action: redact}\n");
@@ -596,7 +641,7 @@ fn without_edits_every_byte_is_kept() {
         let watched = run(shape, &observe, bytes.chunks(11));
         assert_eq!(watched.out, bytes, "{shape:?}");
         assert_eq!(watched.summary.ending, Ending::Complete);
-        let loud = run(shape, &policy(POLICY), [bytes.as_slice()]);
+        let loud = run(shape, &tested(), [bytes.as_slice()]);
         assert_eq!(watched.summary.verdict.would, loud.summary.verdict.action);
         assert_eq!(watched.summary.verdict.rules, loud.summary.verdict.rules);
         let run = run(shape, &quiet, bytes.chunks(11));
@@ -624,7 +669,7 @@ fn redacted(policy: &Policy, text: &str) -> Option<String> {
 
 #[test]
 fn running_text_is_edited_as_whole_text_would_be() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         let before = texts(shape, &bytes);
         let after = texts(shape, &run(shape, &policy, bytes.chunks(29)).out);
@@ -644,7 +689,7 @@ fn running_text_is_edited_as_whole_text_would_be() {
 
 #[test]
 fn at_no_moment_more_has_left_than_in_the_end() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         if shape.framing == Framing::JsonArray {
             continue;
@@ -672,7 +717,7 @@ fn at_no_moment_more_has_left_than_in_the_end() {
 
 #[test]
 fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -690,6 +735,7 @@ fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
                 assert!(whole.starts_with(&out), "{shape:?} cut at {at}: {out}");
                 continue;
             }
+            assert_readable(shape, out.as_bytes());
             assert_eq!(
                 guard.summary().ending,
                 Ending::Break,
@@ -713,7 +759,7 @@ fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
 
 #[test]
 fn untouched_events_around_an_edit_keep_their_bytes() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let bytes = stream(
         CHAT,
         &[(0, "one "), (0, "zk-1234567 two"), (0, " three")],
@@ -726,7 +772,7 @@ fn untouched_events_around_an_edit_keep_their_bytes() {
 
 #[test]
 fn the_placeholder_stands_where_the_match_begins() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let deltas = [(0, "see z"), (0, "k-123"), (0, "456"), (0, "7"), (0, " ok")];
     let bytes = stream(CHAT, &deltas, plain);
     let out = String::from_utf8(run(CHAT, &policy, [bytes.as_slice()]).out).unwrap();
@@ -740,7 +786,7 @@ fn the_placeholder_stands_where_the_match_begins() {
 
 #[test]
 fn ordinary_events_leave_at_once() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -787,7 +833,7 @@ fn tool_arguments_stay_json() {
 
 #[test]
 fn repeated_tokens_go_with_what_they_repeat() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let event = |text: &str, tokens: &str| {
         let data = format!(
             r#"{{"id":"c","choices":[{{"index":0,"delta":{{"content":"{text}"}},"logprobs":{{"content":[{tokens}]}},"finish_reason":null}}]}}"#
@@ -817,7 +863,7 @@ fn repeated_tokens_go_with_what_they_repeat() {
 
 #[test]
 fn strings_beside_the_text_are_judged_too() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let end = stream(CHAT, &[(0, "x")], plain);
     let end = String::from_utf8(end).unwrap();
     let cases = [
@@ -848,7 +894,7 @@ fn strings_beside_the_text_are_judged_too() {
 
 #[test]
 fn what_cannot_be_judged_follows_on_error() {
-    let block = policy(POLICY);
+    let block = tested();
     let allow = policy(&format!("on_error: allow\n{POLICY}"));
     let good = String::from_utf8(stream(CHAT, &[(0, "a zk-1234567 b")], plain)).unwrap();
     let redacted = good.replace("zk-1234567", "[TOKEN]");
@@ -883,7 +929,7 @@ fn what_cannot_be_judged_follows_on_error() {
 
 #[test]
 fn text_for_an_ended_part_is_an_error() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let text = String::from_utf8(stream(CHAT, &[(0, "a zk-12")], plain)).unwrap();
     for choice in [0, 3] {
         let late = format!(
@@ -906,7 +952,7 @@ fn text_for_an_ended_part_is_an_error() {
 
 #[test]
 fn what_is_held_is_bounded() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let mut guard = guard(CHAT, &policy);
     let mut out = Vec::new();
     let open = sse(
@@ -934,7 +980,7 @@ fn what_is_held_is_bounded() {
 
 #[test]
 fn use_and_text_are_counted() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(shape, &[(0, "Grü"), (0, "ße")], plain);
         let summary = run(shape, &policy, [bytes.as_slice()]).summary;
@@ -995,7 +1041,7 @@ fn a_panic_stays_inside() {
 
 #[test]
 fn bodies_change_only_where_something_was_found() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let limits = Limits::default();
     let clean = Bytes::from_static(b"{ \"model\":\"m\",\n\"messages\" : [{\"role\":\"user\",\"content\":\"h\\u00e9llo zk-1 \\/ weather\"}], \"x\": 1.50e1 }\n");
     let kept = inspect_request(Api::Chat, clean.clone(), &policy, &limits);
@@ -1037,7 +1083,7 @@ fn bodies_change_only_where_something_was_found() {
 
 #[test]
 fn bodies_that_cannot_be_read() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let allow = crate::policy(&format!("on_error: allow\n{POLICY}"));
     let limits = Limits::default();
     let bad = Bytes::from_static(br#"{"a":1,"a":2}"#);
@@ -1060,7 +1106,7 @@ fn bodies_that_cannot_be_read() {
 
 #[test]
 fn responses_of_every_api_are_edited_and_refused() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let limits = Limits::default();
     let bodies = |text: &str| {
         [
@@ -1225,7 +1271,7 @@ proptest! {
         shape in prop::sample::select(SHAPES.to_vec()),
         escape in any::<bool>(),
     ) {
-        let policy = policy(POLICY);
+        let policy = tested();
         let bytes = stream(shape, &cut(&text, &deltas), if escape { escaped } else { plain });
         let whole = run(shape, &policy, [bytes.as_slice()]);
         prop_assert_eq!(&whole.summary.ending, &Ending::Complete);
@@ -1241,7 +1287,7 @@ proptest! {
 
     #[test]
     fn edited_bodies_stay_json_and_keep_the_rest(before in fragments(), after in fragments(), escape in any::<bool>()) {
-        let policy = policy(POLICY);
+        let policy = tested();
         let write = if escape { escaped } else { plain };
         let body = |text: &str| format!("{{\"model\" : \"m\", \"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}");
         let text = format!("{before} zk-1234567 {after}");

@@ -121,7 +121,10 @@ fn family(head: &Parts) -> Family {
     let path = head.uri.path();
     if head.headers.contains_key("anthropic-version") || path.starts_with("/v1/messages") {
         Family::Anthropic
-    } else if path.starts_with("/v1beta/") || head.headers.contains_key("x-goog-api-key") {
+    } else if path.starts_with("/v1beta/")
+        || head.headers.contains_key("x-goog-api-key")
+        || head.headers.contains_key("x-goog-api-client")
+    {
         Family::Gemini
     } else {
         Family::OpenAi

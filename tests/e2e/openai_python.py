@@ -41,9 +41,10 @@ def case_chat_stream_usage():
 
 
 def case_choices():
+    expected = {0: "Hello", 1: "[2] Hello", 2: "[3] Hello"}
     answer = ask("Hello", n=3)
-    assert [choice.message.content for choice in answer.choices] == ["Hello"] * 3
-    assert contents(ask("Hello", n=3, stream=True)) == {0: "Hello", 1: "Hello", 2: "Hello"}
+    assert {choice.index: choice.message.content for choice in answer.choices} == expected
+    assert contents(ask("Hello", n=3, stream=True)) == expected
 
 
 def case_tool_call():
@@ -158,7 +159,9 @@ def case_embeddings():
 
 
 def case_models():
-    assert any(model.id.startswith("echo") for model in client.models.list())
+    # By the provider's name in the path: without it, the models are those of the real provider.
+    at_echo = openai.OpenAI(base_url=str(client.base_url).replace("/v1", "/echo/v1"), max_retries=0)
+    assert any(model.id.startswith("echo") for model in at_echo.models.list())
 
 
 def case_blocked():
@@ -204,7 +207,7 @@ def case_cut_stream():
     seen = []
     error = raises(openai.APIError, lambda: seen.extend(ask("Hello\n/cut", stream=True)))
     assert not any(c.choices and c.choices[0].finish_reason for c in seen), "a clean end after the upstream died"
-    assert "sluicegate" in str(error).lower() or "upstream" in str(error).lower(), str(error)
+    assert "broke off" in str(error), str(error)
 
 
 def case_dead_upstream():

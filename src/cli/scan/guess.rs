@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn tells_inputs_apart() {
-        let cases: [(&str, Kind, Option<(Api, Direction)>); 15] = [
+        let cases = [
             ("Hello", Kind::Text, None),
             ("", Kind::Text, None),
             (r#"{"a": 1}"#, Kind::Text, None),
