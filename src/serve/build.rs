@@ -67,9 +67,7 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
         source,
     };
     durable::make_folder(&config.data).map_err(failed)?;
-    let master = config
-        .master_key()
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+    let master = config.master_key().map_err(Error::Problems)?;
     let vault = Vault::open(&config.data, master.as_ref())?;
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
@@ -127,7 +125,7 @@ pub(super) fn policies(config: &Config) -> Result<config::Policies, Error> {
         .map_err(Error::Problems)?;
     policies
         .find(&config.policy, "policy")
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+        .map_err(Error::Problems)?;
     Ok(policies)
 }
 
