@@ -129,7 +129,7 @@ impl Exchange {
             path,
         } = found.map_err(Problem::Route)?;
         self.family = match &endpoint {
-            Endpoint::Exchange { api, .. } => api.family(),
+            Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
             Endpoint::Models { family, .. } => *family,
             Endpoint::Unscanned => named
                 .as_ref()
@@ -168,6 +168,7 @@ impl Exchange {
                 )
                 .await
             }
+            Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
         }
