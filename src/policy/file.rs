@@ -9,8 +9,8 @@ use super::section::{action, filled, read_side, read_stream, some};
 use super::{Action, Direction, OnError, Origins, Respond};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
-use crate::scan::Scanner;
 use crate::scan::finding::ThreatLevel;
+use crate::scan::{Hosts, Scanner};
 
 /// The newest `version` of the format that this program knows.
 pub const VERSION: u32 = 1;
@@ -82,6 +82,10 @@ pub(super) struct Section {
     pub(super) kinds: Option<Vec<String>>,
     /// What to tell a client that was refused.
     pub(super) message: Option<String>,
+    /// The hosts that `url:` lists.
+    pub(super) hosts: Hosts,
+    /// The words of `canary:`.
+    pub(super) words: Vec<String>,
 }
 
 /// An entry of `topics:`.

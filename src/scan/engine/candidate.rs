@@ -8,6 +8,7 @@ use super::{
     literal::{Before, LITERAL_LIMIT},
     pattern::is_word_part,
 };
+use crate::scan::Check;
 
 /// The most candidates of one stream that live at once.
 const LIVE_LIMIT: usize = 64;
@@ -348,7 +349,9 @@ impl Stream {
         candidate: &mut Candidate,
         end: usize,
     ) {
-        if end - candidate.start <= CHECKED_ENDS
+        let every_end = !matches!(compiled.rule.check, Some(Check::LongestEnd(_)));
+        if every_end
+            && end - candidate.start <= CHECKED_ENDS
             && !candidate.continues
             && !self.passes(reading, compiled, candidate.start, end)
         {
@@ -371,7 +374,8 @@ impl Stream {
             end,
             ..
         } = candidate;
-        let unchecked = end - start > CHECKED_ENDS && !continues;
+        let longest = matches!(compiled.rule.check, Some(Check::LongestEnd(_)));
+        let unchecked = (longest || end - start > CHECKED_ENDS) && !continues;
         if end > start && !(unchecked && !self.passes(reading, compiled, start, end)) {
             reading.hits.push(Hit {
                 rule,
@@ -403,7 +407,7 @@ impl Stream {
     }
 
     fn passes(&self, reading: &Reading<'_>, compiled: &Compiled, start: usize, end: usize) -> bool {
-        let Some(check) = compiled.rule.check else {
+        let Some(check) = &compiled.rule.check else {
             return true;
         };
         let text: Vec<u8> = (start..end)
@@ -413,7 +417,7 @@ impl Stream {
         std::str::from_utf8(&text)
             .ok()
             .filter(|text| text.len() == end - start)
-            .is_none_or(check)
+            .is_none_or(|text| check.passes(text))
     }
 
     fn before(&self, reading: &Reading<'_>, place: usize) -> Before {
