@@ -23,10 +23,10 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy};
+use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
-pub use policies::{Policies, check_policies, policies};
+pub use policies::{Policies, check_policies, policies, policy};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -62,6 +62,8 @@ pub struct Config {
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
     pub threads: usize,
+    /// Which log lines are written, and how.
+    pub log: telemetry::Config,
 }
 
 impl Default for Config {
@@ -81,6 +83,11 @@ impl Default for Config {
             limits: proxy::Limits::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
+            log: telemetry::Config {
+                format: telemetry::Format::Text,
+                filter: "info".to_owned(),
+                colour: false,
+            },
         }
     }
 }
@@ -184,13 +191,19 @@ pub struct Loaded {
 ///
 /// Every problem of the file, and of the settings taken together.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
-    let (loaded, mut problems) = gather(flags, environment);
-    problems.extend(check::check(&loaded));
+    let (loaded, problems) = inspect(flags, environment);
     if problems.is_empty() {
         Ok(loaded)
     } else {
         Err(problems)
     }
+}
+
+/// The same with what could be read beside the problems.
+pub fn inspect(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>) {
+    let (loaded, mut problems) = gather(flags, environment);
+    problems.extend(check::check(&loaded));
+    (loaded, problems)
 }
 
 /// Puts the configuration together for a command beside a gateway, which may run elsewhere: files and variables that only
@@ -224,7 +237,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>)
             match file::read(
                 &name,
                 &text,
-                path.parent().unwrap_or(Path::new("")),
+                path.parent().unwrap_or_else(|| Path::new("")),
                 &mut loaded.config,
             ) {
                 Ok(warnings) => loaded.warnings = warnings,

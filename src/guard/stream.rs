@@ -247,7 +247,7 @@ impl Stream {
         };
         let notes = std::mem::take(&mut self.notes);
         if self.queue.is_empty() && self.answer.may_leave(&notes) {
-            return self.write(raw, notes, true, out);
+            return self.write(&raw, notes, true, out);
         }
         self.hold(raw, notes);
         self.release(false, out);
@@ -270,7 +270,7 @@ impl Stream {
             .pop_front_if(|held| all || self.answer.may_leave(&held.notes))
         {
             self.held_bytes -= held.bytes();
-            self.write(held.raw, held.notes, false, out);
+            self.write(&held.raw, held.notes, false, out);
         }
         if self.queue.is_empty() && self.queue.capacity() > 16 {
             self.queue = VecDeque::new();
@@ -278,8 +278,8 @@ impl Stream {
     }
 
     /// Writes one event with its edits; `fresh` if it is the last that was inspected.
-    fn write(&mut self, raw: RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
-        match contain(|| self.answer.edit(&raw, &notes, fresh)) {
+    fn write(&mut self, raw: &RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
+        match contain(|| self.answer.edit(raw, &notes, fresh)) {
             Ok(bytes) => {
                 out.push(Cleared(bytes));
                 self.notes = notes;

@@ -60,6 +60,26 @@ impl Exchange {
         }
     }
 
+    /// An answer that the provider keeps. Nobody guesses its id, so whoever knows it may read it; it is scanned like a new one.
+    pub(super) async fn stored(
+        &mut self,
+        admitted: Admitted,
+        api: Api,
+    ) -> Result<Response<Outgoing>, Problem> {
+        self.account.speaks(api);
+        let upstream = self.choose(&admitted, None)?;
+        let call = Call {
+            api,
+            generates: false,
+            model: None,
+            framing: None,
+            policy: Arc::clone(&admitted.policy),
+        };
+        let principal = admitted.principal.clone();
+        let answer = self.send(&upstream, admitted, None).await?;
+        self.answer(answer, call, principal).await
+    }
+
     /// The models that the key may use, or one of them.
     pub(super) async fn list_models(
         &mut self,

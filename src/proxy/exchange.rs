@@ -22,7 +22,7 @@ use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
-use crate::auth::Principal;
+use crate::auth::{Denied, Principal};
 use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
@@ -131,13 +131,13 @@ impl Exchange {
             path,
         } = found.map_err(Problem::Route)?;
         self.family = match &endpoint {
-            Endpoint::Exchange { api, .. } => api.family(),
+            Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
             Endpoint::Models { family, .. } => *family,
             Endpoint::Unscanned => named
                 .as_ref()
                 .map_or(self.family, |upstream| upstream.provider().family),
         };
-        let principal = self.admit(&head)?;
+        let principal = self.admit(&head).await?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -170,27 +170,31 @@ impl Exchange {
                 )
                 .await
             }
+            Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
         }
     }
 
     /// Key to principal, and the principal's limit.
-    fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
+    async fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
-        let principal = self
-            .gateway
-            .keyring
-            .authenticate(&key, Timestamp::now())
-            .map_err(|denied| {
-                let address = self.peer.address.ip();
-                self.gateway.failures.record(address, now);
-                match self.gateway.failures.check(address, now) {
-                    Ok(()) => Problem::Denied(denied),
-                    Err(wait) => Problem::Locked(wait.0),
-                }
-            })?;
+        let address = self.peer.address.ip();
+        let mut found = self.gateway.keyring.authenticate(&key, Timestamp::now());
+        if found == Err(Denied::Unknown)
+            && self.gateway.failures.check(address, now).is_ok()
+            && self.gateway.learn_keys().await
+        {
+            found = self.gateway.keyring.authenticate(&key, Timestamp::now());
+        }
+        let principal = found.map_err(|denied| {
+            self.gateway.failures.record(address, now);
+            match self.gateway.failures.check(address, now) {
+                Ok(()) => Problem::Denied(denied),
+                Err(wait) => Problem::Locked(wait.0),
+            }
+        })?;
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
         if let Some(rate) = principal.key.limit {

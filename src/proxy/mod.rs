@@ -137,6 +137,22 @@ pub struct Gateway {
     pub load: Load,
 }
 
+impl Gateway {
+    /// Reads the keys again if the store changed: an unknown key may have been made a moment ago, beside the gateway.
+    async fn learn_keys(self: &Arc<Self>) -> bool {
+        let gateway = Arc::clone(self);
+        let refresh = move || {
+            let changed = gateway.keyring.refresh().unwrap_or(false);
+            if changed {
+                gateway.keys_changed.notify_waiters();
+            }
+            changed
+        };
+        let refreshed = tokio::task::spawn_blocking(refresh).await;
+        refreshed.unwrap_or(false)
+    }
+}
+
 /// What is under way in a gateway.
 #[derive(Debug)]
 pub struct Load {

@@ -70,9 +70,7 @@ pub fn build(
         source,
     };
     durable::make_folder(&config.data).map_err(failed)?;
-    let master = config
-        .master_key()
-        .map_err(|problem| StartError::Problems(vec![problem]))?;
+    let master = config.master_key().map_err(StartError::Problems)?;
     let vault = Vault::open(&config.data, master.as_ref())?;
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
@@ -136,7 +134,7 @@ pub fn policies(config: &Config) -> Result<config::Policies, StartError> {
         .map_err(StartError::Problems)?;
     policies
         .find(&config.policy, "policy")
-        .map_err(|problem| StartError::Problems(vec![problem]))?;
+        .map_err(StartError::Problems)?;
     Ok(policies)
 }
 
