@@ -10,7 +10,7 @@ use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
 use crate::guard::known::Known;
 use crate::guard::lane::Running;
 use crate::guard::structure::Spot;
-use crate::policy::{Policy, Tally};
+use crate::policy::{Mode, Policy, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub(super) limits: Limits,
     /// What the client has received.
     pub(super) context: StreamContext,
+    /// What the provider has sent, where that waits for its end.
+    pub(super) arrived: Option<StreamContext>,
     pub(super) tally: Tally,
     /// Tokens used, as far as the provider has said.
     pub(super) usage: Option<Usage>,
@@ -50,7 +52,7 @@ pub(super) struct Answer {
     lane: usize,
     closed: Vec<Close>,
     /// The last event has come.
-    ended: bool,
+    pub(super) ended: bool,
     known: Known,
     // Scratch space, of no meaning between events.
     event: Event,
@@ -108,11 +110,13 @@ impl Answer {
         limits: &Limits,
         model: Option<String>,
     ) -> Self {
+        let buffers = matches!(policy.stream, Mode::Buffer { .. }) && !policy.observe;
         Self {
             api,
             framing,
             policy,
             limits: limits.clone(),
+            arrived: buffers.then(StreamContext::default),
             context: StreamContext::new(model),
             tally: Tally::new(),
             usage: None,
@@ -213,6 +217,9 @@ impl Answer {
                 }
             }
         }
+        if let Some(arrived) = &mut self.arrived {
+            arrived.note(event, data);
+        }
         self.ended |= event.terminal;
         let ended = self.ended;
         self.close(|lane| ended || event.closes.iter().any(|close| close.ends(lane)))?;
@@ -285,7 +292,7 @@ impl Answer {
             }
             self.lane = known.unwrap_or(self.lanes.len());
             if known.is_none() {
-                self.lanes.push(Running::new(lane, piece));
+                self.lanes.push(Running::new(lane, piece, &self.policy));
             }
         }
         Ok(self.lane)
@@ -317,7 +324,7 @@ impl Answer {
             match Duty::of(self.tally.add(side, finding, matched, origin)) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
-                Duty::Stop => return Err(Stop::Block),
+                Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
         let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));

@@ -11,16 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::answer::{Answer, Notes};
+use crate::guard::pace;
 use crate::policy::{Policy, Verdict};
 use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
-use crate::wire::{Api, Framing, Usage, refusal};
+use crate::wire::{Api, Family, Framing, Usage, refusal};
 
 use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
-
-/// The most bytes of events that may wait for the end of a match. A match within the engine's reach spans far less, even in
-/// events of one byte of text each.
-const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// What a client is told; the operator gets the reason from the summary.
 const UNSCANNED: &str = "the provider's answer could not be scanned";
@@ -100,12 +97,14 @@ impl StreamGuard {
         limits: &Limits,
         exchange: Exchange,
     ) -> Self {
+        let max_held_bytes = pace::max_held_bytes(&policy);
         Self(Box::new(Stream {
             request_id: exchange.request_id,
             splitter: Splitter::with_limit(framing, limits.event_bytes),
             answer: Answer::new(api, framing, policy, limits, exchange.model),
             queue: VecDeque::new(),
             held_bytes: 0,
+            max_held_bytes,
             notes: Notes::default(),
             phase: Phase::Read,
             closing: false,
@@ -139,6 +138,18 @@ impl StreamGuard {
         }
     }
 
+    /// A comment to write while nothing else can be, so that the client sees the gateway alive; `None` where nothing waits or the
+    /// client could not read it.
+    pub fn keep_alive(&self) -> Option<Cleared> {
+        let stream = &self.0;
+        // Google's clients take every line for data.
+        let reads =
+            stream.answer.framing == Framing::Sse && stream.answer.api.family() != Family::Gemini;
+        let slow = pace::is_slow(&stream.answer.policy);
+        (reads && slow && stream.phase == Phase::Read && !stream.queue.is_empty())
+            .then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
+    }
+
     /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.
     pub fn held_bytes(&self) -> usize {
         self.0.held_bytes + self.0.splitter.pending()
@@ -154,6 +165,8 @@ struct Stream {
     queue: VecDeque<Held>,
     /// What the events in the queue take, their notes included.
     held_bytes: usize,
+    /// The most of them.
+    max_held_bytes: usize,
     /// Scratch space, of no meaning between events.
     notes: Notes,
     phase: Phase,
@@ -227,7 +240,14 @@ impl Stream {
             return;
         }
         let closed = self.closing || self.answer.framing == Framing::Sse;
-        let complete = closed && self.answer.context.is_complete(self.answer.api);
+        let api = self.answer.api;
+        if let Some(arrived) = &self.answer.arrived
+            && end == End::Complete
+            && arrived.is_complete(api)
+        {
+            self.release(false, out);
+        }
+        let complete = closed && self.answer.context.is_complete(api);
         if complete || end == End::Complete && self.unjudged.is_some() {
             return self.complete(out);
         }
@@ -246,13 +266,15 @@ impl Stream {
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
-        if self.queue.is_empty() && self.answer.may_leave(&notes) {
+        if self.queue.is_empty() && self.answer.arrived.is_none() && self.answer.may_leave(&notes) {
             return self.write(raw, notes, true, out);
         }
         self.hold(raw, notes);
-        self.release(false, out);
-        if self.held_bytes > MAX_HELD_BYTES {
-            let max = MAX_HELD_BYTES;
+        if self.answer.arrived.is_none() || self.answer.ended {
+            self.release(false, out);
+        }
+        if self.held_bytes > self.max_held_bytes {
+            let max = self.max_held_bytes;
             self.stop(Failure::TooMuchHeld { max }.into(), None, out);
         }
     }

@@ -25,6 +25,9 @@ use crate::guard::Cleared;
 use crate::guard::stream::{End, Ending, Flow, StreamGuard};
 use crate::upstream;
 
+/// How long a client sees nothing while the guard holds all of an answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
 /// A streamed answer.
 pub(super) struct Stream {
     /// `None` once nothing more is read from the provider.
@@ -36,6 +39,8 @@ pub(super) struct Stream {
     progress: Option<Arc<Progress>>,
     received: u64,
     failed: bool,
+    /// Runs while the guard holds what the client waits for.
+    quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
@@ -55,6 +60,7 @@ impl Stream {
             progress,
             received: 0,
             failed: false,
+            quiet: None,
         }
     }
 
@@ -84,6 +90,7 @@ impl Stream {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             if let Some(bytes) = join(&mut self.ready) {
+                self.quiet = None;
                 return Poll::Ready(Some(Ok(bytes)));
             }
             let Some(source) = &mut self.source else {
@@ -95,7 +102,7 @@ impl Stream {
                 self.guard.finish(End::Break, &mut self.ready);
             } else {
                 match source.poll_chunk(cx) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => return self.poll_keep_alive(cx),
                     Poll::Ready(Some(Ok(chunk))) => {
                         self.received += chunk.len() as u64;
                         if self.guard.push(&chunk, &mut self.ready) == Flow::Continue {
@@ -120,6 +127,20 @@ impl Stream {
                 ))));
             }
         }
+    }
+
+    /// A comment, when the client has seen nothing for long and the guard holds something.
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(comment) = self.guard.keep_alive() else {
+            return Poll::Pending;
+        };
+        let quiet = self
+            .quiet
+            .get_or_insert_with(|| Box::pin(sleep(KEEP_ALIVE)));
+        quiet.as_mut().poll(cx).map(|()| {
+            self.quiet = None;
+            Some(Ok(comment.into_bytes()))
+        })
     }
 
     fn close(&mut self) -> Result<(), crate::audit::Error> {
