@@ -21,7 +21,12 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the operating system says.
 pub fn create_once(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let neighbour = write_neighbour(path, contents)?;
+    // Whoever else creates the same file at this moment has a neighbour of its own.
+    let neighbour = write_neighbour(
+        path,
+        contents,
+        &format!(".{:016x}.new", rand::random::<u64>()),
+    )?;
     // link(2) fails if the name is taken, as O_EXCL does, but gives it to a file that is already whole.
     let linked = fs::hard_link(&neighbour, path);
     fs::remove_file(&neighbour)?;
@@ -31,12 +36,14 @@ pub fn create_once(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Replaces `path`, or makes it, with these contents and mode 0600. Readers see the old bytes or the new ones.
+/// Replaces `path`, or makes it, with these contents and mode 0600. Readers see the old bytes or the new ones. One writer at
+/// a time: callers hold a [`lock`].
 ///
 /// # Errors
 /// What the operating system says; the old file is then untouched.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let neighbour = write_neighbour(path, contents)?;
+    // Always the same name, so that what a killed writer left is overwritten by the next.
+    let neighbour = write_neighbour(path, contents, ".new")?;
     if let Err(error) = fs::rename(&neighbour, path) {
         fs::remove_file(&neighbour)?;
         return Err(error);
@@ -120,13 +127,13 @@ pub struct Stamp {
     modified: (i64, i64),
 }
 
-fn write_neighbour(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
+fn write_neighbour(path: &Path, contents: &[u8], ending: &str) -> io::Result<PathBuf> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    // Unlike any other writer's name, so that two never share a file; a left-over of a killed writer is harmless.
-    name.push(format!(".{:016x}.new", rand::random::<u64>()));
+    name.push(ending);
     let neighbour = path.with_file_name(name);
     let mut file = OpenOptions::new()
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .write(true)
         .mode(0o600)
         .open(&neighbour)?;

@@ -41,6 +41,15 @@ const NOT_PIECES: &[(&str, &str)] = &[
     ),
     ("contents.parts[].inline_data.data", "media"),
     ("candidates[].content.parts[].inlineData.data", "media"),
+    ("prompt.variables.scan.file_data", "media"),
+    ("input[].content[].image_url", "media"),
+    ("input[].content[].input_audio.data", "media"),
+    ("input[].output[].image_url", "media"),
+    ("input[].output.image_url", "media"),
+    ("output[].outputs[].url", "media"),
+    ("output[].result", "media"),
+    ("{5}", "media"), // partial_image_b64
+    ("delta", "media"),
 ];
 
 /// Members whose values are words of the protocol when they are not pieces.
@@ -52,6 +61,7 @@ const WORDS: &[&str] = &[
     "stop_reason",
     "finishReason",
     "service_tier",
+    "status",
 ];
 
 fn golden() -> PathBuf {
@@ -409,7 +419,9 @@ fn refused(respond: Respond) -> Refusal {
 fn framings(api: Api) -> &'static [(Framing, &'static str)] {
     match api {
         Api::Gemini => &[(Framing::Sse, "sse"), (Framing::JsonArray, "array")],
-        Api::Chat | Api::Completions | Api::Embeddings | Api::Messages => &[(Framing::Sse, "sse")],
+        Api::Chat | Api::Responses | Api::Completions | Api::Embeddings | Api::Messages => {
+            &[(Framing::Sse, "sse")]
+        }
     }
 }
 

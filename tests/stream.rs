@@ -1,9 +1,16 @@
 //! Streams through the guard: any cut gives the same, nothing of a match leaves, and what is not touched stays as it was.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test stops at the first surprise, and reads a stream to its end whatever the guard says"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -47,6 +54,12 @@ fn policy(text: &str) -> Arc<Policy> {
     )
 }
 
+/// The policy above, compiled once.
+fn tested() -> Arc<Policy> {
+    static TESTED: LazyLock<Arc<Policy>> = LazyLock::new(|| policy(POLICY));
+    Arc::clone(&TESTED)
+}
+
 /// An OpenAI key, made here so that nobody mistakes this file for one.
 fn key() -> String {
     format!("sk-{}-{}", "proj", "Zq8Lw3Vn5Xb7Rt2Ky9Pd4Hs6".repeat(2))
@@ -59,7 +72,7 @@ struct Shape {
     line_end: &'static str,
 }
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 7] = [
     Shape {
         api: Api::Chat,
         framing: Framing::Sse,
@@ -90,9 +103,15 @@ const SHAPES: [Shape; 6] = [
         framing: Framing::JsonArray,
         line_end: "\n",
     },
+    Shape {
+        api: Api::Responses,
+        framing: Framing::Sse,
+        line_end: "\n",
+    },
 ];
 
 const CHAT: Shape = SHAPES[0];
+const RESPONSES: Shape = SHAPES[6];
 
 /// A delta: which choice (or block) of the answer, and its text.
 type Delta<'a> = (u32, &'a str);
@@ -118,6 +137,7 @@ fn stream(shape: Shape, deltas: &[Delta<'_>], write: fn(&str) -> String) -> Vec<
     choices.dedup();
     match shape.api {
         Api::Messages => messages(shape, deltas, &choices, write),
+        Api::Responses => responses(shape, deltas, &choices, write),
         Api::Gemini => gemini(shape, deltas, &choices, write),
         Api::Chat | Api::Completions | Api::Embeddings => openai(shape, deltas, &choices, write),
     }
@@ -225,6 +245,85 @@ fn messages(
         r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":7}"#,
     ));
     out.push_str(&event("message_stop", ""));
+    out.into_bytes()
+}
+
+/// Each text comes as deltas, then whole in all the places where the API repeats it.
+fn responses(
+    shape: Shape,
+    deltas: &[Delta<'_>],
+    choices: &[u32],
+    write: fn(&str) -> String,
+) -> Vec<u8> {
+    let event = |name: &str, rest: &str| sse(shape, name, &format!(r#"{{"type":"{name}"{rest}}}"#));
+    let answer = |status: &str, output: &str| {
+        format!(
+            r#","response":{{"id":"resp_1","object":"response","model":"gpt-x","status":"{status}","output":[{output}],"usage":{{"input_tokens":5,"output_tokens":7}}}}"#
+        )
+    };
+    let mut out = event("response.created", &answer("in_progress", ""));
+    let mut items = Vec::new();
+    for (index, choice) in choices.iter().enumerate() {
+        let texts: Vec<String> = deltas
+            .iter()
+            .filter(|(of, _)| of == choice)
+            .map(|(_, text)| write(text))
+            .collect();
+        let whole = texts.concat();
+        let (name, key, part, item) = match choice {
+            9 => (
+                "function_call_arguments",
+                "arguments",
+                String::new(),
+                format!(r#"{{"type":"function_call","name":"f","arguments":"{whole}"}}"#),
+            ),
+            1 => {
+                let part = format!(r#"{{"type":"summary_text","text":"{whole}"}}"#);
+                let item = format!(r#"{{"type":"reasoning","summary":[{part}]}}"#);
+                ("reasoning_summary_text", "text", part, item)
+            }
+            _ => {
+                let part = format!(r#"{{"type":"output_text","text":"{whole}"}}"#);
+                let item = format!(r#"{{"type":"message","role":"assistant","content":[{part}]}}"#);
+                ("output_text", "text", part, item)
+            }
+        };
+        let place = if *choice == 1 {
+            "summary_index"
+        } else {
+            "content_index"
+        };
+        let place = format!(r#","item_id":"i_{index}","output_index":{index},"{place}":0"#);
+        out.push_str(&event(
+            "response.output_item.added",
+            &format!(r#","output_index":{index},"item":{{"id":"i_{index}"}}"#),
+        ));
+        for text in &texts {
+            out.push_str(&event(
+                &format!("response.{name}.delta"),
+                &format!(r#"{place},"delta":"{text}""#),
+            ));
+        }
+        out.push_str(&event(
+            &format!("response.{name}.done"),
+            &format!(r#"{place},"{key}":"{whole}""#),
+        ));
+        if !part.is_empty() {
+            out.push_str(&event(
+                "response.content_part.done",
+                &format!(r#"{place},"part":{part}"#),
+            ));
+        }
+        out.push_str(&event(
+            "response.output_item.done",
+            &format!(r#","output_index":{index},"item":{item}"#),
+        ));
+        items.push(item);
+    }
+    out.push_str(&event(
+        "response.completed",
+        &answer("completed", &items.join(",")),
+    ));
     out.into_bytes()
 }
 
@@ -420,7 +519,7 @@ fn assert_same(shape: Shape, run: &Run, expected: &Run, cut: &str) {
 
 #[test]
 fn every_byte_alone_gives_the_same() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         let whole = run(shape, &policy, [bytes.as_slice()]);
         assert_eq!(
@@ -440,7 +539,7 @@ fn every_byte_alone_gives_the_same() {
 
 #[test]
 fn every_two_way_split_gives_the_same() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -468,7 +567,7 @@ fn every_two_way_split_gives_the_same() {
 
 #[test]
 fn a_refused_stream_is_refused_alike_however_it_is_cut() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -505,6 +604,45 @@ fn a_refused_stream_is_refused_alike_however_it_is_cut() {
     }
 }
 
+/// A client can read all of it.
+fn assert_readable(shape: Shape, out: &[u8]) {
+    if shape.framing == Framing::JsonArray {
+        assert!(
+            serde_json::from_slice::<Vec<serde_json::Value>>(out).is_ok(),
+            "{}",
+            String::from_utf8_lossy(out)
+        );
+    }
+    texts(shape, out);
+}
+
+#[test]
+fn a_refusal_can_be_read_wherever_it_comes() {
+    for respond in ["error", "message"] {
+        let policy = policy(&format!("respond: {respond}\n{POLICY}"));
+        for shape in SHAPES {
+            for before in 0..3 {
+                let mut deltas = vec![(0, "Well, "); before];
+                deltas.push((0, "the launch code 1234"));
+                let run = run(shape, &policy, [stream(shape, &deltas, plain).as_slice()]);
+                assert!(matches!(run.summary.ending, Ending::Refuse(_)));
+                assert_readable(shape, &run.out);
+                let text: String = texts(shape, &run.out).into_values().collect();
+                let told = if respond == "message" {
+                    "Not that."
+                } else {
+                    ""
+                };
+                assert_eq!(
+                    text,
+                    format!("{}{told}", "Well, ".repeat(before)),
+                    "{shape:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn without_edits_every_byte_is_kept() {
     let quiet = policy("response:\n  secrets: {action: redact}\n");
@@ -513,7 +651,7 @@ fn without_edits_every_byte_is_kept() {
         let watched = run(shape, &observe, bytes.chunks(11));
         assert_eq!(watched.out, bytes, "{shape:?}");
         assert_eq!(watched.summary.ending, Ending::Complete);
-        let loud = run(shape, &policy(POLICY), [bytes.as_slice()]);
+        let loud = run(shape, &tested(), [bytes.as_slice()]);
         assert_eq!(watched.summary.verdict.would, loud.summary.verdict.action);
         assert_eq!(watched.summary.verdict.rules, loud.summary.verdict.rules);
         let run = run(shape, &quiet, bytes.chunks(11));
@@ -541,7 +679,7 @@ fn redacted(policy: &Policy, text: &str) -> Option<String> {
 
 #[test]
 fn running_text_is_edited_as_whole_text_would_be() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         let before = texts(shape, &bytes);
         let after = texts(shape, &run(shape, &policy, bytes.chunks(29)).out);
@@ -561,7 +699,7 @@ fn running_text_is_edited_as_whole_text_would_be() {
 
 #[test]
 fn at_no_moment_more_has_left_than_in_the_end() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for (shape, bytes) in streams() {
         if shape.framing == Framing::JsonArray {
             continue;
@@ -589,7 +727,7 @@ fn at_no_moment_more_has_left_than_in_the_end() {
 
 #[test]
 fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -607,6 +745,7 @@ fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
                 assert!(whole.starts_with(&out), "{shape:?} cut at {at}: {out}");
                 continue;
             }
+            assert_readable(shape, out.as_bytes());
             assert_eq!(
                 guard.summary().ending,
                 Ending::Break,
@@ -630,7 +769,7 @@ fn an_answer_that_breaks_off_ends_in_an_error_and_tells_no_more() {
 
 #[test]
 fn untouched_events_around_an_edit_keep_their_bytes() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let bytes = stream(
         CHAT,
         &[(0, "one "), (0, "zk-1234567 two"), (0, " three")],
@@ -643,7 +782,7 @@ fn untouched_events_around_an_edit_keep_their_bytes() {
 
 #[test]
 fn the_placeholder_stands_where_the_match_begins() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let deltas = [(0, "see z"), (0, "k-123"), (0, "456"), (0, "7"), (0, " ok")];
     let bytes = stream(CHAT, &deltas, plain);
     let out = String::from_utf8(run(CHAT, &policy, [bytes.as_slice()]).out).unwrap();
@@ -657,7 +796,7 @@ fn the_placeholder_stands_where_the_match_begins() {
 
 #[test]
 fn ordinary_events_leave_at_once() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(
             shape,
@@ -704,7 +843,7 @@ fn tool_arguments_stay_json() {
 
 #[test]
 fn repeated_tokens_go_with_what_they_repeat() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let event = |text: &str, tokens: &str| {
         let data = format!(
             r#"{{"id":"c","choices":[{{"index":0,"delta":{{"content":"{text}"}},"logprobs":{{"content":[{tokens}]}},"finish_reason":null}}]}}"#
@@ -734,7 +873,7 @@ fn repeated_tokens_go_with_what_they_repeat() {
 
 #[test]
 fn strings_beside_the_text_are_judged_too() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let end = stream(CHAT, &[(0, "x")], plain);
     let end = String::from_utf8(end).unwrap();
     let cases = [
@@ -765,7 +904,7 @@ fn strings_beside_the_text_are_judged_too() {
 
 #[test]
 fn what_cannot_be_judged_follows_on_error() {
-    let block = policy(POLICY);
+    let block = tested();
     let allow = policy(&format!("on_error: allow\n{POLICY}"));
     let good = String::from_utf8(stream(CHAT, &[(0, "a zk-1234567 b")], plain)).unwrap();
     let redacted = good.replace("zk-1234567", "[TOKEN]");
@@ -800,7 +939,7 @@ fn what_cannot_be_judged_follows_on_error() {
 
 #[test]
 fn text_for_an_ended_part_is_an_error() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let text = String::from_utf8(stream(CHAT, &[(0, "a zk-12")], plain)).unwrap();
     for choice in [0, 3] {
         let late = format!(
@@ -823,7 +962,7 @@ fn text_for_an_ended_part_is_an_error() {
 
 #[test]
 fn what_is_held_is_bounded() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let mut guard = guard(CHAT, &policy);
     let mut out = Vec::new();
     let open = sse(
@@ -851,7 +990,7 @@ fn what_is_held_is_bounded() {
 
 #[test]
 fn use_and_text_are_counted() {
-    let policy = policy(POLICY);
+    let policy = tested();
     for shape in SHAPES {
         let bytes = stream(shape, &[(0, "Grü"), (0, "ße")], plain);
         let summary = run(shape, &policy, [bytes.as_slice()]).summary;
@@ -912,7 +1051,7 @@ fn a_panic_stays_inside() {
 
 #[test]
 fn bodies_change_only_where_something_was_found() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let limits = Limits::default();
     let clean = Bytes::from_static(b"{ \"model\":\"m\",\n\"messages\" : [{\"role\":\"user\",\"content\":\"h\\u00e9llo zk-1 \\/ weather\"}], \"x\": 1.50e1 }\n");
     let kept = inspect_request(Api::Chat, clean.clone(), &policy, &limits);
@@ -954,7 +1093,7 @@ fn bodies_change_only_where_something_was_found() {
 
 #[test]
 fn bodies_that_cannot_be_read() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let allow = crate::policy(&format!("on_error: allow\n{POLICY}"));
     let limits = Limits::default();
     let bad = Bytes::from_static(br#"{"a":1,"a":2}"#);
@@ -977,7 +1116,7 @@ fn bodies_that_cannot_be_read() {
 
 #[test]
 fn responses_of_every_api_are_edited_and_refused() {
-    let policy = policy(POLICY);
+    let policy = tested();
     let limits = Limits::default();
     let bodies = |text: &str| {
         [
@@ -988,6 +1127,10 @@ fn responses_of_every_api_are_edited_and_refused() {
             (
                 Api::Chat,
                 json!({"error": {"message": text, "type": "t", "code": null}}),
+            ),
+            (
+                Api::Responses,
+                json!({"output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}]}),
             ),
             (
                 Api::Completions,
@@ -1027,6 +1170,50 @@ fn responses_of_every_api_are_edited_and_refused() {
         assert!(
             matches!(inspection.outcome, Outcome::Refuse(refused) if refused.rule == "topic.stop")
         );
+    }
+}
+
+/// Every string of a document under one of these keys.
+fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&'v str>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, member) in members {
+                match member.as_str() {
+                    Some(text) if keys.contains(&key.as_str()) => found.push(text),
+                    _ => strings_at(member, keys, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| strings_at(item, keys, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn repetitions_in_responses_are_edited_alike() {
+    let policy = policy(POLICY);
+    for choice in [0, 1, 9] {
+        for cut in 1..14 {
+            let deltas = [
+                (choice, &"a zk-1234567 b"[..cut]),
+                (choice, &"a zk-1234567 b"[cut..]),
+            ];
+            let run = run(RESPONSES, &policy, [&*stream(RESPONSES, &deltas, plain)]);
+            let said: Vec<String> = texts(RESPONSES, &run.out).into_values().collect();
+            assert_eq!(said, ["a [TOKEN] b"], "cut at {cut}");
+            let mut repeated = Vec::new();
+            let text = std::str::from_utf8(&run.out).unwrap();
+            for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                let value: serde_json::Value = serde_json::from_str(data).unwrap();
+                let mut found = Vec::new();
+                strings_at(&value, &["text", "arguments"], &mut found);
+                repeated.extend(found.into_iter().map(str::to_owned));
+            }
+            let expected = if choice == 9 { 3 } else { 4 };
+            assert_eq!(repeated, vec!["a [TOKEN] b"; expected], "cut at {cut}");
+        }
     }
 }
 
@@ -1094,7 +1281,7 @@ proptest! {
         shape in prop::sample::select(SHAPES.to_vec()),
         escape in any::<bool>(),
     ) {
-        let policy = policy(POLICY);
+        let policy = tested();
         let bytes = stream(shape, &cut(&text, &deltas), if escape { escaped } else { plain });
         let whole = run(shape, &policy, [bytes.as_slice()]);
         prop_assert_eq!(&whole.summary.ending, &Ending::Complete);
@@ -1110,7 +1297,7 @@ proptest! {
 
     #[test]
     fn edited_bodies_stay_json_and_keep_the_rest(before in fragments(), after in fragments(), escape in any::<bool>()) {
-        let policy = policy(POLICY);
+        let policy = tested();
         let write = if escape { escaped } else { plain };
         let body = |text: &str| format!("{{\"model\" : \"m\", \"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}");
         let text = format!("{before} zk-1234567 {after}");

@@ -154,12 +154,14 @@ impl Admin {
             .host()
             .trim_start_matches('[')
             .trim_end_matches(']');
-        name.parse::<IpAddr>().is_ok()
+        let is_bare = !authority.as_str().contains('@');
+        let is_known = name.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
             || self
                 .hosts
                 .iter()
-                .any(|host| name.eq_ignore_ascii_case(host))
+                .any(|host| name.eq_ignore_ascii_case(host));
+        is_bare && is_known
     }
 }
 

@@ -56,12 +56,14 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             let folder = audit_folder(&options.place.data()?);
             let (records, mut follower) = audit::tail(&folder, lines)?;
             print(&records, options.json, output)?;
-            while follow {
+            if !follow {
+                return Ok(Status::Done);
+            }
+            loop {
                 output.flush()?;
                 std::thread::park_timeout(POLL);
                 print(&follower.poll()?, options.json, output)?;
             }
-            Ok(Status::Done)
         }
         Command::Verify { options } => {
             verify(&audit_folder(&options.place.data()?), options.json, output)
@@ -113,11 +115,11 @@ fn summary(record: &Value, output: &Output) -> String {
                     .map(|(rule, _)| rule.as_str())
                     .collect();
                 if !rules.is_empty() {
-                    line.push_str(&format!(" {side}: {}", rules.join(", ")));
+                    line.extend([" ", side, ": ", &rules.join(", ")]);
                 }
             }
             if record.get("reason").is_some() {
-                line.push_str(&format!(" ({})", text("reason")));
+                line.extend([" (", text("reason"), ")"]);
             }
             line
         }

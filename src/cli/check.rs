@@ -38,8 +38,8 @@ struct Tested {
     failure: Option<Diagnostic>,
 }
 
-pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
-    let (policies, problems, mut warnings) = read(&arguments);
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
+    let (policies, problems, mut warnings) = read(arguments);
     warnings.extend(policies.warnings.iter().cloned());
     let tested: Vec<Tested> = policies
         .by_name
@@ -109,15 +109,12 @@ fn read(arguments: &Arguments) -> (Policies, Vec<Diagnostic>, Vec<Diagnostic>) {
         if let (Some(config), true) = (config, complete)
             && let Err(problem) = policies.find(&config.policy, "policy")
         {
-            problems.push(problem);
+            problems.extend(problem);
         }
         return (policies, problems, warnings);
     }
-    let (servers, files): (Vec<_>, Vec<_>) = arguments
-        .files
-        .iter()
-        .cloned()
-        .partition(|file| is_server_file(file));
+    let (servers, files): (Vec<_>, Vec<_>) =
+        arguments.files.iter().cloned().partition(is_server_file);
     for server in servers {
         load(
             &Flags {

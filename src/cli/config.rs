@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
     let loaded =
         config::load(&arguments.serve.flags(), &Environment::of_process()).map_err(Problems)?;
     let settings = loaded.settings();

@@ -132,11 +132,8 @@ fn create(arguments: Create, now: Timestamp, output: &mut Output) -> anyhow::Res
     }
     if let Some(policy) = &arguments.policy {
         let folder = arguments.policies.as_ref().or(config.policies.as_ref());
-        let policies = config::policies(folder.map(PathBuf::as_path), Zoned::now().date())
-            .map_err(Problems)?;
-        policies
-            .find(policy, "--policy")
-            .map_err(|problem| Problems(vec![problem]))?;
+        let folder = folder.map(PathBuf::as_path);
+        config::policy(folder, policy, "--policy", Zoned::now().date()).map_err(Problems)?;
     }
     let expires = arguments
         .expires

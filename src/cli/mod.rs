@@ -123,7 +123,7 @@ struct Place {
 /// How the sealed vault is opened.
 #[derive(Args, Clone, Debug, Default)]
 struct Master {
-    /// File that holds the vault's master key [default: the environment's SLUICEGATE_MASTER_KEY]
+    /// File that holds the vault's master key [default: the environment's]
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
 }
@@ -204,14 +204,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     match command {
-        Command::Serve(arguments) => serve::run(arguments, output),
+        Command::Serve(arguments) => serve::run(&arguments, output),
         Command::Scan(arguments) => scan::run(arguments, output),
-        Command::Check(arguments) => check::run(arguments, output),
+        Command::Check(arguments) => check::run(&arguments, output),
         Command::Key(command) => key::run(command, output),
         Command::Vault(command) => vault::run(command, output),
         Command::Audit(command) => audit::run(command, output),
         Command::Certs(arguments) => certs::run(&arguments, output),
-        Command::Config(arguments) => config::run(arguments, output),
+        Command::Config(arguments) => config::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Man(arguments) => man::run(&arguments, output),
         Command::Health(arguments) => health::run(&arguments),

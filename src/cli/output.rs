@@ -11,6 +11,13 @@ pub(super) struct Output {
     colours: bool,
 }
 
+/// Whether a person looks at it and wants colours.
+pub(super) fn colours_wanted(to: &impl IsTerminal) -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    to.is_terminal() && !unwanted && !dumb
+}
+
 /// Colours by meaning (ECMA-48 SGR parameters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -30,10 +37,8 @@ impl Output {
     /// Standard output; colours only on a terminal and without `NO_COLOR` (<https://no-color.org>).
     pub(super) fn standard() -> Self {
         let stdout = io::stdout();
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            colours: stdout.is_terminal() && !unwanted && !dumb,
+            colours: colours_wanted(&stdout),
             to: Box::new(BufWriter::new(stdout)),
         }
     }
@@ -74,10 +79,11 @@ impl Output {
             .map(|column| width(column).unwrap_or(0))
             .collect();
         for (index, row) in rows.iter().enumerate() {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
-            }
+            let cells = row.iter().zip(&widths);
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            let line = cells.join("  ");
             let line = line.trim_end();
             let line = if index == 0 {
                 self.styled(Style::Strong, line)

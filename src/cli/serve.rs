@@ -10,7 +10,7 @@ use clap::Args;
 use crate::config::{self, Environment, Flags, parse_address};
 use crate::serve::{self, Started};
 
-use super::output::{Output, Style};
+use super::output::{Output, Style, colours_wanted};
 use super::{Master, Problems, Status};
 
 /// Run the gateway; it needs no file to start
@@ -63,17 +63,21 @@ impl Settings {
     }
 }
 
-pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<Status> {
-    let loaded =
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
+    let mut loaded =
         config::load(&arguments.settings.flags(), &Environment::of_process()).map_err(Problems)?;
     for warning in &loaded.warnings {
         writeln!(output, "{warning}")?;
     }
+    loaded.config.log.colour = colours_wanted(&io::stderr());
     let data = loaded.config.data.clone();
     // A closed standard output is no reason to refuse traffic.
     let started = |started: &Started| drop(greet(output, started, &data.display().to_string()));
-    serve::run(loaded.config, started).context("the gateway cannot run")?;
-    Ok(Status::Done)
+    match serve::run(loaded.config, started) {
+        Ok(()) => Ok(Status::Done),
+        Err(serve::Error::Problems(problems)) => Err(Problems(problems).into()),
+        Err(error) => Err(error).context("the gateway cannot run"),
+    }
 }
 
 /// Tells whoever started the gateway how to use it. The first key is shown here and never again.

@@ -121,10 +121,7 @@ impl Options {
 
 /// The configured master key, or one that a person types. A temporary vault would end with this command.
 fn master_key(config: &Config) -> anyhow::Result<MasterKey> {
-    if let Some(master) = config
-        .master_key()
-        .map_err(|problem| Problems(vec![problem]))?
-    {
+    if let Some(master) = config.master_key().map_err(Problems)? {
         return Ok(master);
     }
     if !io::stdin().is_terminal() {

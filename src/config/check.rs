@@ -129,7 +129,7 @@ impl Checker<'_> {
                     .push(problem.help(format!("export {name}, or use vault:{}", provider.name)));
             }
             Credential::File(path) => {
-                self.readable(&key("credential"), path, "correct the path", problems)
+                self.readable(&key("credential"), path, "correct the path", problems);
             }
             Credential::Environment(_) | Credential::Vault(_) | Credential::None => {}
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::document::{Node, Value};
 use crate::upstream::{Credential, Provider};
 
+use super::file::FORMATS;
 use super::provider::FAMILIES;
 use super::{Config, Origin};
 
@@ -112,6 +113,11 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
     }
     list.limits(config);
     list.add("threads", config.threads);
+    let format = FORMATS
+        .iter()
+        .find(|(_, format)| *format == config.log.format);
+    list.add("log.format", format.map_or("", |(name, _)| name));
+    list.add("log.level", &config.log.filter);
     list.settings
 }
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::{self, Node, Reader, boolean, byte_size, duration, integer, list, text};
-use crate::{admin, echo, proxy};
+use crate::document::{
+    self, Node, Reader, boolean, byte_size, duration, integer, list, text, word,
+};
+use crate::{admin, echo, proxy, telemetry};
 
 use super::{Config, parse_address, provider};
 
@@ -83,6 +85,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         &mut config.threads,
         fields.optional("threads", integer(0..=1024)),
     );
+    fields.optional("log", |reader, node| log(reader, node, &mut config.log));
     fields.finish();
     Some(())
 }
@@ -139,6 +142,29 @@ fn built_in(reader: &mut Reader, node: &Node, echo: &mut echo::Config) -> Option
         fields.optional("chunk_chars", integer(1..=100_000)),
     );
     set(&mut echo.pace, fields.optional("pace", duration));
+    fields.finish();
+    Some(())
+}
+
+/// The names of log formats in YAML.
+pub(super) const FORMATS: [(&str, telemetry::Format); 2] = [
+    ("text", telemetry::Format::Text),
+    ("json", telemetry::Format::Json),
+];
+
+fn log(reader: &mut Reader, node: &Node, log: &mut telemetry::Config) -> Option<()> {
+    const LEVELS: [(&str, &str); 5] = [
+        ("error", "error"),
+        ("warn", "warn"),
+        ("info", "info"),
+        ("debug", "debug"),
+        ("trace", "trace"),
+    ];
+    let mut fields = reader.fields(node)?;
+    set(&mut log.format, fields.optional("format", word(&FORMATS)));
+    if let Some(level) = fields.optional("level", word(&LEVELS)) {
+        level.clone_into(&mut log.filter);
+    }
     fields.finish();
     Some(())
 }

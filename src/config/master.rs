@@ -17,35 +17,31 @@ impl Config {
     /// # Errors
     ///
     /// If it is empty, no text, or its file cannot be read.
-    pub fn master_key(&self) -> Result<Option<MasterKey>, Diagnostic> {
+    pub fn master_key(&self) -> Result<Option<MasterKey>, Vec<Diagnostic>> {
         let help = "for a lasting vault use the output of `openssl rand -base64 32`; leave it out for one that ends with the process";
+        let wrong = |from: &str, found: String| {
+            let problem = Diagnostic::error(from, found);
+            vec![
+                problem
+                    .expected("32 random bytes in base64, or a passphrase")
+                    .help(help),
+            ]
+        };
         let (from, text) = match (env::var_os(VARIABLE), &self.master_key_file) {
-            (Some(value), _) => {
-                let text = value.into_string();
-                let text = text.map_err(|_| {
-                    Diagnostic::error(VARIABLE, "the master key is not UTF-8").help(help)
-                })?;
-                (VARIABLE.to_owned(), text)
-            }
+            (Some(value), _) => (
+                VARIABLE.to_owned(),
+                value.into_string().map_err(|_| "is not UTF-8".to_owned()),
+            ),
             (None, Some(path)) => {
-                let from = path.display().to_string();
-                let text = fs::read_to_string(path).map_err(|error| {
-                    let problem =
-                        Diagnostic::error(&from, format!("the master key cannot be read: {error}"));
-                    problem
-                        .expected("a readable text file")
-                        .help("correct --master-key-file")
-                })?;
-                (from, text)
+                let text =
+                    fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"));
+                (path.display().to_string(), text)
             }
             (None, None) => return Ok(None),
         };
+        let text = text.map_err(|why| wrong(&from, format!("the master key {why}")))?;
         let key = MasterKey::from_text(&Secret::new(text));
-        key.map(Some).map_err(|_| {
-            let problem = Diagnostic::error(from, "the master key is empty");
-            problem
-                .expected("32 random bytes in base64, or a passphrase")
-                .help(help)
-        })
+        key.map(Some)
+            .map_err(|_| wrong(&from, "the master key is empty".to_owned()))
     }
 }

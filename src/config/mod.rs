@@ -23,10 +23,10 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy};
+use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
-pub use policies::{Policies, check_policies, policies};
+pub use policies::{Policies, check_policies, policies, policy};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -62,6 +62,8 @@ pub struct Config {
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
     pub threads: usize,
+    /// Which log lines are written, and how.
+    pub log: telemetry::Config,
 }
 
 impl Default for Config {
@@ -81,6 +83,11 @@ impl Default for Config {
             limits: proxy::Limits::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
+            log: telemetry::Config {
+                format: telemetry::Format::Text,
+                filter: "info".to_owned(),
+                colour: false,
+            },
         }
     }
 }
@@ -224,7 +231,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>)
             match file::read(
                 &name,
                 &text,
-                path.parent().unwrap_or(Path::new("")),
+                path.parent().unwrap_or_else(|| Path::new("")),
                 &mut loaded.config,
             ) {
                 Ok(warnings) => loaded.warnings = warnings,

@@ -39,6 +39,31 @@ pub fn policies(folder: Option<&Path>, today: Date) -> Result<Policies, Vec<Diag
     }
 }
 
+/// Reads and compiles one policy; `from` is where its name was written.
+///
+/// # Errors
+///
+/// Every problem of the folder and of this policy, or that there is none of this name.
+pub fn policy(
+    folder: Option<&Path>,
+    name: &str,
+    from: &str,
+    today: Date,
+) -> Result<Policies, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let sources = sources(folder, &mut problems);
+    match sources.get(name) {
+        None => problems.push(unknown(name, from, sources.keys().map(String::as_str))),
+        Some(source) => {
+            let policies = compile_all(&sources, [source], today, &mut problems);
+            if problems.is_empty() {
+                return Ok(policies);
+            }
+        }
+    }
+    Err(problems)
+}
+
 /// Reads and compiles all policies of a folder, or only the given files beside the embedded policies and their own
 /// neighbours; gives those that are right, and every problem.
 pub fn check_policies(
@@ -65,7 +90,7 @@ pub fn check_policies(
                 all.by_name.extend(policies.by_name);
                 all.warnings.extend(policies.warnings);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     (all, problems)
@@ -105,21 +130,28 @@ impl Policies {
     ///
     /// # Errors
     ///
-    /// If there is none; `file` is where the name was written.
-    pub fn find(&self, name: &str, file: &str) -> Result<Arc<Policy>, Diagnostic> {
+    /// If there is none; `from` is where the name was written.
+    pub fn find(&self, name: &str, from: &str) -> Result<Arc<Policy>, Vec<Diagnostic>> {
         if let Some(policy) = self.by_name.get(name) {
             return Ok(Arc::clone(policy));
         }
-        let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-        let problem = Diagnostic::error(
-            file,
-            format!("there is no policy \"{}\"", name.escape_debug()),
-        );
-        let problem = problem.expected(known.join(", "));
-        Err(match nearest(name, known) {
-            Some(meant) => problem.help(format!("did you mean \"{meant}\"?")),
-            None => problem.help("correct the name, or the folder (--policies)"),
-        })
+        Err(vec![unknown(
+            name,
+            from,
+            self.by_name.keys().map(String::as_str),
+        )])
+    }
+}
+
+fn unknown<'k>(name: &str, from: &str, known: impl Iterator<Item = &'k str> + Clone) -> Diagnostic {
+    let problem = Diagnostic::error(
+        from,
+        format!("there is no policy \"{}\"", name.escape_debug()),
+    );
+    let problem = problem.expected(known.clone().collect::<Vec<_>>().join(", "));
+    match nearest(name, known) {
+        Some(meant) => problem.help(format!("did you mean \"{meant}\"?")),
+        None => problem.help("correct the name, or the folder (--policies)"),
     }
 }
 
@@ -177,7 +209,7 @@ fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<St
                     );
                 }
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     sources.extend(read);
@@ -189,11 +221,11 @@ fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<St
 /// # Errors
 ///
 /// If it cannot be read as text.
-fn source(path: &Path) -> Result<Source, Diagnostic> {
+fn source(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let file = path.display().to_string();
     let problem = |found: String| {
         let problem = Diagnostic::error(&file, found);
-        problem.expected("a readable YAML file of at most 4 MiB")
+        Box::new(problem.expected("a readable YAML file of at most 4 MiB"))
     };
     let size = fs::metadata(path)
         .map_err(|error| problem(format!("the policy cannot be read: {error}")))?

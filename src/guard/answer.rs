@@ -9,8 +9,9 @@ use bytes::Bytes;
 use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
 use crate::guard::known::Known;
 use crate::guard::lane::Running;
+use crate::guard::pace;
 use crate::guard::structure::Spot;
-use crate::policy::{Mode, Policy, Tally};
+use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -37,7 +38,7 @@ pub(super) struct Answer {
     /// What the client has received.
     pub(super) context: StreamContext,
     /// What the provider has sent, where that waits for its end.
-    pub(super) arrived: Option<StreamContext>,
+    pub(super) arrived: StreamContext,
     pub(super) tally: Tally,
     /// Tokens used, as far as the provider has said.
     pub(super) usage: Option<Usage>,
@@ -110,13 +111,12 @@ impl Answer {
         limits: &Limits,
         model: Option<String>,
     ) -> Self {
-        let buffers = matches!(policy.stream, Mode::Buffer { .. }) && !policy.observe;
         Self {
             api,
             framing,
             policy,
             limits: limits.clone(),
-            arrived: buffers.then(StreamContext::default),
+            arrived: StreamContext::default(),
             context: StreamContext::new(model),
             tally: Tally::new(),
             usage: None,
@@ -217,8 +217,8 @@ impl Answer {
                 }
             }
         }
-        if let Some(arrived) = &mut self.arrived {
-            arrived.note(event, data);
+        if pace::buffers(&self.policy) {
+            self.arrived.note(event, data);
         }
         self.ended |= event.terminal;
         let ended = self.ended;

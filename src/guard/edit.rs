@@ -379,9 +379,14 @@ mod tests {
         }
     }
 
-    fn edits(findings: &[Finding]) -> Vec<(u16, usize, usize)> {
+    /// A rule and a span.
+    type Marked = (u16, usize, usize);
+
+    fn edits(findings: &[Finding]) -> Vec<Marked> {
         let mut edits = Edits::default();
-        findings.iter().for_each(|finding| edits.add(finding));
+        for finding in findings {
+            edits.add(finding);
+        }
         edits
             .0
             .iter()
@@ -391,7 +396,7 @@ mod tests {
 
     #[test]
     fn overlapping_findings_become_one_edit_in_any_order() {
-        let cases: &[(&[Finding], &[(u16, usize, usize)])] = &[
+        let cases: &[(&[Finding], &[Marked])] = &[
             (&[finding(3, 0, 4), finding(1, 2, 8)], &[(3, 0, 8)]),
             (&[finding(3, 2, 4), finding(1, 2, 8)], &[(1, 2, 8)]),
             (

@@ -30,6 +30,11 @@ pub(super) const fn max_held_bytes(policy: &Policy) -> usize {
     }
 }
 
+/// Whether nothing of an answer leaves before its end.
+pub(super) const fn buffers(policy: &Policy) -> bool {
+    !policy.observe && matches!(policy.stream, Mode::Buffer { .. })
+}
+
 /// Whether text can wait for long.
 pub(super) const fn is_slow(policy: &Policy) -> bool {
     !policy.observe && (policy.hold_arguments || !matches!(policy.stream, Mode::Holdback))

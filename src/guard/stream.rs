@@ -98,6 +98,7 @@ impl StreamGuard {
         exchange: Exchange,
     ) -> Self {
         let max_held_bytes = pace::max_held_bytes(&policy);
+        let buffers = pace::buffers(&policy);
         Self(Box::new(Stream {
             request_id: exchange.request_id,
             splitter: Splitter::with_limit(framing, limits.event_bytes),
@@ -105,6 +106,7 @@ impl StreamGuard {
             queue: VecDeque::new(),
             held_bytes: 0,
             max_held_bytes,
+            buffers,
             notes: Notes::default(),
             phase: Phase::Read,
             closing: false,
@@ -167,6 +169,8 @@ struct Stream {
     held_bytes: usize,
     /// The most of them.
     max_held_bytes: usize,
+    /// Nothing leaves before the answer's end.
+    buffers: bool,
     /// Scratch space, of no meaning between events.
     notes: Notes,
     phase: Phase,
@@ -241,10 +245,8 @@ impl Stream {
         }
         let closed = self.closing || self.answer.framing == Framing::Sse;
         let api = self.answer.api;
-        if let Some(arrived) = &self.answer.arrived
-            && end == End::Complete
-            && arrived.is_complete(api)
-        {
+        if self.buffers && end == End::Complete && self.answer.arrived.is_complete(api) {
+            self.buffers = false;
             self.release(false, out);
         }
         let complete = closed && self.answer.context.is_complete(api);
@@ -266,13 +268,12 @@ impl Stream {
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
-        if self.queue.is_empty() && self.answer.arrived.is_none() && self.answer.may_leave(&notes) {
-            return self.write(raw, notes, true, out);
+        self.buffers &= !self.answer.ended;
+        if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
+            return self.write(&raw, notes, true, out);
         }
         self.hold(raw, notes);
-        if self.answer.arrived.is_none() || self.answer.ended {
-            self.release(false, out);
-        }
+        self.release(false, out);
         if self.held_bytes > self.max_held_bytes {
             let max = self.max_held_bytes;
             self.stop(Failure::TooMuchHeld { max }.into(), None, out);
@@ -289,10 +290,10 @@ impl Stream {
     fn release(&mut self, all: bool, out: &mut Vec<Cleared>) {
         while let Some(held) = self
             .queue
-            .pop_front_if(|held| all || self.answer.may_leave(&held.notes))
+            .pop_front_if(|held| all || !self.buffers && self.answer.may_leave(&held.notes))
         {
             self.held_bytes -= held.bytes();
-            self.write(held.raw, held.notes, false, out);
+            self.write(&held.raw, held.notes, false, out);
         }
         if self.queue.is_empty() && self.queue.capacity() > 16 {
             self.queue = VecDeque::new();
@@ -300,8 +301,8 @@ impl Stream {
     }
 
     /// Writes one event with its edits; `fresh` if it is the last that was inspected.
-    fn write(&mut self, raw: RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
-        match contain(|| self.answer.edit(&raw, &notes, fresh)) {
+    fn write(&mut self, raw: &RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
+        match contain(|| self.answer.edit(raw, &notes, fresh)) {
             Ok(bytes) => {
                 out.push(Cleared(bytes));
                 self.notes = notes;

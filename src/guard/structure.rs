@@ -100,38 +100,39 @@ mod tests {
     /// Takes `start..end` out of `text`, which comes in two parts.
     fn edited(text: &str, (start, end): (usize, usize), at: usize) -> String {
         let (left, right) = text.split_at(at);
-        let mut out = String::new();
-        for (part, offset) in [(left, 0), (right, at)] {
-            let from = start.clamp(offset, offset + part.len()) - offset;
-            let to = end.clamp(offset, offset + part.len()) - offset;
-            let stand = if start >= offset {
+        let mut out = Vec::new();
+        for (part, offset, spot) in [
+            (left, 0, Spot::default()),
+            (right, at, Spot::default().after(left)),
+        ] {
+            let place = |at: usize| at.clamp(offset, offset + part.len()) - offset;
+            let with = if start >= offset {
                 Stand::Placeholder(RuleIndex(0))
             } else {
                 Stand::Nothing
             };
             let cut = Cut {
-                span: Span::new(from, to),
-                with: stand,
+                span: Span::new(place(start), place(end)),
+                with,
             };
-            let spot = Spot::default().after(&text[..offset]);
             let mut done = 0;
             for cut in keep(
                 spot,
                 part,
                 [cut].into_iter().filter(|cut| !cut.span.is_empty()),
             ) {
-                out += &part[done..cut.span.start];
-                out += match cut.with {
-                    Stand::Nothing => "",
-                    Stand::Empty => "\"\"",
-                    Stand::Placeholder(_) => "[X]",
-                    Stand::Quoted(_) => "\"[X]\"",
-                };
+                out.extend_from_slice(&part.as_bytes()[done..cut.span.start]);
+                out.extend_from_slice(match cut.with {
+                    Stand::Nothing => b"",
+                    Stand::Empty => b"\"\"",
+                    Stand::Placeholder(_) => b"[X]",
+                    Stand::Quoted(_) => b"\"[X]\"",
+                });
                 done = cut.span.end;
             }
-            out += &part[done..];
+            out.extend_from_slice(&part.as_bytes()[done..]);
         }
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::respond::{Party, Problem};
 use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side, Usage};
 use crate::guard::stream::{Ending, Summary};
 use crate::policy::Verdict;
-use crate::telemetry::{Direction, Ended};
+use crate::telemetry::{Direction, Ended, Metrics};
 use crate::wire::Api;
 use crate::{audit, wire};
 
@@ -61,6 +61,20 @@ impl Account {
             api: self.api,
             record: self.record.take(),
         }
+    }
+
+    /// Counts the time until the client gets the first byte of its answer.
+    pub(super) fn first_byte(&self) {
+        if let Some(api) = self.api {
+            self.gateway
+                .metrics
+                .first_byte(api.name(), self.began.elapsed());
+        }
+    }
+
+    /// The gateway's counters.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.gateway.metrics
     }
 
     /// The exchange's id; empty once closed.
@@ -143,7 +157,7 @@ impl Account {
                 }
             }
         }
-        if let Err(error) = self.close(outcome, told.status.as_u16(), Some(reason.to_owned())) {
+        if let Err(error) = self.close(outcome, told.status, Some(reason.to_owned())) {
             tracing::error!(%error, "no audit record");
         }
     }

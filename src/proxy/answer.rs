@@ -17,8 +17,9 @@ use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Refused};
-use crate::policy::Direction;
-use crate::upstream::{Answer, Failure, Upstream};
+use crate::policy;
+use crate::telemetry::Direction;
+use crate::upstream::{Answer, Failure};
 use crate::wire::refusal::Respond;
 use crate::wire::{Api, Family, Framing};
 
@@ -32,24 +33,51 @@ enum Kind {
     Other,
 }
 
+/// How a whole answer is read.
+enum Shape<'a> {
+    Json,
+    /// A list of models, of which only those are passed on that the principal may use.
+    Models(&'a Principal),
+    Text,
+}
+
 impl Exchange {
     /// A provider's answer of any status, inspected whole or as it comes.
     pub(super) async fn answer(
         &mut self,
-        upstream: &Arc<Upstream>,
         answer: Answer,
         call: Call,
         principal: Principal,
     ) -> Result<Response<Outgoing>, Problem> {
         match kind(&answer, call.framing) {
             Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
-            Kind::Json => self.whole(upstream, answer, &call, None, true).await,
-            Kind::Text => self.whole(upstream, answer, &call, None, false).await,
+            Kind::Json => self.whole(answer, &call, Shape::Json).await,
+            Kind::Text => self.whole(answer, &call, Shape::Text).await,
             Kind::Other => Err(uninspectable(
-                upstream,
+                answer.provider(),
                 "it is neither JSON nor text nor a stream of events",
             )),
         }
+    }
+
+    /// An answer that the provider keeps. Nobody guesses its id, so whoever knows it may read it; it is scanned like a new one.
+    pub(super) async fn stored(
+        &mut self,
+        admitted: Admitted,
+        api: Api,
+    ) -> Result<Response<Outgoing>, Problem> {
+        self.account.speaks(api);
+        let upstream = self.choose(&admitted, None)?;
+        let call = Call {
+            api,
+            generates: false,
+            model: None,
+            framing: None,
+            policy: Arc::clone(&admitted.policy),
+        };
+        let principal = admitted.principal.clone();
+        let answer = self.send(&upstream, admitted, None).await?;
+        self.answer(answer, call, principal).await
     }
 
     /// The models that the key may use, or one of them.
@@ -77,22 +105,13 @@ impl Exchange {
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
         match kind(&answer, None) {
-            Kind::Json => {
-                let restricted = call.model.is_none()
-                    && !principal.key.models.is_empty()
-                    && answer.status.is_success();
-                self.whole(
-                    &upstream,
-                    answer,
-                    &call,
-                    restricted.then_some(&principal),
-                    true,
-                )
-                .await
+            Kind::Json if call.model.is_some() || !answer.status.is_success() => {
+                self.whole(answer, &call, Shape::Json).await
             }
-            Kind::Text => self.whole(&upstream, answer, &call, None, false).await,
+            Kind::Json => self.whole(answer, &call, Shape::Models(&principal)).await,
+            Kind::Text => self.whole(answer, &call, Shape::Text).await,
             Kind::Stream(_) | Kind::Other => {
-                Err(uninspectable(&upstream, "it is no list of models"))
+                Err(uninspectable(answer.provider(), "it is no list of models"))
             }
         }
     }
@@ -131,15 +150,14 @@ impl Exchange {
         Ok(response)
     }
 
-    /// An answer that is inspected when all of it is there; of a list of models, only those that `only_for` may use.
+    /// An answer that is inspected when all of it is there.
     async fn whole(
         &mut self,
-        upstream: &Arc<Upstream>,
         answer: Answer,
         call: &Call,
-        only_for: Option<&Principal>,
-        is_json: bool,
+        shape: Shape<'_>,
     ) -> Result<Response<Outgoing>, Problem> {
+        let (status, provider) = (answer.status, answer.provider().to_owned());
         let limit = self.gateway.limits.max_response_bytes;
         let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
         let collected = answer
@@ -149,28 +167,27 @@ impl Exchange {
         let mut body = collected.map_err(|failure| match failure {
             Failure::NoRoom => Problem::Unread(Unread::Busy),
             failure => Problem::Upstream {
-                provider: upstream.name().to_owned(),
+                provider: provider.clone(),
                 failure,
             },
         })?;
-        if let Some(principal) = only_for {
-            body = models::filter(&body, principal)
-                .map_err(|problem| uninspectable(upstream, problem))?;
+        if let Shape::Models(principal) = shape {
+            body = models::filter(body, principal)
+                .map_err(|problem| uninspectable(&provider, problem))?;
         }
-        let status = answer.status;
         let bytes = body.len() as u64;
+        let is_text = matches!(shape, Shape::Text) || body.is_empty();
         let inspection = {
             let (api, policy, limits) = (
                 call.api,
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
-            let is_json = is_json && !body.is_empty();
-            self.inspect(body.len(), move || {
-                if is_json {
-                    inspect_response(api, body, &policy, &limits)
+            self.inspect(Direction::Response, body.len(), move || {
+                if is_text {
+                    inspect_text(policy::Direction::Response, body, &policy)
                 } else {
-                    inspect_text(Direction::Response, body, &policy)
+                    inspect_response(api, body, &policy, &limits)
                 }
             })
             .await?
@@ -184,6 +201,7 @@ impl Exchange {
             Outcome::Clear(body) => {
                 let mut response = outgoing::whole(status, body, forward::down(&answer.headers));
                 response.body_mut().keep(hold);
+                self.account.first_byte();
                 let closed = self
                     .account
                     .close(audit::Outcome::Allowed, status.as_u16(), None);
@@ -191,7 +209,7 @@ impl Exchange {
                 Ok(response)
             }
             Outcome::Refuse(refused) => self.refuse(call, refused),
-            Outcome::Fail(failure) => Err(uninspectable(upstream, &failure.to_string())),
+            Outcome::Fail(failure) => Err(uninspectable(&provider, &failure.to_string())),
         }
     }
 
@@ -262,9 +280,9 @@ fn stream_headers(framing: Framing, mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-fn uninspectable(upstream: &Arc<Upstream>, problem: &str) -> Problem {
+fn uninspectable(provider: &str, problem: &str) -> Problem {
     Problem::Uninspectable {
-        provider: upstream.name().to_owned(),
+        provider: provider.to_owned(),
         problem: problem.to_owned(),
     }
 }

@@ -1,19 +1,23 @@
 //! One client's connection: TLS, HTTP/1.1 or HTTP/2, and everything that ends it.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 use super::head::Findings;
+use super::outgoing::Outgoing;
 use super::socket::{Paced, Sniffed};
 use super::stall::Stalls;
 use super::{Gateway, exchange};
@@ -40,7 +44,7 @@ pub async fn serve<IO>(
     gateway: Arc<Gateway>,
     io: IO,
     address: SocketAddr,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -50,110 +54,134 @@ pub async fn serve<IO>(
     };
     let io = Paced::new(io, gateway.timeouts.write);
     let limit = gateway.timeouts.handshake;
-    match &gateway.tls {
-        None => {
-            let Ok(Ok((is_http2, io))) = timeout(limit, Sniffed::read(io)).await else {
-                return;
-            };
-            serve_http(&gateway, io, address, is_http2, &mut shutdown).await;
-        }
-        Some(acceptor) => {
-            let accepted = timeout(limit, async {
+    let opened = timeout(limit, async {
+        match &gateway.tls {
+            None => {
+                let (is_http2, io) = Sniffed::read(io).await?;
+                Ok((is_http2, Opened::Plain(io)))
+            }
+            Some(acceptor) => {
                 let stream = acceptor.accept(io).await?;
                 let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let (is_http2, io) = Sniffed::read(stream).await?;
                 if is_http2 == wants_http2 {
-                    Ok((is_http2, io))
+                    Ok((is_http2, Opened::Tls(io)))
                 } else {
                     Err(io::Error::from(io::ErrorKind::InvalidData))
                 }
-            });
-            match accepted.await {
-                Ok(Ok((is_http2, io))) => {
-                    serve_http(&gateway, io, address, is_http2, &mut shutdown).await
-                }
-                Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS handshake"),
-                Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
             }
         }
+    });
+    // Boxed, so that a connection takes the memory of the one protocol it speaks.
+    let served = match opened.await {
+        Ok(Ok((false, Opened::Plain(io)))) => {
+            Box::pin(http1(&gateway, io, address, shutdown)).await
+        }
+        Ok(Ok((true, Opened::Plain(io)))) => Box::pin(http2(&gateway, io, address, shutdown)).await,
+        Ok(Ok((false, Opened::Tls(io)))) => Box::pin(http1(&gateway, io, address, shutdown)).await,
+        Ok(Ok((true, Opened::Tls(io)))) => Box::pin(http2(&gateway, io, address, shutdown)).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%address, %error, "connection not opened");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!(%address, "connection not opened in time");
+            return;
+        }
+    };
+    // Clients that vanish or send what is not HTTP are ordinary; they must not fill the log.
+    if let Err(error) = served {
+        tracing::debug!(%address, %error, "connection ended");
     }
 }
 
-async fn serve_http<IO>(
+/// A connection whose protocol is known.
+enum Opened<IO> {
+    Plain(Sniffed<IO>),
+    Tls(Sniffed<TlsStream<IO>>),
+}
+
+async fn http1<IO>(
     gateway: &Arc<Gateway>,
     io: Sniffed<IO>,
     address: SocketAddr,
-    is_http2: bool,
-    shutdown: &mut watch::Receiver<bool>,
-) where
+    mut shutdown: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let findings = Arc::new(Findings::default());
-    let stalls = is_http2.then(|| Arc::new(Stalls::default()));
-    let peer = Arc::new(Peer {
+    let peer = Peer {
         address,
         findings: Arc::clone(&findings),
-        stalls: stalls.clone(),
-    });
-    let handler = {
-        let gateway = Arc::clone(gateway);
-        service_fn(move |request| {
-            exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request)
-        })
+        stalls: None,
     };
-    let head_limit = u32::try_from(gateway.limits.max_header_bytes).unwrap_or(u32::MAX);
-    if let Some(stalls) = stalls {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESETS)
-            .max_local_error_reset_streams(MAX_RESETS)
-            .max_header_list_size(head_limit)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .max_send_buf_size(MAX_BUFFER)
-            .keep_alive_interval(gateway.timeouts.head)
-            .keep_alive_timeout(gateway.timeouts.handshake)
-            .serve_connection(TokioIo::new(io), handler);
-        let mut connection = pin!(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = stalls.watch(gateway.timeouts.write) => return,
-            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    result = connection => result,
-                    () = stalls.watch(gateway.timeouts.write) => return,
-                }
-            }
-        };
-        log(address, result);
-    } else {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(gateway.timeouts.head)
-            .max_headers(gateway.limits.max_headers)
-            .max_buf_size(MAX_BUFFER.max(gateway.limits.max_header_bytes))
-            .max_header_size(gateway.limits.max_header_bytes)
-            .writev(false)
-            .serve_connection(TokioIo::new(io.tap(findings)), handler);
-        let mut connection = pin!(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        log(address, result);
+    let limits = &gateway.limits;
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(gateway.timeouts.head)
+        .max_headers(limits.max_headers)
+        .max_buf_size(MAX_BUFFER.max(limits.max_header_bytes))
+        .max_header_size(limits.max_header_bytes)
+        .writev(false)
+        .serve_connection(TokioIo::new(io.tap(findings)), handler(gateway, peer));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return result,
+        () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+async fn http2<IO>(
+    gateway: &Arc<Gateway>,
+    io: Sniffed<IO>,
+    address: SocketAddr,
+    mut shutdown: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stalls = Arc::new(Stalls::default());
+    let peer = Peer {
+        address,
+        findings: Arc::default(),
+        stalls: Some(Arc::clone(&stalls)),
+    };
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_header_list_size(u32::try_from(gateway.limits.max_header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(MAX_BUFFER)
+        .keep_alive_interval(gateway.timeouts.head)
+        .keep_alive_timeout(gateway.timeouts.handshake)
+        .serve_connection(TokioIo::new(io), handler(gateway, peer));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return result,
+        () = stalls.watch(gateway.timeouts.write) => return Ok(()),
+        () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        result = connection => result,
+        () = stalls.watch(gateway.timeouts.write) => Ok(()),
     }
 }
 
-/// Clients that vanish or send what is not HTTP are ordinary; the rest of the world must not fill the log.
-fn log(address: SocketAddr, result: hyper::Result<()>) {
-    if let Err(error) = result {
-        tracing::debug!(%address, %error, "connection ended");
-    }
+/// Answers the requests of one connection.
+fn handler(
+    gateway: &Arc<Gateway>,
+    peer: Peer,
+) -> impl HttpService<Incoming, ResBody = Outgoing, Error = Infallible, Future: Send + 'static> + use<>
+{
+    let (gateway, peer) = (Arc::clone(gateway), Arc::new(peer));
+    service_fn(move |request| exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request))
 }
 
 /// A connection's place among those that may be open at a time.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -23,10 +23,11 @@ use super::passed::Passed;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
-use crate::auth::Principal;
+use crate::auth::{Denied, Principal};
 use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
+use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
 
@@ -50,7 +51,8 @@ pub(super) async fn handle(
         family,
         id,
     };
-    let result = contain(exchange.run(request))
+    // Boxed, because hyper keeps the handler's memory for as long as the connection lives.
+    let result = contain(Box::pin(exchange.run(request)))
         .await
         .unwrap_or(Err(Problem::Internal));
     let mut response = match result {
@@ -72,8 +74,7 @@ pub(super) async fn handle(
 }
 
 /// Runs a future whose panic is an answer like others.
-async fn contain<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+async fn contain<T>(mut future: Pin<Box<impl Future<Output = T>>>) -> Option<T> {
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Some),
@@ -128,13 +129,13 @@ impl Exchange {
             path,
         } = found.map_err(Problem::Route)?;
         self.family = match &endpoint {
-            Endpoint::Exchange { api, .. } => api.family(),
+            Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
             Endpoint::Models { family, .. } => *family,
             Endpoint::Unscanned => named
                 .as_ref()
                 .map_or(self.family, |upstream| upstream.provider().family),
         };
-        let principal = self.admit(&head)?;
+        let principal = self.admit(&head).await?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -167,27 +168,31 @@ impl Exchange {
                 )
                 .await
             }
+            Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
         }
     }
 
     /// Key to principal, and the principal's limit.
-    fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
+    async fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
-        let principal = self
-            .gateway
-            .keyring
-            .authenticate(&key, Timestamp::now())
-            .map_err(|denied| {
-                let address = self.peer.address.ip();
-                self.gateway.failures.record(address, now);
-                match self.gateway.failures.check(address, now) {
-                    Ok(()) => Problem::Denied(denied),
-                    Err(wait) => Problem::Locked(wait.0),
-                }
-            })?;
+        let address = self.peer.address.ip();
+        let mut found = self.gateway.keyring.authenticate(&key, Timestamp::now());
+        if found == Err(Denied::Unknown)
+            && self.gateway.failures.check(address, now).is_ok()
+            && self.gateway.learn_keys().await
+        {
+            found = self.gateway.keyring.authenticate(&key, Timestamp::now());
+        }
+        let principal = found.map_err(|denied| {
+            self.gateway.failures.record(address, now);
+            match self.gateway.failures.check(address, now) {
+                Ok(()) => Problem::Denied(denied),
+                Err(wait) => Problem::Locked(wait.0),
+            }
+        })?;
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
         if let Some(rate) = principal.key.limit {
@@ -230,7 +235,7 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
-            self.inspect(body.len(), move || {
+            self.inspect(Direction::Request, body.len(), move || {
                 inspect_request(api, body, &policy, &limits)
             })
             .await?
@@ -257,7 +262,7 @@ impl Exchange {
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
-        self.answer(&upstream, answer, call, principal).await
+        self.answer(answer, call, principal).await
     }
 
     /// Reads a body within limits of size, time and memory.
@@ -285,25 +290,35 @@ impl Exchange {
     }
 
     /// Runs an inspection here if it is short, else on a thread where it delays nobody.
-    pub(super) async fn inspect<F>(&self, bytes: usize, work: F) -> Result<Inspection, Problem>
+    pub(super) async fn inspect<F>(
+        &self,
+        direction: Direction,
+        bytes: usize,
+        work: F,
+    ) -> Result<Inspection, Problem>
     where
         F: FnOnce() -> Inspection + Send + 'static,
     {
-        if bytes <= HEAVY_BYTES {
-            return Ok(work());
-        }
-        let place = Arc::clone(&self.gateway.load.heavy)
-            .acquire_owned()
-            .await
-            .map_err(|_| Problem::Internal)?;
-        let work = move || {
-            let inspection = work();
-            drop(place);
-            inspection
+        let timed = |work: F| {
+            let began = Instant::now();
+            (work(), began.elapsed())
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Problem::Internal)
+        let (inspection, took) = if bytes <= HEAVY_BYTES {
+            timed(work)
+        } else {
+            let heavy = Arc::clone(&self.gateway.load.heavy);
+            let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
+            let work = move || {
+                let result = timed(work);
+                drop(place);
+                result
+            };
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(|_| Problem::Internal)?
+        };
+        self.gateway.metrics.inspected(direction, took);
+        Ok(inspection)
     }
 
     /// The provider for a model.
@@ -352,6 +367,9 @@ impl Exchange {
             provider: provider(),
             failure,
         })?;
+        if answer.resent {
+            self.gateway.metrics.retried(upstream.name());
+        }
         if answer.status == StatusCode::UNAUTHORIZED {
             tracing::warn!(
                 id = self.id,
@@ -388,5 +406,21 @@ pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), 
         Ok(())
     } else {
         Err(Problem::Model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_like_others() {
+        async fn faulty(fault: bool) -> u8 {
+            tokio::task::yield_now().await;
+            assert!(!fault, "a fault");
+            7
+        }
+        assert_eq!(contain(Box::pin(faulty(false))).await, Some(7));
+        assert_eq!(contain(Box::pin(faulty(true))).await, None);
     }
 }

@@ -85,9 +85,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            head: Duration::from_secs(60),
-            body: Duration::from_secs(60),
-            write: Duration::from_secs(60),
+            head: Duration::from_mins(1),
+            body: Duration::from_mins(1),
+            write: Duration::from_mins(1),
             drain: Duration::from_secs(30),
         }
     }
@@ -135,6 +135,22 @@ pub struct Gateway {
     pub json: wire::json::Limits,
     /// What is under way.
     pub load: Load,
+}
+
+impl Gateway {
+    /// Reads the keys again if the store changed: an unknown key may have been made a moment ago, beside the gateway.
+    async fn learn_keys(self: &Arc<Self>) -> bool {
+        let gateway = Arc::clone(self);
+        let refresh = move || {
+            let changed = gateway.keyring.refresh().unwrap_or(false);
+            if changed {
+                gateway.keys_changed.notify_waiters();
+            }
+            changed
+        };
+        let refreshed = tokio::task::spawn_blocking(refresh).await;
+        refreshed.unwrap_or(false)
+    }
 }
 
 /// What is under way in a gateway.

@@ -72,17 +72,28 @@ pub(super) enum Party {
 /// What a client is told.
 #[derive(Debug)]
 pub(super) struct Told {
-    pub(super) status: StatusCode,
+    pub(super) status: u16,
     /// Machine-readable, in the `code` of the provider's error shape.
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
 }
 
-const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions, /v1/completions, /v1/embeddings, \
-    /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD and GET /v1/models, each also under /PROVIDER; \
-    other paths only if a provider lists them under unscanned_paths";
-const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, x-goog-api-key or ?key=";
+const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions, /v1/completions, \
+    /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD and \
+    GET /v1/models, each also under /PROVIDER; other paths only if a provider lists them under \
+    unscanned_paths";
+const LATER: &str = "this version of the gateway does not scan this path, so it is refused";
+const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
+    x-goog-api-key or ?key=";
+const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
+const LIMITED: &str = "the key's limit of requests is used up for now";
+const ENCODING: &str = "compressed bodies are not read by this version; send the body without \
+    Content-Encoding";
+const CONTENT_TYPE: &str = "the body is not JSON by its content type; send \
+    Content-Type: application/json (UTF-8)";
+const BUSY: &str = "the gateway holds as many bodies as it may; try again in a moment";
+const UNRECORDED: &str = "the exchange cannot be recorded, so it is not made";
 
 impl Problem {
     pub(super) const fn party(&self) -> Party {
@@ -113,152 +124,127 @@ impl Problem {
     }
 
     pub(super) fn told(&self) -> Told {
-        let (status, code, message) = match self {
-            Self::Head(message) => (StatusCode::BAD_REQUEST, "invalid_request", (*message).to_owned()),
-            Self::Route(problem) => return route(*problem),
+        match self {
+            Self::Head(message) => say(400, "invalid_request", *message),
+            Self::Route(problem) => route(*problem),
             Self::Query(name) => {
-                (StatusCode::BAD_REQUEST, "invalid_query", format!("the query parameter \"{name}\" is not passed on"))
+                let message = format!("the query parameter \"{name}\" is not passed on");
+                say(400, "invalid_query", message)
             }
-            Self::NoKey(NoKey::Missing) => (StatusCode::UNAUTHORIZED, "missing_api_key", format!("no key; {KEY}")),
-            Self::NoKey(NoKey::Several) => {
-                (StatusCode::BAD_REQUEST, "several_api_keys", format!("several keys that differ; {KEY}"))
-            }
-            Self::Denied(_) => (StatusCode::UNAUTHORIZED, "invalid_api_key", format!("the key is not valid; {KEY}")),
-            Self::Locked(wait) => {
-                let message = "too many wrong keys from this address; wait and send a valid one".to_owned();
-                return told(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_keys", message, Some(*wait));
-            }
-            Self::Limited(wait) => {
-                let message = "the key's limit of requests is used up for now".to_owned();
-                return told(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message, Some(*wait));
-            }
-            Self::Encoding => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_encoding",
-                "compressed bodies are not read by this version; send the body without Content-Encoding".to_owned(),
+            Self::NoKey(NoKey::Missing) => say(401, "missing_api_key", format!("no key; {KEY}")),
+            Self::NoKey(NoKey::Several) => say(
+                400,
+                "several_api_keys",
+                format!("several keys that differ; {KEY}"),
             ),
-            Self::ContentType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_content_type",
-                "the body is not JSON by its content type; send Content-Type: application/json (UTF-8)".to_owned(),
+            Self::Denied(_) => say(
+                401,
+                "invalid_api_key",
+                format!("the key is not valid; {KEY}"),
             ),
-            Self::Unread(problem) => return unread(*problem),
+            Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
+            Self::Limited(wait) => say(429, "rate_limit_exceeded", LIMITED).after(*wait),
+            Self::Encoding => say(415, "unsupported_encoding", ENCODING),
+            Self::ContentType => say(415, "unsupported_content_type", CONTENT_TYPE),
+            Self::Unread(problem) => unread(*problem),
             Self::Malformed(problem) => {
-                (StatusCode::BAD_REQUEST, "invalid_json", format!("the body cannot be read safely: {problem}"))
+                let message = format!("the body cannot be read safely: {problem}");
+                say(400, "invalid_json", message)
             }
-            Self::Model => {
-                let message = "the key may not use this model; its owner can allow it".to_owned();
-                (StatusCode::FORBIDDEN, "model_not_allowed", message)
-            }
+            Self::Model => say(403, "model_not_allowed", "the key may not use this model"),
             Self::NoPolicy(name) => {
-                let message = format!("the key's policy \"{name}\" is not loaded, so nothing passes");
-                (StatusCode::INTERNAL_SERVER_ERROR, "no_policy", message)
+                let message =
+                    format!("the key's policy \"{name}\" is not loaded, so nothing passes");
+                say(500, "no_policy", message)
             }
             Self::Unjudged(problem) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "not_inspected", format!("the body cannot be inspected: {problem}"))
+                let message = format!("the body cannot be inspected: {problem}");
+                say(500, "not_inspected", message)
             }
             Self::Credential { provider, problem } => {
-                (StatusCode::BAD_GATEWAY, "no_credential", format!("no credential for provider {provider}: {problem}"))
+                let message = format!("no credential for provider {provider}: {problem}");
+                say(502, "no_credential", message)
             }
             Self::Upstream { provider, failure } => {
-                let status = if failure.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
-                (status, "upstream_error", format!("provider {provider} gave no usable answer: {failure}"))
+                let status = if failure.is_timeout() { 504 } else { 502 };
+                let message = format!("provider {provider} gave no usable answer: {failure}");
+                say(status, "upstream_error", message)
             }
             Self::Uninspectable { provider, problem } => {
-                let message = format!("the answer of provider {provider} cannot be inspected: {problem}");
-                (StatusCode::BAD_GATEWAY, "upstream_error", message)
+                let message = format!("the answer of {provider} cannot be inspected: {problem}");
+                say(502, "upstream_error", message)
             }
             Self::Unrecorded => {
-                let message = "the exchange cannot be recorded, so it is not made".to_owned();
-                return told(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", message, Some(Duration::from_secs(5)));
+                say(503, "audit_unavailable", UNRECORDED).after(Duration::from_secs(5))
             }
-            Self::Internal => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the gateway has an internal error".to_owned())
-            }
-        };
-        told(status, code, message, None)
+            Self::Internal => say(500, "internal_error", "the gateway has an internal error"),
+        }
     }
 }
 
-const fn told(
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    retry_after: Option<Duration>,
-) -> Told {
+impl Told {
+    /// The same, with advice on when to try again.
+    const fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+fn say(status: u16, code: &'static str, message: impl Into<String>) -> Told {
     Told {
         status,
         code,
-        message,
-        retry_after,
+        message: message.into(),
+        retry_after: None,
     }
 }
 
 fn route(problem: NoRoute) -> Told {
-    let (status, code, message) = match problem {
-        NoRoute::Path => (StatusCode::NOT_FOUND, "unknown_path", PATHS.to_owned()),
-        NoRoute::Later => {
-            let message =
-                "this version of the gateway does not scan this path, so it is refused".to_owned();
-            (StatusCode::NOT_FOUND, "unsupported_path", message)
+    match problem {
+        NoRoute::Path => say(404, "unknown_path", PATHS),
+        NoRoute::Later => say(404, "unsupported_path", LATER),
+        NoRoute::Method(expected) => {
+            let message = format!("this path is served with {expected} only");
+            say(405, "method_not_allowed", message)
         }
-        NoRoute::Method(expected) => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            format!("this path is served with {expected} only"),
-        ),
-        NoRoute::Provider => (
-            StatusCode::NOT_FOUND,
-            "no_provider",
-            "no provider is configured for this path and model".to_owned(),
-        ),
-        NoRoute::Forbidden => (
-            StatusCode::FORBIDDEN,
+        NoRoute::Provider => {
+            let message = "no provider is configured for this path and model";
+            say(404, "no_provider", message)
+        }
+        NoRoute::Forbidden => say(
+            403,
             "provider_not_allowed",
-            "the key may not use this provider".to_owned(),
+            "the key may not use this provider",
         ),
-    };
-    told(status, code, message, None)
+    }
 }
 
 fn unread(problem: Unread) -> Told {
-    let (status, code, message) = match problem {
-        Unread::TooLarge => (
-            StatusCode::PAYLOAD_TOO_LARGE,
+    match problem {
+        Unread::TooLarge => say(
+            413,
             "body_too_large",
             "the body is larger than the gateway's limit",
         ),
-        Unread::TooSlow => (
-            StatusCode::REQUEST_TIMEOUT,
-            "body_too_slow",
-            "the body took too long to arrive",
-        ),
-        Unread::Broken => (
-            StatusCode::BAD_REQUEST,
+        Unread::TooSlow => say(408, "body_too_slow", "the body took too long to arrive"),
+        Unread::Broken => say(
+            400,
             "invalid_request",
             "the body broke off or is framed wrongly",
         ),
-        Unread::Busy => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
-            "the gateway holds as many bodies as it may; try again in a moment",
-        ),
-    };
-    let wait = (problem == Unread::Busy).then_some(Duration::from_secs(1));
-    told(status, code, message.to_owned(), wait)
+        Unread::Busy => say(503, "overloaded", BUSY).after(Duration::from_secs(1)),
+    }
 }
 
 /// A problem as the client's SDK reads it.
 pub(super) fn problem(problem: &Problem, family: Family, request_id: &str) -> Response<Outgoing> {
     let told = problem.told();
-    let body = Cleared::error(
-        family,
-        told.status.as_u16(),
-        told.code,
-        &told.message,
-        request_id,
+    let body = Cleared::error(family, told.status, told.code, &told.message, request_id);
+    let mut response = json(
+        StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        body,
+        HeaderMap::new(),
     );
-    let mut response = json(told.status, body, HeaderMap::new());
     let headers = response.headers_mut();
     if let Some(wait) = told.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

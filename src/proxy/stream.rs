@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use tokio::sync::futures::OwnedNotified;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Gateway;
 use super::account::Account;
@@ -23,6 +23,7 @@ use super::stall::Progress;
 use crate::auth::Principal;
 use crate::guard::Cleared;
 use crate::guard::stream::{End, Ending, Flow, StreamGuard};
+use crate::telemetry::Direction;
 use crate::upstream;
 
 /// How long a client sees nothing while the guard holds all of an answer.
@@ -38,6 +39,8 @@ pub(super) struct Stream {
     admission: Admission,
     progress: Option<Arc<Progress>>,
     received: u64,
+    /// Time spent in the guard.
+    inspecting: Duration,
     failed: bool,
     /// Runs while the guard holds what the client waits for.
     quiet: Option<Pin<Box<Sleep>>>,
@@ -51,6 +54,7 @@ impl Stream {
         admission: Admission,
         progress: Option<Arc<Progress>>,
     ) -> Self {
+        account.metrics().streams_open.inc();
         Self {
             source: Some(source),
             guard,
@@ -59,6 +63,7 @@ impl Stream {
             admission,
             progress,
             received: 0,
+            inspecting: Duration::ZERO,
             failed: false,
             quiet: None,
         }
@@ -104,8 +109,14 @@ impl Stream {
                 match source.poll_chunk(cx) {
                     Poll::Pending => return self.poll_keep_alive(cx),
                     Poll::Ready(Some(Ok(chunk))) => {
+                        if self.received == 0 {
+                            self.account.first_byte();
+                        }
                         self.received += chunk.len() as u64;
-                        if self.guard.push(&chunk, &mut self.ready) == Flow::Continue {
+                        let began = Instant::now();
+                        let flow = self.guard.push(&chunk, &mut self.ready);
+                        self.inspecting += began.elapsed();
+                        if flow == Flow::Continue {
                             continue;
                         }
                         // The rest is of no interest, but a connection read to its end can be used again.
@@ -153,6 +164,9 @@ impl Stream {
 /// The client has left, or has all it wants: many leave at the last event, before the connection's own end.
 impl Drop for Stream {
     fn drop(&mut self) {
+        let metrics = self.account.metrics();
+        metrics.streams_open.dec();
+        metrics.inspected(Direction::Response, self.inspecting);
         if self.failed {
             self.account.fail(&Problem::Internal);
         } else if self.source.is_some() {

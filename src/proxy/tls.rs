@@ -122,7 +122,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     }
 }
 
-fn unusable(file: &Path, problem: impl ToString) -> Unusable {
+fn unusable(file: &Path, problem: impl std::fmt::Display) -> Unusable {
     Unusable {
         file: file.to_owned(),
         problem: problem.to_string(),

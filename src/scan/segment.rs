@@ -579,4 +579,200 @@ mod tests {
             prop_assert_eq!(&moved, &scan(engine, Form::Json, characters(&written)));
         }
     }
+
+    fn rules_of(patterns: &[&str]) -> Engine {
+        let rule = |(index, pattern): (usize, &&str)| {
+            (rule(&format!("test.{index}"), pattern, None), true)
+        };
+        Engine::compile(patterns.iter().enumerate().map(rule).collect())
+            .expect("supported patterns")
+    }
+
+    fn spans(engine: &Engine, text: &str) -> Vec<(usize, usize, bool)> {
+        let findings = scan(engine, Form::Plain, [text]);
+        assert_eq!(findings, scan(engine, Form::Plain, characters(text)));
+        findings
+            .iter()
+            .map(|finding| (finding.span.start, finding.span.end, finding.continues))
+            .collect()
+    }
+
+    #[test]
+    fn a_match_longer_than_the_reach_is_swallowed_in_parts() {
+        let engine = rules_of(&[r"\bkey-[a-z]{3,}"]);
+        let text = format!("a key-{} b", "x".repeat(3000));
+        let found = spans(&engine, &text);
+        assert_eq!(
+            found.first().map(|first| (first.0, first.2)),
+            Some((2, false))
+        );
+        assert_eq!(
+            found.last().map(|last| (last.1, last.2)),
+            Some((3006, true))
+        );
+        assert!(
+            found
+                .windows(2)
+                .all(|pair| pair[0].1 == pair[1].0 && pair[1].2),
+            "{found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|(start, end, _)| end - start <= engine.reach() + 1)
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let engine = rules_of(&[r"alpha\s+beta", r"abc[a-z]{0,300}!"]);
+        let mut state = SegmentScan::new(Form::Plain);
+        let mut findings = Vec::new();
+        assert_eq!(
+            state.push(
+                &engine,
+                &format!("alpha{}", " ".repeat(2000)),
+                &mut findings
+            ),
+            Err(Overflow)
+        );
+        assert_eq!(
+            state.push(&engine, "alpha beta ", &mut findings),
+            Ok(()),
+            "the scan goes on"
+        );
+        assert_eq!(findings.len(), 1);
+        assert_eq!(
+            state.push(&engine, &"abc".repeat(200), &mut findings),
+            Err(Overflow)
+        );
+    }
+
+    #[test]
+    fn hostile_text_costs_a_bounded_number_of_steps() {
+        let engine = &test_rules().engine;
+        let base = [
+            "a",
+            "@",
+            "a@",
+            "1",
+            "4",
+            "4111 ",
+            "ignore ",
+            "ignore all ",
+            "sk-",
+            "sk-a",
+            "eyJ",
+            "eyJa.",
+            "-----BEGIN ",
+            "://a:",
+            "password=",
+            "<|",
+            "you are now ",
+            "0Q~",
+            "é",
+            "\u{200b}",
+            "о",
+            "SG.",
+            "M",
+            "Ma.",
+            "key-",
+            "ghp_",
+            "act as ",
+            "print the ",
+            "abc",
+            "ab",
+            "..",
+            "bearer ",
+        ];
+        for piece in base {
+            let text = piece.repeat(20_000 / piece.len());
+            let mut state = SegmentScan::new(Form::Plain);
+            let mut findings = Vec::new();
+            let mut steps = 0;
+            for character in characters(&text) {
+                let folded = state
+                    .folded
+                    .as_ref()
+                    .map_or(0, |folded| folded.stream.live());
+                steps += (state.plain.live() + folded) * character.len();
+                if state.push(engine, character, &mut findings).is_err() {
+                    break;
+                }
+            }
+            assert!(
+                steps <= 16 * text.len(),
+                "{piece:?}: {steps} steps for {} bytes",
+                text.len()
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_where_nothing_can_begin() {
+        let engine = rules_of(&[
+            r"\bignore\s+all\b",
+            r"\bkey-[a-z]{3,}",
+            r"[a-z.]{1,64}@[a-z]{2,9}\.de",
+        ]);
+        let without_runs = rules_of(&[r"\bignore\s+all\b", r"\bkey-[a-z]{3,}"]);
+        let held = |engine: &Engine, text: &str| {
+            let mut state = SegmentScan::new(Form::Plain);
+            state
+                .push(engine, text, &mut Vec::new())
+                .expect("no overflow");
+            text.len() - state.cleared()
+        };
+        for (text, with, without) in [
+            ("I", 1, 1),
+            ("Hi", 1, 0),
+            ("big", 3, 0),
+            ("so ig", 2, 2),
+            ("so ignorant", 8, 0),
+            ("so ignore", 6, 6),
+            ("so ignore  al", 10, 10),
+            ("so ignore  al ", 0, 0),
+            ("a mon", 3, 0),
+            ("a key-ab", 6, 6),
+            ("a key-abc", 7, 7),
+            ("a key-abc.", 4, 0),
+            ("1+1=", 0, 0),
+            ("k\u{200b}ey", 6, 6),
+        ] {
+            assert_eq!(held(&without_runs, text), without, "{text:?}");
+            assert_eq!(held(&engine, text), with, "{text:?} with e-mail");
+        }
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_scanned_are_refused_with_the_reason() {
+        for (pattern, reason) in [
+            ("a(", "not a valid pattern"),
+            (r"(a)\1", "not a valid pattern"),
+            ("a*", "empty text"),
+            ("(?-u:[^a])bcd", "part of a character"),
+            ("abc.*def", "any text"),
+            (r"abc(?:\w+\s+)*def", "any text"),
+            ("[a-z]{2,9}", "common characters"),
+            (r"\w+ing\b", "common characters"),
+            (".{0,200}", "empty text"),
+            ("abc(?:[a-z]{0,300}x){3}", "too large"),
+        ] {
+            let refused = Engine::compile(vec![(rule("topic.test", pattern, None), true)])
+                .expect_err(pattern);
+            assert!(
+                refused[0].reason.contains(reason),
+                "{pattern}: {}",
+                refused[0]
+            );
+            assert_eq!(refused[0].rule, "topic.test");
+        }
+        rules_of(&[
+            r"(?i)project\s+bluebird",
+            r"\b[A-Za-z0-9._%+-]+@company\.com\b",
+            r"(?i)straße \w+ nord",
+            r"\b[A-Z]{2}\d{6}\b",
+            "geheim",
+        ]);
+    }
 }

@@ -25,6 +25,9 @@ use crate::{audit, durable, store, wire};
 /// Wrong keys that an address may send per minute.
 const WRONG_KEYS: u32 = 60;
 
+const TEMPORARY: &str = "no master key: credentials put into the vault end with this process; \
+    set SLUICEGATE_MASTER_KEY (openssl rand -base64 32) to keep them";
+
 /// A gateway, and what came of building it.
 #[derive(Debug)]
 pub struct Built {
@@ -49,58 +52,54 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
             address: config.listen,
         });
     }
+    if !config.admin.listen.ip().is_loopback() && !config.insecure {
+        return Err(Error::Insecure {
+            address: config.admin.listen,
+        });
+    }
     let now = Timestamp::now();
     let policies = policies(config)?;
     let mut warnings: Vec<String> = policies.warnings.iter().map(ToString::to_string).collect();
-    let policies = Policies {
-        by_name: policies.by_name,
-        default: config.policy.clone(),
-        generation: 1,
-    };
     let table = Table::new(upstreams(config, echo)?, config.routes.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
-    durable::make_folder(&config.data).map_err(|source| Error::Data {
+    let failed = |source| Error::Data {
         folder: config.data.clone(),
         source,
-    })?;
-    let master = config
-        .master_key()
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+    };
+    durable::make_folder(&config.data).map_err(failed)?;
+    let master = config.master_key().map_err(Error::Problems)?;
     let vault = Vault::open(&config.data, master.as_ref())?;
     if vault.is_temporary() {
-        warnings.push(
-            "no master key: credentials put into the vault end with this process; set SLUICEGATE_MASTER_KEY \
-             (openssl rand -base64 32) to keep them"
-                .to_owned(),
-        );
+        warnings.push(TEMPORARY.to_owned());
     }
     let (keyring, first_key) = keyring(&config.data, now)?;
-    let audit = audit::Log::open(&config.data.join("audit"), now)?;
     let start = Instant::now().into_std();
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
+    let longest = config
+        .limits
+        .max_body_bytes
+        .max(config.limits.max_response_bytes);
     let gateway = Gateway {
         table,
-        policies: ArcSwap::from_pointee(policies),
+        policies: ArcSwap::from_pointee(Policies {
+            by_name: policies.by_name,
+            default: config.policy.clone(),
+            generation: 1,
+        }),
         keyring,
         keys_changed: Arc::new(Notify::new()),
         limiter: Limiter::new(start),
-        failures: Failures::new(WRONG_KEYS, Duration::from_secs(60), start),
+        failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         vault,
-        audit,
+        audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics,
         tls,
         limits: config.limits,
         timeouts: config.timeouts,
         json: wire::json::Limits {
-            body_bytes: config
-                .limits
-                .max_body_bytes
-                .max(config.limits.max_response_bytes),
-            string_bytes: config
-                .limits
-                .max_body_bytes
-                .max(config.limits.max_response_bytes),
+            body_bytes: longest,
+            string_bytes: longest,
             ..wire::json::Limits::default()
         },
         load: Load::new(&config.limits, threads(config)),
@@ -126,7 +125,7 @@ pub(super) fn policies(config: &Config) -> Result<config::Policies, Error> {
         .map_err(Error::Problems)?;
     policies
         .find(&config.policy, "policy")
-        .map_err(|problem| Error::Problems(vec![problem]))?;
+        .map_err(Error::Problems)?;
     Ok(policies)
 }
 

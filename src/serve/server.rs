@@ -40,7 +40,7 @@ const NOWHERE: SocketAddr =
 
 pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), Error> {
     let redactor = Redactor::default();
-    telemetry::start(&log(), &redactor)?;
+    telemetry::start(&log(&config), &redactor)?;
     let listener = bind(config.listen, "listen")?;
     let admin = bind(config.admin.listen, "admin")?;
     let echo = bind(build::ECHO, "listen")?;
@@ -94,20 +94,18 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     server.run(RunArgs {
         shutdown_signal: Box::new(Drain { health, stop }),
     });
+    gateway.audit.flush()?;
     Ok(())
 }
 
-/// Lines from `info` on, unless `RUST_LOG` says otherwise.
-fn log() -> telemetry::Config {
-    let colour =
-        io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let filter = std::env::var("RUST_LOG")
-        .ok()
-        .filter(|filter| !filter.is_empty());
+/// As configured, unless `RUST_LOG` says otherwise.
+fn log(config: &Config) -> telemetry::Config {
+    let filter = std::env::var("RUST_LOG").ok();
     telemetry::Config {
-        format: telemetry::Format::default(),
-        filter: filter.unwrap_or_else(|| "info".to_owned()),
-        colour,
+        filter: filter
+            .filter(|filter| !filter.is_empty())
+            .unwrap_or_else(|| config.log.filter.clone()),
+        ..config.log.clone()
     }
 }
 

@@ -263,3 +263,64 @@ fn stamped(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
     };
     paths.into_iter().map(stamp).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = "version: 1\nname: team\nrequest:\n  secrets: {action: redact}\n";
+
+    fn upkeep(folder: &Path) -> Upkeep {
+        std::fs::create_dir(folder.join("policies")).unwrap();
+        std::fs::write(folder.join("policies/team.yaml"), POLICY).unwrap();
+        let config = Config {
+            data: folder.join("data"),
+            policies: Some(folder.join("policies")),
+            policy: "team".to_owned(),
+            ..Config::default()
+        };
+        let built = build::build(&config, None).unwrap();
+        Upkeep::new(built.gateway, config, Redactor::default())
+    }
+
+    fn generation(upkeep: &Upkeep) -> u64 {
+        upkeep.gateway.policies.load().generation
+    }
+
+    #[test]
+    fn p56_a_bad_reload_leaves_the_old_policies_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut upkeep = upkeep(folder.path());
+        let file = folder.path().join("policies/team.yaml");
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 1, "nothing changed");
+        std::fs::write(&file, POLICY.replace("redact", "blok!")).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 1);
+        assert!(upkeep.gateway.policies.load().by_name.contains_key("team"));
+        std::fs::write(&file, POLICY.replace("redact", "block")).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 2);
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 2);
+        upkeep.reload(true);
+        assert_eq!(generation(&upkeep), 3);
+        std::fs::remove_file(&file).unwrap();
+        upkeep.reload(false);
+        assert_eq!(generation(&upkeep), 3, "the default policy is gone");
+    }
+
+    #[test]
+    fn keys_of_other_processes_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let upkeep = upkeep(folder.path());
+        let store = crate::store::open("sqlite", &upkeep.config.data).unwrap();
+        let id = store.list().unwrap()[0].id.clone();
+        let before = upkeep.gateway.keyring.generation();
+        upkeep.refresh();
+        assert_eq!(upkeep.gateway.keyring.generation(), before);
+        assert!(store.revoke(&id, Timestamp::now()).unwrap());
+        upkeep.refresh();
+        assert!(upkeep.gateway.keyring.generation() > before);
+    }
+}

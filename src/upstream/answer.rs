@@ -30,12 +30,21 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body; dropping it before the end closes the connection.
     pub body: Body,
+    /// The request went out a second time, because the pooled connection of the first was closed.
+    pub resent: bool,
+}
+
+impl Answer {
+    /// The name of the provider that answers.
+    pub fn provider(&self) -> &str {
+        self.body.upstream.name()
+    }
 }
 
 /// The body of an answer. Whoever polls it drives the connection.
 pub struct Body {
     incoming: Incoming,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     upstream: Arc<Upstream>,
     inflate: Option<Inflate>,
     clock: Clock,
@@ -44,7 +53,7 @@ pub struct Body {
 impl Body {
     pub(super) fn new(
         incoming: Incoming,
-        connection: Connection,
+        connection: Box<Connection>,
         upstream: Arc<Upstream>,
         gzip: bool,
         whole: Instant,

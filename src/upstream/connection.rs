@@ -104,18 +104,18 @@ pub(super) enum Unanswered {
 }
 
 impl Connection {
-    pub(super) async fn open(io: Io) -> hyper::Result<Self> {
+    pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let (sender, driver) = http1::Builder::new()
             .writev(false)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(io))
             .await?;
-        Ok(Self {
+        Ok(Box::new(Self {
             sender,
             driver,
             ended: false,
-        })
+        }))
     }
 
     /// Lets the driver read and write as far as it can.

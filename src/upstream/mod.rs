@@ -68,7 +68,7 @@ impl Default for Provider {
             unscanned_paths: Vec::new(),
             timeouts: Timeouts::default(),
             max_idle: 64,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
         }
     }
 }
@@ -104,9 +104,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(120),
-            between_chunks: Duration::from_secs(60),
-            whole: Duration::from_secs(1800),
+            first_byte: Duration::from_mins(2),
+            between_chunks: Duration::from_mins(1),
+            whole: Duration::from_mins(30),
         }
     }
 }
@@ -297,6 +297,7 @@ impl Upstream {
         let whole = Instant::now() + self.timeouts().whole;
         let mut outgoing = self.write(request, secret)?;
         let mut pooled = self.pool.take();
+        let mut resent = false;
         loop {
             let reused = pooled.is_some();
             let mut connection = match pooled.take() {
@@ -306,8 +307,15 @@ impl Upstream {
             let limit = (Instant::now() + self.timeouts().first_byte).min(whole);
             let answered = timeout_at(limit, connection.exchange(outgoing)).await;
             match answered.map_err(|_| Failure::Timeout { step: "its answer" })? {
-                Ok(response) => return self.accept(response, connection, whole),
-                Err(Unanswered::Untouched(untouched)) if reused => outgoing = *untouched,
+                Ok(response) => {
+                    let mut answer = self.accept(response, connection, whole)?;
+                    answer.resent = resent;
+                    return Ok(answer);
+                }
+                Err(Unanswered::Untouched(untouched)) if reused => {
+                    outgoing = *untouched;
+                    resent = true;
+                }
                 Err(Unanswered::Failed(error)) => return Err(Failure::Protocol(Some(error))),
                 Err(Unanswered::Untouched(_) | Unanswered::Closed) => {
                     return Err(Failure::Truncated);
@@ -342,7 +350,7 @@ impl Upstream {
     fn accept(
         self: &Arc<Self>,
         response: http::Response<hyper::body::Incoming>,
-        connection: Connection,
+        connection: Box<Connection>,
         whole: Instant,
     ) -> Result<Answer, Failure> {
         let (head, incoming) = response.into_parts();
@@ -368,11 +376,12 @@ impl Upstream {
             status: head.status,
             headers: head.headers,
             body,
+            resent: false,
         })
     }
 
     /// A fresh connection, within the one limit for DNS, TCP and TLS together.
-    async fn connect(&self) -> Result<Connection, Failure> {
+    async fn connect(&self) -> Result<Box<Connection>, Failure> {
         let limit = self.timeouts().connect;
         timeout(limit, async {
             let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);

@@ -10,7 +10,7 @@ use super::connection::Connection;
 
 /// Idle connections, at most `limit` of them, none older than `timeout`.
 pub(super) struct Pool {
-    idle: Mutex<Vec<(Instant, Connection)>>,
+    idle: Mutex<Vec<(Instant, Box<Connection>)>>,
     limit: usize,
     timeout: Duration,
 }
@@ -25,7 +25,7 @@ impl Pool {
     }
 
     /// A connection that was still open when asked just now.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let (since, mut connection) = self.lock().pop()?;
             // Nobody polls an idle connection, so what the provider did meanwhile (a close, mostly) shows only now.
@@ -37,7 +37,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is over, if another can follow.
-    pub(super) fn put(&self, connection: Connection) {
+    pub(super) fn put(&self, connection: Box<Connection>) {
         let mut idle = self.lock();
         if idle.len() < self.limit {
             idle.push((Instant::now(), connection));
@@ -50,7 +50,7 @@ impl Pool {
             .retain(|(since, _)| since.elapsed() < self.timeout);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Connection)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Box<Connection>)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -769,15 +769,12 @@ mod tests {
         }
     }
 
-    /// A writer killed before its rename leaves a neighbour, which nobody reads.
+    /// A writer killed before its rename leaves a neighbour, which nobody reads and the next writer takes.
     #[test]
     fn left_overs_of_a_killed_writer_do_no_harm() {
         let folder = filled();
-        fs::write(
-            folder.path().join("vault.json.0123456789abcdef.new"),
-            "{\"for",
-        )
-        .unwrap();
+        let left = folder.path().join("vault.json.new");
+        fs::write(&left, "{\"for".repeat(1_000)).unwrap();
         fs::write(
             folder.path().join("vault.salt.0123456789abcdef.new"),
             "{\"for",
@@ -786,5 +783,6 @@ mod tests {
         let vault = open(&folder);
         put(&vault, "openai", "newer").unwrap();
         assert_eq!(read(&open(&folder), "openai").unwrap().expose(), "newer");
+        assert!(!left.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::json::{Document, Kind, Limits, Malformed, Value};
 use super::walk::Walk;
-use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path};
+use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, responses};
 use crate::text::Span;
 
 /// What a whole request or response holds.
@@ -70,6 +70,7 @@ pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malf
         }
         match api {
             Api::Chat => chat::request(walk, root, facts),
+            Api::Responses => responses::request(walk, root, facts),
             Api::Completions => completions::request(walk, root, facts),
             Api::Embeddings => embeddings::request(walk, root, facts),
             Api::Messages => messages::request(walk, root, facts),
@@ -98,6 +99,7 @@ pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Mal
         }
         match api {
             Api::Chat => chat::response(walk, root, facts),
+            Api::Responses => responses::response(walk, root, facts),
             Api::Completions => completions::response(walk, root, facts),
             Api::Embeddings => embeddings::response(walk, root, facts),
             Api::Messages => messages::response(walk, root, facts),

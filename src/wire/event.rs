@@ -5,11 +5,16 @@ use super::json::{Document, Kind, Limits, Malformed};
 use super::walk::Walk;
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
+    responses,
 };
 use crate::text::Span;
 
 /// What one event of a stream holds.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub struct Event {
     /// Its text, in order of place.
     pub pieces: Vec<Piece>,
@@ -31,8 +36,12 @@ pub struct Event {
     pub model: Option<Span>,
     /// It is part of an answer; in messages: the answer's first event.
     pub begins: bool,
-    /// A content block that starts here (messages).
+    /// A content block (messages) or output item (responses) that starts here.
     pub opens: Option<u32>,
+    /// Its number in the stream (responses).
+    pub sequence: Option<u64>,
+    /// The format does not know this type of event. Its strings are pieces like all others.
+    pub unknown: bool,
     document: Document,
 }
 
@@ -43,9 +52,9 @@ pub enum Close {
     Choice(u32),
     /// All lanes of a choice with this index.
     Block {
-        /// The choice.
+        /// The choice or output item.
         choice: u32,
-        /// The content block.
+        /// The content block or part.
         index: u32,
     },
 }
@@ -104,6 +113,7 @@ pub fn read_event(
         let root = root.ok_or_else(|| no_object(data))?;
         let found = match api {
             Api::Chat => chat::event(&mut walk, root, &mut event.closes),
+            Api::Responses => responses::event(&mut walk, root, &mut event.closes),
             Api::Completions => completions::event(&mut walk, root, &mut event.closes),
             // Embeddings do not stream; an event would be a response like any other.
             Api::Embeddings => embeddings::event(&mut walk, root),
@@ -118,6 +128,8 @@ pub fn read_event(
         event.model = found.model;
         event.begins = found.begins;
         event.opens = found.opens;
+        event.sequence = found.sequence;
+        event.unknown = found.unknown;
         Ok(())
     });
     event.document = document;
@@ -129,6 +141,10 @@ pub fn read_event(
 
 /// What a format's reader says of an event beside its text.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub(super) struct Found {
     pub(super) terminal: bool,
     pub(super) error: bool,
@@ -137,4 +153,6 @@ pub(super) struct Found {
     pub(super) model: Option<Span>,
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
+    pub(super) sequence: Option<u64>,
+    pub(super) unknown: bool,
 }

@@ -1,5 +1,7 @@
 """The Python SDK `google-genai`, unchanged, with nothing but GOOGLE_GEMINI_BASE_URL and GEMINI_API_KEY set."""
 
+import os
+
 from google import genai
 from google.genai import errors, types
 
@@ -29,7 +31,7 @@ def case_generate_stream():
 
 def case_candidates():
     answer = ask("Hello", config=types.GenerateContentConfig(candidate_count=2))
-    assert [candidate.content.parts[0].text for candidate in answer.candidates] == ["Hello", "Hello"]
+    assert [candidate.content.parts[0].text for candidate in answer.candidates] == ["Hello", "[2] Hello"]
 
 
 def case_tool_call():
@@ -49,7 +51,9 @@ def case_embeddings():
 
 
 def case_models():
-    assert any("echo" in model.name for model in client.models.list())
+    options = types.HttpOptions(base_url=os.environ["GOOGLE_GEMINI_BASE_URL"] + "/echo")
+    at_echo = genai.Client(http_options=options)
+    assert any("echo" in model.name for model in at_echo.models.list())
 
 
 def case_blocked():

@@ -2,10 +2,18 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops at the first surprise"
+)]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test tells one story, which starting a gateway begins"
 )]
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
 mod cli;
+mod crash;
 mod gateway;
+mod http;
+mod readme;
 mod sdk;

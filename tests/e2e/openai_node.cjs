@@ -23,7 +23,7 @@ const cases = {
     assert.equal(answer.choices[0].message.content, "Grüße, 世界 🌍");
   },
   async chat_stream() {
-    assert.deepEqual(await contents(await ask("Grüße, 世界 🌍", { stream: true, n: 2 })), { 0: "Grüße, 世界 🌍", 1: "Grüße, 世界 🌍" });
+    assert.deepEqual(await contents(await ask("Grüße, 世界 🌍", { stream: true, n: 2 })), { 0: "Grüße, 世界 🌍", 1: "[2] Grüße, 世界 🌍" });
   },
   async tool_call_stream() {
     let called = "";
@@ -32,13 +32,48 @@ const cases = {
     }
     assert.deepEqual(JSON.parse(called), { city: "Zürich" });
   },
+  async responses() {
+    const answer = await client.responses.create({ model: "echo", input: "Grüße, 世界 🌍" });
+    assert.equal(answer.output_text, "Grüße, 世界 🌍");
+  },
+  async responses_stream() {
+    let text = "";
+    let last;
+    for await (const event of await client.responses.create({ model: "echo", input: "/leak openai-key", stream: true })) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+      last = event;
+    }
+    assert.ok(text.includes("[OPENAI_KEY]") && !text.includes("sk-"), text);
+    assert.equal(last.type, "response.completed");
+    assert.equal(last.response.output[0].content[0].text, text);
+    const stream = client.responses.stream({ model: "echo", input: "Hello" });
+    assert.equal((await stream.finalResponse()).output[0].content[0].text, "Hello");
+  },
+  async responses_tool_call() {
+    let called = "";
+    for await (const event of await client.responses.create({ model: "echo", input: '/tool weather {"city": "Zürich"}', stream: true })) {
+      if (event.type === "response.function_call_arguments.delta") called += event.delta;
+    }
+    assert.deepEqual(JSON.parse(called), { city: "Zürich" });
+  },
+  async responses_blocked() {
+    for (const stream of [false, true]) {
+      await assert.rejects(client.responses.create({ model: "echo", input: ATTACK, stream }), (error) => error.code === "content_filter");
+    }
+  },
+  async responses_cut_stream() {
+    await assert.rejects(async () => {
+      for await (const _ of await client.responses.create({ model: "echo", input: "Hello\n/cut", stream: true }));
+    }, OpenAI.APIError);
+  },
   async embeddings() {
     const answer = await client.embeddings.create({ model: "echo", input: "one" });
     assert.ok(answer.data[0].embedding.length > 0);
   },
   async models() {
     const ids = [];
-    for await (const model of client.models.list()) ids.push(model.id);
+    const baseURL = process.env.OPENAI_BASE_URL.replace("/v1", "/echo/v1");
+    for await (const model of new OpenAI({ maxRetries: 0, baseURL }).models.list()) ids.push(model.id);
     assert.ok(ids.some((id) => id.startsWith("echo")), ids.join());
   },
   async blocked() {

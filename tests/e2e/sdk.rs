@@ -27,7 +27,7 @@ fn installed(path: &str) -> PathBuf {
     path
 }
 
-fn python() -> Command {
+pub fn python() -> Command {
     let mut python = Command::new(installed("venv/bin/python"));
     python
         .env_remove("PYTHONPATH")
@@ -139,23 +139,56 @@ fn node_openai() {
     prints_no_key(&gateway, &[gateway.key(), &limited]);
 }
 
-#[test]
-fn node_openai_over_tls() {
+/// A gateway with a certificate, and its authority's.
+fn over_tls() -> (Gateway, String) {
     let folder = tempfile::tempdir().unwrap();
     let (status, _, stderr) = run(sluicegate(folder.path()).arg("certs"));
     assert_eq!(status, 0, "{stderr}");
     let config = format!("{CONFIG}tls: {{cert: certs/server.pem, key: certs/server.key}}\n");
     std::fs::write(folder.path().join("sluicegate.yaml"), config).unwrap();
-    let authority = folder.path().join("certs/ca.pem");
+    let authority = folder
+        .path()
+        .join("certs/ca.pem")
+        .to_str()
+        .unwrap()
+        .to_owned();
     let gateway = Gateway::start_in(folder.into(), &[]);
     assert!(gateway.url.starts_with("https://"), "{}", gateway.url);
+    (gateway, authority)
+}
+
+#[test]
+fn node_openai_over_tls() {
+    let (gateway, authority) = over_tls();
     let (_, limited) = gateway.create_key(&["--limit", "1/minute"]);
     let base = format!("{}/v1", gateway.url);
     let variables = [
         ("OPENAI_BASE_URL", base.as_str()),
         ("OPENAI_API_KEY", gateway.key()),
         ("LIMITED_KEY", &limited),
-        ("NODE_EXTRA_CA_CERTS", authority.to_str().unwrap()),
+        ("NODE_EXTRA_CA_CERTS", &authority),
     ];
     check(node(), "openai_node.cjs", "  async ", &variables);
+}
+
+#[test]
+fn node_http2_in_the_clear() {
+    let gateway = Gateway::with_config(CONFIG);
+    let variables = [
+        ("URL", gateway.url.as_str()),
+        ("KEY", gateway.key()),
+        ("LIMITED_KEY", ""),
+    ];
+    check(node(), "http2_node.cjs", "  async ", &variables);
+}
+
+#[test]
+fn node_http2_over_tls() {
+    let (gateway, authority) = over_tls();
+    let variables = [
+        ("URL", gateway.url.as_str()),
+        ("KEY", gateway.key()),
+        ("NODE_EXTRA_CA_CERTS", authority.as_str()),
+    ];
+    check(node(), "http2_node.cjs", "  async ", &variables);
 }

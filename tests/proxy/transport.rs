@@ -381,3 +381,68 @@ async fn connections_over_the_limit_are_closed() {
         404
     );
 }
+
+/// P52: a stream whose client gives no more room does not stay for ever.
+#[tokio::test]
+async fn p52_an_http2_reader_that_stops_is_cut_off() {
+    let event = upstream::chunk(&upstream::delta(&"x".repeat(8000)));
+    let upstream = Upstream::start(move |_| {
+        let mut steps = vec![Step::Write(upstream::stream_head("text/event-stream"))];
+        steps.extend(std::iter::repeat_n(Step::Write(event.clone()), 1000));
+        steps
+    })
+    .await;
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.timeouts.write = Duration::from_millis(200);
+    })
+    .await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(20_000)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::post("http://gateway/v1/chat/completions")
+        .header("authorization", format!("Bearer {}", gateway.key))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(
+            br#"{"model":"m","stream":true,"messages":[]}"#,
+        )))
+        .unwrap();
+    let unread = sender.send_request(request).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    let ended = tokio::time::timeout(crate::support::PATIENCE, connection).await;
+    drop(ended.expect("the connection is closed in time"));
+    eventually("the provider closed", || upstream.closed() == 1).await;
+    assert_eq!(gateway.records(1).await[0]["reason"], "client_left");
+    drop(unread);
+}
+
+/// P52: what an HTTP/2 client may not say of its target.
+#[tokio::test]
+async fn p50_http2_requests_are_checked_too() {
+    let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
+    let gateway = Gateway::start(upstream.address, |_| {}).await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    for (method, uri, host) in [
+        ("GET", "http://user@gateway/v1/models", None),
+        ("GET", "http://gateway/v1/models", Some("other")),
+        ("TRACE", "http://gateway/v1/models", None),
+    ] {
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        // Refused by us, or by the library below.
+        if let Ok(response) = sender.send_request(request).await {
+            assert_eq!(response.status(), 400, "{uri}");
+        }
+    }
+    assert!(upstream.seen().is_empty());
+}

@@ -70,6 +70,7 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Api {
     Chat,
+    Responses,
     Completions,
     Embeddings,
     Messages,
@@ -80,6 +81,7 @@ impl From<Api> for wire::Api {
     fn from(api: Api) -> Self {
         match api {
             Api::Chat => Self::Chat,
+            Api::Responses => Self::Responses,
             Api::Completions => Self::Completions,
             Api::Embeddings => Self::Embeddings,
             Api::Messages => Self::Messages,
@@ -119,11 +121,10 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
     let config = config::read(&flags, &Environment::of_process())
         .map_err(Problems)?
         .config;
+    let (folder, named) = (config.policies.as_deref(), &config.policy);
     let policies =
-        config::policies(config.policies.as_deref(), Zoned::now().date()).map_err(Problems)?;
-    let policy = policies
-        .find(&config.policy, "policy")
-        .map_err(|problem| Problems(vec![problem]))?;
+        config::policy(folder, named, "policy", Zoned::now().date()).map_err(Problems)?;
+    let policy = policies.find(named, "policy").map_err(Problems)?;
     let (name, input) = read(&arguments.file)?;
 
     let kind = arguments.kind.unwrap_or_else(|| guess::kind(&input));
@@ -159,9 +160,9 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
         }
     };
     if arguments.json {
-        print_json(&report, &policy, output)?
+        print_json(&report, &policy, output)?;
     } else {
-        print(&report, &policy, &name, output)?
+        print(&report, &policy, &name, output)?;
     }
     match report.verdict.action {
         _ if report.failure.is_some() => Ok(Status::Failed),
@@ -219,15 +220,10 @@ fn whole(inspection: Inspection, input: &[u8], paths: Option<Vec<String>>) -> Re
 /// Line and column, in characters, of a byte.
 fn position(input: &[u8], offset: usize) -> (usize, usize) {
     let before = input.get(..offset).unwrap_or(input);
-    let start = before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |newline| newline + 1);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default())
-        .chars()
-        .count()
-        + 1;
+    let mut lines = before.split(|byte| *byte == b'\n');
+    let last = lines.next_back().unwrap_or_default();
+    let line = lines.count() + 1;
+    let column = String::from_utf8_lossy(last).chars().count() + 1;
     (line, column)
 }
 

@@ -111,6 +111,12 @@ impl Stream {
             .fold(idle, usize::min)
     }
 
+    /// How many candidates the next byte will be given to.
+    #[cfg(test)]
+    pub(crate) const fn live(&self) -> usize {
+        self.live.len()
+    }
+
     /// Reads more text.
     pub(crate) fn read(
         &mut self,
@@ -293,6 +299,10 @@ impl Stream {
                     continue;
                 }
                 self.note_end(reading, compiled, &mut candidate, at);
+                if compiled.is_final(candidate.state) {
+                    self.report(reading, compiled, &candidate, at + 1);
+                    continue;
+                }
             }
             let in_word = is_word_part(byte);
             candidate.word = if in_word {

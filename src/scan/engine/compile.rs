@@ -26,6 +26,8 @@ pub(super) struct Compiled {
     pub(super) rule: Rule,
     pub(super) hold: bool,
     pub(super) automaton: dense::DFA<Vec<u32>>,
+    /// One byte of each class of bytes that the automaton does not tell apart.
+    representatives: Vec<u8>,
     /// The start state for each [`Before`].
     pub(super) starts: [StateID; 5],
     pub(super) reach: usize,
@@ -38,6 +40,17 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn start(&self, before: Before) -> Option<StateID> {
         self.starts.get(before as usize).copied()
+    }
+
+    /// Whether nothing can follow in `state`, so that the match is complete without another byte.
+    pub(super) fn is_final(&self, state: StateID) -> bool {
+        let mut representatives = self.representatives.iter();
+        representatives.all(|byte| {
+            let next = self.automaton.next_state(state, *byte);
+            self.automaton.is_dead_state(next)
+        }) && self
+            .automaton
+            .is_dead_state(self.automaton.next_eoi_state(state))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -169,6 +182,11 @@ fn add(
     let compiled = Compiled {
         rule,
         hold,
+        representatives: automaton
+            .byte_classes()
+            .representatives(0..=255)
+            .filter_map(|unit| unit.as_u8())
+            .collect(),
         automaton,
         starts,
         reach,

@@ -6,7 +6,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "instruction_override.ignore_previous",
         7,
-        r"(?i-u)\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?|discard|overlook|neglect|pay{_}no{_}attention{_}to|do{_}not{_}(?:follow|obey)|don't{_}(?:follow|obey)|stop{_}following){_}{w3}(?:previous|prior|preceding|above|earlier|former|foregoing|original|initial|past){_}{w1}(?:instruct(?:ions?)?|prompts?|directions?|directives?|commands?|guidelines?|orders?|programming|training|constraints?|restrictions?|rules?)\b",
+        r"(?i-u)\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?|discard|overlook|neglect|pay{_}no{_}attention{_}to|do{_}not{_}(?:follow|obey)|don't{_}(?:follow|obey)|stop{_}following){_}(?:(?:any|all|and|of|the|your|my|our|these|those|every){_}){0,5}{w1}(?:previous|prior|preceding|above|earlier|former|foregoing|original|initial|past){_}{w1}(?:instruct(?:ions?)?|prompts?|directions?|directives?|commands?|guidelines?|orders?|programming|training|constraints?|restrictions?|rules?)\b",
         "tells the model to drop the instructions before it",
     ),
     (
@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "instruction_override.ignore_everything",
         7,
-        r"(?i-u)\b(?:ignore|disregard|forget){_}(?:absolutely{_})?(?:everything|anything|all)(?:{_}(?:of|that|which|was|is|the|has|been|written|stated|said|mentioned|text|content)){0,4}{_}(?:above|before{_}(?:this|that|now)|previous(?:ly)?|prior|preceding|you{_}(?:know|knew|learned|were{_}told|have{_}been{_}(?:told|taught)|ve{_}been{_}(?:told|taught)|where{_}told))\b",
+        r"(?i-u)\b(?:ignore|disregard|forget){_}(?:absolutely{_})?(?:(?:everything|anything|all)(?:{_}(?:of|that|which|was|is|the|has|been|written|stated|said|mentioned|text|content)){0,4}{_}(?:above\b|before{_}(?:this|that|now)\b|previously\b|you{_}(?:know|knew|learned|were{_}told|have{_}been{_}(?:told|taught)|ve{_}been{_}(?:told|taught)|where{_}told)\b|(?:previous|prior|preceding)\s{0,2}(?:[.!,;:?)]|\z)))",
         "tells the model to drop everything before it",
     ),
     (

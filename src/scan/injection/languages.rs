@@ -36,14 +36,20 @@ pub(super) const ROWS: &[Row] = &[
     (
         "instruction_override.ignore_zh",
         7,
-        r"(?:忽略|无视|無視|忘记|忘記|忘掉|不要理会|忽視|忽视)[^\x00-\x7f]{0,4}(?:之前|以前|上面|以上|上述|先前|前面|所有|一切|全部|你的|系统|系統|此前)[^\x00-\x7f]{0,5}(?:指令|指示|提示|规则|規則|命令|说明|限制|要求|设定)",
+        r"(?:忽略|无视|無視|忘记|忘記|忘掉|不要理会|忽視|忽视)[^\x00-\x7f]{0,3}(?:之前|以前|上面|以上|上述|先前|前面|所有|一切|全部|你的|系统|系統|此前)[^\x00-\x7f]{0,4}(?:指令|指示|提示|规则|規則|命令|说明|限制|要求|设定)",
         "tells the model to drop its instructions, in Chinese",
     ),
     (
-        "instruction_override.ignore_ja_ko",
+        "instruction_override.ignore_ja",
         7,
-        r"(?:(?:以前の|前の|上記の|これまでの|すべての|全ての|今までの)[^\x00-\x7f]{0,5}(?:指示|命令|プロンプト|ルール|制限)[^\x00-\x7f]{0,3}(?:無視|忘れ)|(?:이전|위의|모든|앞의|지금까지의)[^\x00-\x1f!-\x7f]{0,6}(?:지시|명령|프롬프트|규칙|지침)[^\x00-\x1f!-\x7f]{0,4}(?:무시|잊))",
-        "tells the model to drop its instructions, in Japanese or Korean",
+        r"(?:以前の|前の|上記の|これまでの|すべての|全ての|今までの)[^\x00-\x7f]{0,5}(?:指示|命令|プロンプト|ルール|制限)[^\x00-\x7f]{0,6}(?:無視|忘れ)",
+        "tells the model to drop its instructions, in Japanese",
+    ),
+    (
+        "instruction_override.ignore_ko",
+        7,
+        r"(?:이전|위의|모든|앞의|지금까지의)[^\x00-\x1f!-\x7f]{0,6}(?:지시|명령|프롬프트|규칙|지침)[^\x00-\x1f!-\x7f]{0,7}(?:무시|잊)",
+        "tells the model to drop its instructions, in Korean",
     ),
     (
         "instruction_override.ignore_ar_hi",

@@ -124,6 +124,24 @@ pub(super) const ROWS: &[Row] = &[
         "hides an order in a fenced block",
     ),
     (
+        "encoding_obfuscation.hidden_words",
+        7,
+        r"\x{e0020}[\x{e0041}-\x{e007a}]{2}",
+        "spells words in tag characters, which nobody sees",
+    ),
+    (
+        "encoding_obfuscation.direction_override",
+        2,
+        r"[\x{202d}\x{202e}]",
+        "turns the direction of text around",
+    ),
+    (
+        "encoding_obfuscation.control_character",
+        1,
+        r"(?-u)[\x00-\x07\x0e-\x1a]",
+        "holds a control character that text has no use for",
+    ),
+    (
         "encoding_obfuscation.decode_and_obey",
         5,
         r"(?i-u)\b(?:decode|decrypt|decipher|unscramble|deobfuscate|base64|translate{_}from){_}{w4}(?:and|then){_}{w1}(?:execute|follow|run|obey|comply|act|perform|carry{_}out)\b",
