@@ -27,6 +27,9 @@ use sluicegate::wire::json::{Limits, unescape};
 use sluicegate::wire::sse::Splitter;
 use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 
+#[path = "stream/modes.rs"]
+mod modes;
+
 /// Redacts two kinds of words of the tests' own and OpenAI keys, blocks a third kind, logs a fourth.
 const POLICY: &str = r"
 response:
