@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
 use crate::guard::known::Known;
 use crate::guard::lane::Running;
+use crate::guard::pace;
 use crate::guard::structure::Spot;
 use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
@@ -36,6 +37,8 @@ pub(super) struct Answer {
     pub(super) limits: Limits,
     /// What the client has received.
     pub(super) context: StreamContext,
+    /// What the provider has sent, where that waits for its end.
+    pub(super) arrived: StreamContext,
     pub(super) tally: Tally,
     /// Tokens used, as far as the provider has said.
     pub(super) usage: Option<Usage>,
@@ -50,7 +53,7 @@ pub(super) struct Answer {
     lane: usize,
     closed: Vec<Close>,
     /// The last event has come.
-    ended: bool,
+    pub(super) ended: bool,
     known: Known,
     // Scratch space, of no meaning between events.
     event: Event,
@@ -113,6 +116,7 @@ impl Answer {
             framing,
             policy,
             limits: limits.clone(),
+            arrived: StreamContext::default(),
             context: StreamContext::new(model),
             tally: Tally::new(),
             usage: None,
@@ -214,6 +218,9 @@ impl Answer {
                 }
             }
         }
+        if pace::buffers(&self.policy) {
+            self.arrived.note(event, data);
+        }
         self.ended |= event.terminal;
         let ended = self.ended;
         self.close(|lane| ended || event.closes.iter().any(|close| close.ends(lane)))?;
@@ -286,7 +293,7 @@ impl Answer {
             }
             self.lane = known.unwrap_or(self.lanes.len());
             if known.is_none() {
-                self.lanes.push(Running::new(lane, piece));
+                self.lanes.push(Running::new(lane, piece, &self.policy));
             }
         }
         Ok(self.lane)
@@ -318,7 +325,7 @@ impl Answer {
             match Duty::of(self.tally.add(side, finding, matched, origin)) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
-                Duty::Stop => return Err(Stop::Block),
+                Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
         let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));

@@ -211,6 +211,7 @@ impl<'a> Inspector<'a> {
     fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
         let side = self.policy.side(self.direction);
         let mut edits = Edits::default();
+        let mut replaced = None;
         let mut judged = Vec::with_capacity(self.findings.len());
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
@@ -219,12 +220,26 @@ impl<'a> Inspector<'a> {
             match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
+                Duty::Replace => replaced = replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }
         }
         let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
-        let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
-        carrier.splice(&cuts, &side.engine, &mut self.splices);
+        match (replaced, self.direction, coding) {
+            // Text, reasoning and tool calls of an answer belong together: all of it goes.
+            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
+            (Some(rule), ..) => {
+                let message = side.message(rule).unwrap_or(&self.policy.message);
+                self.splices.push(Splice {
+                    span: piece.span,
+                    with: carrier.say(message),
+                });
+            }
+            (None, ..) => {
+                let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
+                carrier.splice(&cuts, &side.engine, &mut self.splices);
+            }
+        }
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));

@@ -12,6 +12,7 @@ mod answer;
 mod edit;
 mod known;
 mod lane;
+mod pace;
 mod structure;
 
 use std::fmt;
@@ -128,6 +129,8 @@ pub struct Refused {
     pub rule: String,
     /// The rule's own text, else the policy's.
     pub message: String,
+    /// The message takes the answer's place, however the policy responds to what it blocks.
+    pub replace: bool,
 }
 
 impl Refused {
@@ -140,6 +143,7 @@ impl Refused {
             message: cause
                 .and_then(|cause| cause.message.clone())
                 .unwrap_or_else(|| policy.message.clone()),
+            replace: verdict.action == Action::Replace,
         }
     }
 
@@ -151,8 +155,8 @@ impl Refused {
             message: self.message.clone(),
             request_id: request_id.to_owned(),
             respond: match policy.respond {
-                Respond::Error => refusal::Respond::Error,
-                Respond::Message => refusal::Respond::Message,
+                Respond::Error if !self.replace => refusal::Respond::Error,
+                Respond::Error | Respond::Message => refusal::Respond::Message,
             },
         }
     }
@@ -178,6 +182,7 @@ impl<E: Into<Failure>> From<E> for Stop {
 enum Duty {
     Pass,
     Edit,
+    Replace,
     Stop,
 }
 
@@ -186,8 +191,9 @@ impl Duty {
         match action {
             Action::Allow | Action::Log => Self::Pass,
             Action::Redact => Self::Edit,
-            // Whole-text replacement and approval are not offered by policies yet: stopping errs on the safe side.
-            Action::Replace | Action::Hold | Action::Block => Self::Stop,
+            Action::Replace => Self::Replace,
+            // Approval is not offered by policies yet: stopping errs on the safe side.
+            Action::Hold | Action::Block => Self::Stop,
         }
     }
 }

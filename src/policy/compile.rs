@@ -84,6 +84,8 @@ pub fn compile(
         respond: file.respond.unwrap_or_default(),
         message: file.message.unwrap_or_else(|| MESSAGE.to_owned()),
         observe: file.observe.unwrap_or(false),
+        stream: file.stream.unwrap_or_default(),
+        hold_arguments: file.hold_arguments.unwrap_or(false),
         request,
         response,
         cases: file.tests,
