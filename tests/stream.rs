@@ -1,5 +1,12 @@
 //! Streams through the guard: any cut gives the same, nothing of a match leaves, and what is not touched stays as it was.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test stops at the first surprise, and reads a stream to its end whatever the guard says"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,6 +26,9 @@ use sluicegate::scan::{Rule, Scanner};
 use sluicegate::wire::json::{Limits, unescape};
 use sluicegate::wire::sse::Splitter;
 use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
+
+#[path = "stream/modes.rs"]
+mod modes;
 
 /// Redacts two kinds of words of the tests' own and OpenAI keys, blocks a third kind, logs a fourth.
 const POLICY: &str = r"
@@ -62,7 +72,7 @@ struct Shape {
     line_end: &'static str,
 }
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 7] = [
     Shape {
         api: Api::Chat,
         framing: Framing::Sse,
@@ -93,9 +103,15 @@ const SHAPES: [Shape; 6] = [
         framing: Framing::JsonArray,
         line_end: "\n",
     },
+    Shape {
+        api: Api::Responses,
+        framing: Framing::Sse,
+        line_end: "\n",
+    },
 ];
 
 const CHAT: Shape = SHAPES[0];
+const RESPONSES: Shape = SHAPES[6];
 
 /// A delta: which choice (or block) of the answer, and its text.
 type Delta<'a> = (u32, &'a str);
@@ -121,6 +137,7 @@ fn stream(shape: Shape, deltas: &[Delta<'_>], write: fn(&str) -> String) -> Vec<
     choices.dedup();
     match shape.api {
         Api::Messages => messages(shape, deltas, &choices, write),
+        Api::Responses => responses(shape, deltas, &choices, write),
         Api::Gemini => gemini(shape, deltas, &choices, write),
         Api::Chat | Api::Completions | Api::Embeddings => openai(shape, deltas, &choices, write),
     }
@@ -228,6 +245,85 @@ fn messages(
         r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":7}"#,
     ));
     out.push_str(&event("message_stop", ""));
+    out.into_bytes()
+}
+
+/// Each text comes as deltas, then whole in all the places where the API repeats it.
+fn responses(
+    shape: Shape,
+    deltas: &[Delta<'_>],
+    choices: &[u32],
+    write: fn(&str) -> String,
+) -> Vec<u8> {
+    let event = |name: &str, rest: &str| sse(shape, name, &format!(r#"{{"type":"{name}"{rest}}}"#));
+    let answer = |status: &str, output: &str| {
+        format!(
+            r#","response":{{"id":"resp_1","object":"response","model":"gpt-x","status":"{status}","output":[{output}],"usage":{{"input_tokens":5,"output_tokens":7}}}}"#
+        )
+    };
+    let mut out = event("response.created", &answer("in_progress", ""));
+    let mut items = Vec::new();
+    for (index, choice) in choices.iter().enumerate() {
+        let texts: Vec<String> = deltas
+            .iter()
+            .filter(|(of, _)| of == choice)
+            .map(|(_, text)| write(text))
+            .collect();
+        let whole = texts.concat();
+        let (name, key, part, item) = match choice {
+            9 => (
+                "function_call_arguments",
+                "arguments",
+                String::new(),
+                format!(r#"{{"type":"function_call","name":"f","arguments":"{whole}"}}"#),
+            ),
+            1 => {
+                let part = format!(r#"{{"type":"summary_text","text":"{whole}"}}"#);
+                let item = format!(r#"{{"type":"reasoning","summary":[{part}]}}"#);
+                ("reasoning_summary_text", "text", part, item)
+            }
+            _ => {
+                let part = format!(r#"{{"type":"output_text","text":"{whole}"}}"#);
+                let item = format!(r#"{{"type":"message","role":"assistant","content":[{part}]}}"#);
+                ("output_text", "text", part, item)
+            }
+        };
+        let place = if *choice == 1 {
+            "summary_index"
+        } else {
+            "content_index"
+        };
+        let place = format!(r#","item_id":"i_{index}","output_index":{index},"{place}":0"#);
+        out.push_str(&event(
+            "response.output_item.added",
+            &format!(r#","output_index":{index},"item":{{"id":"i_{index}"}}"#),
+        ));
+        for text in &texts {
+            out.push_str(&event(
+                &format!("response.{name}.delta"),
+                &format!(r#"{place},"delta":"{text}""#),
+            ));
+        }
+        out.push_str(&event(
+            &format!("response.{name}.done"),
+            &format!(r#"{place},"{key}":"{whole}""#),
+        ));
+        if !part.is_empty() {
+            out.push_str(&event(
+                "response.content_part.done",
+                &format!(r#"{place},"part":{part}"#),
+            ));
+        }
+        out.push_str(&event(
+            "response.output_item.done",
+            &format!(r#","output_index":{index},"item":{item}"#),
+        ));
+        items.push(item);
+    }
+    out.push_str(&event(
+        "response.completed",
+        &answer("completed", &items.join(",")),
+    ));
     out.into_bytes()
 }
 
@@ -815,7 +911,7 @@ fn what_cannot_be_judged_follows_on_error() {
     for bad in [
         "data: {\"a\":1,\"a\":2}\n\n",
         "data: nonsense\n\n",
-        ": \u{fffd}\u{1}\n\ndata: [1]\n\n",
+        ": \u{fffd}\u{1}\n\ndata: [1\n\n",
     ] {
         let bytes = format!("{bad}{good}");
         let out = run(CHAT, &block, [bytes.as_bytes()]);
@@ -1033,6 +1129,10 @@ fn responses_of_every_api_are_edited_and_refused() {
                 json!({"error": {"message": text, "type": "t", "code": null}}),
             ),
             (
+                Api::Responses,
+                json!({"output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}]}),
+            ),
+            (
                 Api::Completions,
                 json!({"choices": [{"index": 0, "text": text, "logprobs": null}]}),
             ),
@@ -1070,6 +1170,97 @@ fn responses_of_every_api_are_edited_and_refused() {
         assert!(
             matches!(inspection.outcome, Outcome::Refuse(refused) if refused.rule == "topic.stop")
         );
+    }
+}
+
+/// Every string of a document under one of these keys.
+fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&'v str>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, member) in members {
+                match member.as_str() {
+                    Some(text) if keys.contains(&key.as_str()) => found.push(text),
+                    _ => strings_at(member, keys, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| strings_at(item, keys, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn repetitions_in_responses_are_edited_alike() {
+    let policy = policy(POLICY);
+    for choice in [0, 1, 9] {
+        // Arguments are JSON, and stay so.
+        let (text, expected) = if choice == 9 {
+            (r#"["zk-1234567"]"#, r#"["[TOKEN]"]"#)
+        } else {
+            ("a zk-1234567 b", "a [TOKEN] b")
+        };
+        for cut in 1..14 {
+            let deltas = [(choice, &text[..cut]), (choice, &text[cut..])];
+            let run = run(RESPONSES, &policy, [&*stream(RESPONSES, &deltas, plain)]);
+            let said: Vec<String> = texts(RESPONSES, &run.out).into_values().collect();
+            assert_eq!(said, [expected], "cut at {cut}");
+            let mut repeated = Vec::new();
+            let text = std::str::from_utf8(&run.out).unwrap();
+            for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                let value: serde_json::Value = serde_json::from_str(data).unwrap();
+                let mut found = Vec::new();
+                strings_at(&value, &["text", "arguments"], &mut found);
+                repeated.extend(found.into_iter().map(str::to_owned));
+            }
+            let times = if choice == 9 { 3 } else { 4 };
+            assert_eq!(repeated, vec![expected; times], "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn unknown_shapes_are_scanned_or_refused_as_the_policy_says() {
+    let event =
+        br#"data: {"type":"response.hologram.delta","sequence_number":1,"delta":"a zk-1234567 b"}
+
+"#;
+    let end = br#"data: {"type":"response.completed","response":{"id":"r","object":"response","output":[]}}
+
+"#;
+    let body = Bytes::from_static(br#"{"novel": "a zk-1234567 b"}"#);
+    for (words, blocks) in [
+        ("", false),
+        ("unknown: scan\n", false),
+        ("unknown: block\n", true),
+        ("unknown: block\non_error: allow\n", true),
+        ("unknown: block\nobserve: true\n", false),
+    ] {
+        let policy = policy(&format!("{words}{POLICY}"));
+        let streamed = run(RESPONSES, &policy, [&event[..], &end[..]]);
+        let out = String::from_utf8(streamed.out).unwrap();
+        let response = inspect_response(Api::Chat, body.clone(), &policy, &Limits::default());
+        let request = inspect_request(Api::Chat, body.clone(), &policy, &Limits::default());
+        for inspection in [request, response] {
+            match inspection.outcome {
+                Outcome::Clear(cleared) => {
+                    assert!(!blocks);
+                    assert_eq!(
+                        bytes_of(&cleared).windows(7).any(|b| b == b"[TOKEN]"),
+                        !policy.observe
+                    );
+                }
+                outcome => assert!(blocks && matches!(outcome, Outcome::Fail(Failure::Unknown))),
+            }
+        }
+        assert_eq!(
+            matches!(streamed.summary.ending, Ending::Fail(Failure::Unknown)),
+            blocks,
+            "{words}"
+        );
+        assert_eq!(out.contains("hologram"), !blocks, "{words}");
+        assert_eq!(out.contains("zk-1234567"), policy.observe, "{words}");
     }
 }
 

@@ -81,48 +81,35 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 /// Reads what is to be checked: policies, problems, warnings.
 fn read(arguments: &Arguments) -> (Policies, Vec<Diagnostic>, Vec<Diagnostic>) {
     let today = Zoned::now().date();
-    let mut problems = Vec::new();
-    let mut warnings = Vec::new();
-    let mut load = |flags: &Flags, problems: &mut Vec<Diagnostic>| match config::load(
-        flags,
-        &Environment::of_process(),
-    ) {
-        Ok(loaded) => {
-            warnings.extend(loaded.warnings);
-            Some(loaded.config)
-        }
-        Err(found) => {
-            problems.extend(found);
-            None
-        }
-    };
-    let flags = arguments.settings.flags();
+    let (flags, environment) = (arguments.settings.flags(), Environment::of_process());
     if arguments.files.is_empty() {
-        let config = load(&flags, &mut problems);
         // A broken server file does not hide what is wrong with the policies beside it.
-        let folder = config
-            .as_ref()
-            .map_or(flags.policies, |config| config.policies.clone());
-        let (policies, found) = config::check_policies(folder.as_deref(), &[], today);
-        let complete = found.is_empty();
-        problems.extend(found);
-        if let (Some(config), true) = (config, complete)
-            && let Err(problem) = policies.find(&config.policy, "policy")
-        {
-            problems.extend(problem);
+        let (loaded, mut problems) = config::inspect(&flags, &environment);
+        let (policies, found) =
+            config::check_policies(loaded.config.policies.as_deref(), &[], today);
+        if found.is_empty() {
+            problems.extend(
+                policies
+                    .find(&loaded.config.policy, "policy")
+                    .err()
+                    .into_iter()
+                    .flatten(),
+            );
         }
-        return (policies, problems, warnings);
+        problems.extend(found);
+        return (policies, problems, loaded.warnings);
     }
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let (servers, files): (Vec<_>, Vec<_>) =
         arguments.files.iter().cloned().partition(is_server_file);
     for server in servers {
-        load(
-            &Flags {
-                config: Some(server),
-                ..flags.clone()
-            },
-            &mut problems,
-        );
+        let flags = Flags {
+            config: Some(server),
+            ..flags.clone()
+        };
+        let (loaded, found) = config::inspect(&flags, &environment);
+        problems.extend(found);
+        warnings.extend(loaded.warnings);
     }
     if files.is_empty() {
         return (Policies::default(), problems, warnings);

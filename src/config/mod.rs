@@ -191,13 +191,19 @@ pub struct Loaded {
 ///
 /// Every problem of the file, and of the settings taken together.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Vec<Diagnostic>> {
-    let (loaded, mut problems) = gather(flags, environment);
-    problems.extend(check::check(&loaded));
+    let (loaded, problems) = inspect(flags, environment);
     if problems.is_empty() {
         Ok(loaded)
     } else {
         Err(problems)
     }
+}
+
+/// The same with what could be read beside the problems.
+pub fn inspect(flags: &Flags, environment: &Environment) -> (Loaded, Vec<Diagnostic>) {
+    let (loaded, mut problems) = gather(flags, environment);
+    problems.extend(check::check(&loaded));
+    (loaded, problems)
 }
 
 /// Puts the configuration together for a command beside a gateway, which may run elsewhere: files and variables that only

@@ -21,6 +21,7 @@ mod embeddings;
 mod gemini;
 mod messages;
 mod models;
+mod responses;
 mod route;
 mod script;
 #[cfg(test)]
@@ -175,6 +176,7 @@ async fn generate(
 ) -> Result<Response<Body>, Failure> {
     let ask = match shape {
         Shape::Chat => chat::read(body)?,
+        Shape::Responses => responses::read(body)?,
         Shape::Completions => completions::read(body)?,
         Shape::Messages => messages::read(body)?,
         Shape::Gemini { model, framing } => gemini::read(model, framing.is_some(), body)?,
@@ -200,6 +202,7 @@ async fn generate(
     let cut = answer.cut;
     let reply = match shape {
         Shape::Chat => chat::reply(&ask, answer),
+        Shape::Responses => responses::reply(&ask, answer),
         Shape::Completions => completions::reply(&ask, answer),
         Shape::Messages => messages::reply(&ask, answer),
         Shape::Gemini { framing, .. } => gemini::reply(*framing, answer),

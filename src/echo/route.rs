@@ -22,6 +22,7 @@ pub(super) enum Framing {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Chat,
+    Responses,
     Completions,
     Messages,
     Gemini {
@@ -48,7 +49,8 @@ impl Endpoint {
     /// Whose error shape a failure takes.
     pub(super) fn family(&self) -> Family {
         match self {
-            Self::Generate(Shape::Chat | Shape::Completions) | Self::Embeddings => Family::OpenAi,
+            Self::Generate(Shape::Chat | Shape::Responses | Shape::Completions)
+            | Self::Embeddings => Family::OpenAi,
             Self::Generate(Shape::Messages) | Self::MessageTokens => Family::Anthropic,
             Self::Generate(Shape::Gemini { .. })
             | Self::GeminiTokens
@@ -88,6 +90,7 @@ pub(super) fn find(head: &Parts) -> Endpoint {
 fn post(path: &str, query: &str) -> Option<Endpoint> {
     Some(match path {
         "chat/completions" => Endpoint::Generate(Shape::Chat),
+        "responses" => Endpoint::Generate(Shape::Responses),
         "completions" => Endpoint::Generate(Shape::Completions),
         "embeddings" => Endpoint::Embeddings,
         "messages" => Endpoint::Generate(Shape::Messages),

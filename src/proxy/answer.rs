@@ -17,7 +17,7 @@ use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Refused};
-use crate::policy;
+use crate::policy::{self, Unknown};
 use crate::telemetry::Direction;
 use crate::upstream::{Answer, Failure};
 use crate::wire::refusal::Respond;
@@ -52,12 +52,35 @@ impl Exchange {
         match kind(&answer, call.framing) {
             Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
             Kind::Json => self.whole(answer, &call, Shape::Json).await,
+            Kind::Text if call.policy.unknown == Unknown::Block && !call.policy.observe => Err(
+                uninspectable(answer.provider(), "it is text where JSON was expected"),
+            ),
             Kind::Text => self.whole(answer, &call, Shape::Text).await,
             Kind::Other => Err(uninspectable(
                 answer.provider(),
                 "it is neither JSON nor text nor a stream of events",
             )),
         }
+    }
+
+    /// An answer that the provider keeps. Nobody guesses its id, so whoever knows it may read it; it is scanned like a new one.
+    pub(super) async fn stored(
+        &mut self,
+        admitted: Admitted,
+        api: Api,
+    ) -> Result<Response<Outgoing>, Problem> {
+        self.account.speaks(api);
+        let upstream = self.choose(&admitted, None)?;
+        let call = Call {
+            api,
+            generates: false,
+            model: None,
+            framing: None,
+            policy: Arc::clone(&admitted.policy),
+        };
+        let principal = admitted.principal.clone();
+        let answer = self.send(&upstream, admitted, None).await?;
+        self.answer(answer, call, principal).await
     }
 
     /// The models that the key may use, or one of them.

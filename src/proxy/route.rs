@@ -32,6 +32,8 @@ pub(super) enum Endpoint {
         /// How the answer is framed if it is a stream; `None` where the body decides by `"stream": true`.
         framing: Option<Framing>,
     },
+    /// An answer that the provider keeps: read, deleted or cancelled by its id.
+    Stored(Api),
     /// The models a key may use, or one of them.
     Models {
         family: Family,
@@ -206,6 +208,8 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     };
     let found = match path {
         "/v1/chat/completions" => exchange(Api::Chat, true),
+        "/v1/responses" => exchange(Api::Responses, true),
+        "/v1/responses/input_tokens" | "/v1/responses/compact" => exchange(Api::Responses, false),
         "/v1/completions" => exchange(Api::Completions, true),
         "/v1/embeddings" => exchange(Api::Embeddings, false),
         "/v1/messages" => exchange(Api::Messages, true),
@@ -214,25 +218,20 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             family: family(path, headers),
             model: None,
         },
-        "/v1/responses" | "/v1/realtime" => return Err(NoRoute::Later),
+        "/v1/realtime" => return Err(NoRoute::Later),
+        _ if path.starts_with("/v1/responses/") => return stored(method, path),
         _ => {
             let (version, rest) = path
                 .strip_prefix("/v1beta/models/")
                 .map(|rest| ("v1beta", rest))
                 .or_else(|| Some(("v1", path.strip_prefix("/v1/models/")?)))
-                .ok_or_else(|| {
-                    if path.starts_with("/v1/responses/") {
-                        NoRoute::Later
-                    } else {
-                        NoRoute::Path
-                    }
-                })?;
+                .ok_or(NoRoute::Path)?;
             model_endpoint(version, rest, path, headers)?
         }
     };
     let expected = match found {
         Endpoint::Exchange { .. } => Method::POST,
-        Endpoint::Models { .. } | Endpoint::Unscanned => Method::GET,
+        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned => Method::GET,
     };
     if *method == expected {
         Ok(found)
@@ -242,6 +241,27 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         } else {
             "GET"
         }))
+    }
+}
+
+/// An answer that the provider keeps, by its id.
+fn stored(method: &Method, path: &str) -> Result<Endpoint, NoRoute> {
+    let rest = path.strip_prefix("/v1/responses/").ok_or(NoRoute::Path)?;
+    let (id, action) = rest.split_once('/').unwrap_or((rest, ""));
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if id.is_empty() || !id.bytes().all(known) {
+        return Err(NoRoute::Path);
+    }
+    let (allowed, expected): (&[Method], _) = match action {
+        "" => (&[Method::GET, Method::DELETE], "GET or DELETE"),
+        "input_items" => (&[Method::GET], "GET"),
+        "cancel" => (&[Method::POST], "POST"),
+        _ => return Err(NoRoute::Path),
+    };
+    if allowed.contains(method) {
+        Ok(Endpoint::Stored(Api::Responses))
+    } else {
+        Err(NoRoute::Method(expected))
     }
 }
 
@@ -341,6 +361,7 @@ mod tests {
             ("/v1/chat/completions", Api::Chat),
             ("/lab/v1/chat/completions", Api::Chat),
             ("/v1/completions", Api::Completions),
+            ("/v1/responses", Api::Responses),
             ("/v1/embeddings", Api::Embeddings),
             ("/v1/messages", Api::Messages),
             ("/v1/messages/count_tokens", Api::Messages),
@@ -399,11 +420,41 @@ mod tests {
         ] {
             assert_eq!(find("POST", path).unwrap_err(), NoRoute::Path, "{path}");
         }
-        assert_eq!(find("POST", "/v1/responses").unwrap_err(), NoRoute::Later);
-        assert_eq!(
-            find("GET", "/v1/responses/resp_1").unwrap_err(),
-            NoRoute::Later
-        );
+        assert_eq!(find("GET", "/v1/realtime").unwrap_err(), NoRoute::Later);
+    }
+
+    #[test]
+    fn stored_answers_are_found_by_id() {
+        for (method, path, expected) in [
+            ("GET", "/v1/responses/resp_1", Ok(())),
+            ("DELETE", "/lab/v1/responses/resp_1", Ok(())),
+            ("GET", "/v1/responses/resp_1/input_items", Ok(())),
+            ("POST", "/v1/responses/resp_1/cancel", Ok(())),
+            (
+                "POST",
+                "/v1/responses/resp_1",
+                Err(NoRoute::Method("GET or DELETE")),
+            ),
+            (
+                "DELETE",
+                "/v1/responses/resp_1/input_items",
+                Err(NoRoute::Method("GET")),
+            ),
+            (
+                "GET",
+                "/v1/responses/resp_1/cancel",
+                Err(NoRoute::Method("POST")),
+            ),
+            ("GET", "/v1/responses/", Err(NoRoute::Path)),
+            ("GET", "/v1/responses/..", Err(NoRoute::Path)),
+            ("GET", "/v1/responses/a%2fb", Err(NoRoute::Path)),
+            ("GET", "/v1/responses/a/b", Err(NoRoute::Path)),
+        ] {
+            let found = find(method, path).map(|target| {
+                assert_eq!(target.endpoint, Endpoint::Stored(Api::Responses));
+            });
+            assert_eq!(found, expected, "{method} {path}");
+        }
     }
 
     #[test]

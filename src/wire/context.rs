@@ -16,10 +16,12 @@ pub struct StreamContext {
     pub id: Option<String>,
     /// The model that answers.
     pub model: Option<String>,
-    /// The content block that is open (messages).
+    /// The content block (messages) or output item (responses) that is open.
     pub open_block: Option<u32>,
-    /// The index of the next content block (messages).
+    /// The index of the next content block or output item.
     pub next_block: u32,
+    /// The number of the next event (responses).
+    pub next_sequence: u64,
     choices: Vec<Choice>,
     terminal: bool,
 }
@@ -62,9 +64,14 @@ impl StreamContext {
             self.open_block = Some(index);
             self.next_block = index.saturating_add(1);
         }
+        if let Some(number) = event.sequence {
+            self.next_sequence = number.saturating_add(1);
+        }
         for close in &event.closes {
             match *close {
                 Close::Choice(index) => {
+                    // Output items are what responses have for choices.
+                    self.open_block = self.open_block.filter(|open| *open != index);
                     if let Some(choice) = self.choice(index) {
                         choice.open = false;
                     }
@@ -77,10 +84,10 @@ impl StreamContext {
     }
 
     /// Whether nothing is missing if the upstream ends here: the format's last event has come, or every answer that was
-    /// begun has its finish reason. Anthropic's streams always have a last event.
+    /// begun has its finish reason. Streams of messages and responses always have a last event.
     pub fn is_complete(&self, api: Api) -> bool {
         let finished = !self.choices.is_empty() && self.open_choices().next().is_none();
-        self.terminal || (api != Api::Messages && finished)
+        self.terminal || (!matches!(api, Api::Messages | Api::Responses) && finished)
     }
 
     /// Answers that were begun and have no finish reason.

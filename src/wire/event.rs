@@ -1,15 +1,19 @@
 //! Single events of streamed answers.
 
-use super::body::no_object;
-use super::json::{Document, Kind, Limits, Malformed};
+use super::json::{Document, Limits, Malformed};
 use super::walk::Walk;
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
+    responses, shape,
 };
 use crate::text::Span;
 
 /// What one event of a stream holds.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub struct Event {
     /// Its text, in order of place.
     pub pieces: Vec<Piece>,
@@ -31,8 +35,12 @@ pub struct Event {
     pub model: Option<Span>,
     /// It is part of an answer; in messages: the answer's first event.
     pub begins: bool,
-    /// A content block that starts here (messages).
+    /// A content block (messages) or output item (responses) that starts here.
     pub opens: Option<u32>,
+    /// Its number in the stream (responses).
+    pub sequence: Option<u64>,
+    /// The format does not know this type of event. Its strings are pieces like all others.
+    pub unknown: bool,
     document: Document,
 }
 
@@ -43,9 +51,9 @@ pub enum Close {
     Choice(u32),
     /// All lanes of a choice with this index.
     Block {
-        /// The choice.
+        /// The choice or output item.
         choice: u32,
-        /// The content block.
+        /// The content block or part.
         index: u32,
     },
 }
@@ -83,7 +91,7 @@ impl Event {
 /// Finds the text of one event's data in place of what `event` held before, whose memory is used again.
 ///
 /// # Errors
-/// The data is neither an object in strict JSON within the limits nor `[DONE]` where the format has it.
+/// The data is neither strict JSON within the limits nor `[DONE]` where the format has it.
 pub fn read_event(
     api: Api,
     data: &[u8],
@@ -98,12 +106,11 @@ pub fn read_event(
     let mut document = std::mem::take(&mut event.document);
     let result = document.parse_into(data, limits).and_then(|()| {
         let mut walk = Walk::new(&mut event.pieces, &mut event.logprobs);
-        let root = document
-            .root(data)
-            .filter(|root| root.kind() == Kind::Object);
-        let root = root.ok_or_else(|| no_object(data))?;
+        let nothing = || Malformed::at(0, "nothing", "a JSON value").located(data);
+        let root = document.root(data).ok_or_else(nothing)?;
         let found = match api {
             Api::Chat => chat::event(&mut walk, root, &mut event.closes),
+            Api::Responses => responses::event(&mut walk, root, &mut event.closes),
             Api::Completions => completions::event(&mut walk, root, &mut event.closes),
             // Embeddings do not stream; an event would be a response like any other.
             Api::Embeddings => embeddings::event(&mut walk, root),
@@ -118,6 +125,8 @@ pub fn read_event(
         event.model = found.model;
         event.begins = found.begins;
         event.opens = found.opens;
+        event.sequence = found.sequence;
+        event.unknown = found.unknown || !shape::knows_event(api, root);
         Ok(())
     });
     event.document = document;
@@ -129,6 +138,10 @@ pub fn read_event(
 
 /// What a format's reader says of an event beside its text.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub(super) struct Found {
     pub(super) terminal: bool,
     pub(super) error: bool,
@@ -137,4 +150,6 @@ pub(super) struct Found {
     pub(super) model: Option<Span>,
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
+    pub(super) sequence: Option<u64>,
+    pub(super) unknown: bool,
 }

@@ -24,6 +24,8 @@ mod event;
 mod gemini;
 mod messages;
 mod path;
+mod responses;
+mod shape;
 mod walk;
 mod words;
 
@@ -38,6 +40,8 @@ use crate::text::{Form, Origin, Span};
 pub enum Api {
     /// OpenAI chat completions.
     Chat,
+    /// OpenAI responses.
+    Responses,
     /// OpenAI completions (the older, single-prompt API).
     Completions,
     /// OpenAI embeddings.
@@ -50,8 +54,9 @@ pub enum Api {
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Chat,
+        Self::Responses,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
@@ -62,6 +67,7 @@ impl Api {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Responses => "responses",
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
@@ -72,7 +78,7 @@ impl Api {
     /// Whose conventions it follows.
     pub const fn family(self) -> Family {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings => Family::OpenAi,
+            Self::Chat | Self::Responses | Self::Completions | Self::Embeddings => Family::OpenAi,
             Self::Messages => Family::Anthropic,
             Self::Gemini => Family::Gemini,
         }
@@ -124,7 +130,7 @@ pub enum Part {
 /// One running text of a streamed answer: all its deltas joined are one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
-    /// The choice or candidate; 0 where the format has one answer only.
+    /// The choice, candidate or output item; 0 where the format has one answer only.
     pub choice: u32,
     /// Which text of the choice.
     pub field: Field,

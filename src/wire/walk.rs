@@ -135,6 +135,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Calls `read` for each value of an object whose keys are of the sender's own choosing, and so pieces themselves.
+    pub(super) fn entries(
+        &mut self,
+        value: Value<'_>,
+        context: Context,
+        mut read: impl FnMut(&mut Self, Value<'_>),
+    ) {
+        if value.kind() != Kind::Object {
+            return self.any(value, context.keyed());
+        }
+        for (key, member) in value.members() {
+            if !is_word(&key.name()) {
+                self.push(key.span(), context.whole());
+            }
+            read(self, member);
+        }
+    }
+
     /// Calls `read` for each item of an array with its position; anything else is walked as it stands.
     pub(super) fn items(
         &mut self,

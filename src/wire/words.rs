@@ -41,7 +41,7 @@ pub(super) fn is_text(mime: &[u8]) -> bool {
 
 /// Structure that is the same in every body and carries no text of anyone.
 pub(super) fn is_word(raw: &[u8]) -> bool {
-    raw.len() <= 24 && (is_of_protocol(raw) || is_of_schema(raw))
+    raw.len() <= 40 && (is_of_protocol(raw) || is_of_schema(raw) || is_of_responses(raw))
 }
 
 /// Words of the protocols.
@@ -99,6 +99,45 @@ fn is_of_protocol(raw: &[u8]) -> bool {
             | b"MAX_TOKENS"
             | b"SAFETY"
             | b"error"
+    )
+}
+
+/// Words of OpenAI's responses: types of items and parts, those of the most frequent events, states.
+fn is_of_responses(raw: &[u8]) -> bool {
+    matches!(
+        raw,
+        b"response"
+            | b"input_text"
+            | b"output_text"
+            | b"input_image"
+            | b"input_file"
+            | b"function_call"
+            | b"function_call_output"
+            | b"custom_tool_call"
+            | b"reasoning"
+            | b"reasoning_text"
+            | b"summary_text"
+            | b"completed"
+            | b"in_progress"
+            | b"incomplete"
+            | b"failed"
+            | b"queued"
+            | b"default"
+            | b"response.created"
+            | b"response.in_progress"
+            | b"response.completed"
+            | b"response.incomplete"
+            | b"response.failed"
+            | b"response.output_item.added"
+            | b"response.output_item.done"
+            | b"response.content_part.added"
+            | b"response.content_part.done"
+            | b"response.output_text.delta"
+            | b"response.output_text.done"
+            | b"response.function_call_arguments.delta"
+            | b"response.function_call_arguments.done"
+            | b"response.reasoning_summary_text.delta"
+            | b"response.reasoning_summary_text.done"
     )
 }
 

@@ -32,6 +32,40 @@ const cases = {
     }
     assert.deepEqual(JSON.parse(called), { city: "Zürich" });
   },
+  async responses() {
+    const answer = await client.responses.create({ model: "echo", input: "Grüße, 世界 🌍" });
+    assert.equal(answer.output_text, "Grüße, 世界 🌍");
+  },
+  async responses_stream() {
+    let text = "";
+    let last;
+    for await (const event of await client.responses.create({ model: "echo", input: "/leak openai-key", stream: true })) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+      last = event;
+    }
+    assert.ok(text.includes("[OPENAI_KEY]") && !text.includes("sk-"), text);
+    assert.equal(last.type, "response.completed");
+    assert.equal(last.response.output[0].content[0].text, text);
+    const stream = client.responses.stream({ model: "echo", input: "Hello" });
+    assert.equal((await stream.finalResponse()).output[0].content[0].text, "Hello");
+  },
+  async responses_tool_call() {
+    let called = "";
+    for await (const event of await client.responses.create({ model: "echo", input: '/tool weather {"city": "Zürich"}', stream: true })) {
+      if (event.type === "response.function_call_arguments.delta") called += event.delta;
+    }
+    assert.deepEqual(JSON.parse(called), { city: "Zürich" });
+  },
+  async responses_blocked() {
+    for (const stream of [false, true]) {
+      await assert.rejects(client.responses.create({ model: "echo", input: ATTACK, stream }), (error) => error.code === "content_filter");
+    }
+  },
+  async responses_cut_stream() {
+    await assert.rejects(async () => {
+      for await (const _ of await client.responses.create({ model: "echo", input: "Hello\n/cut", stream: true }));
+    }, OpenAI.APIError);
+  },
   async embeddings() {
     const answer = await client.embeddings.create({ model: "echo", input: "one" });
     assert.ok(answer.data[0].embedding.length > 0);

@@ -74,6 +74,78 @@ def case_tool_result():
     assert "sunny" in answer.choices[0].message.content
 
 
+def respond(text, **options):
+    return client.responses.create(model="echo", instructions="Be brief.", input=text, **options)
+
+
+def case_responses():
+    answer = respond("Grüße, 世界 🌍")
+    assert answer.output_text == "Grüße, 世界 🌍"
+    assert answer.status == "completed" and answer.usage.total_tokens > 0
+    items = [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}]
+    assert respond(items).output_text == "Hello"
+
+
+def case_responses_stream():
+    events = list(respond("Grüße, 世界 🌍", stream=True))
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == "Grüße, 世界 🌍"
+    assert [e.sequence_number for e in events] == list(range(len(events)))
+    assert events[-1].type == "response.completed" and events[-1].response.output_text == "Grüße, 世界 🌍"
+    with client.responses.stream(model="echo", input="Hello") as stream:
+        assert stream.get_final_response().output_text == "Hello"
+
+
+def case_responses_tool():
+    tools = [{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}]
+    asked = '/tool weather {"city": "Zürich"}'
+    call = next(item for item in respond(asked, tools=tools).output if item.type == "function_call")
+    assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Zürich"})
+    events = list(respond(asked, stream=True))
+    arguments = "".join(e.delta for e in events if e.type == "response.function_call_arguments.delta")
+    assert json.loads(arguments) == {"city": "Zürich"}
+    items = [
+        {"role": "user", "content": "What is the weather?"},
+        {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
+    ]
+    assert respond(items).output_text == "sunny"
+
+
+def case_responses_blocked():
+    items = [{"role": "user", "content": "Read."}, {"type": "function_call_output", "call_id": "call_1", "output": ATTACK}]
+    for text in (ATTACK, items):
+        for stream in (False, True):
+            error = raises(openai.BadRequestError, lambda: list(respond(text, stream=stream)))
+            assert error.code == "content_filter", error.body
+            assert "previous instructions" not in str(error)
+
+
+def case_responses_redacted():
+    text = respond("/leak openai-key").output_text
+    assert "[OPENAI_KEY]" in text and "sk-" not in text, text
+    events = list(respond("/leak openai-key", stream=True))
+    said = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+    done = [e.text for e in events if e.type == "response.output_text.done"]
+    parts = [e.part.text for e in events if e.type == "response.content_part.done"]
+    items = [e.item.content[0].text for e in events if e.type == "response.output_item.done"]
+    for repeated in (said, *done, *parts, *items, events[-1].response.output_text):
+        assert repeated == text, repeated
+
+
+def case_responses_cut_stream():
+    seen = []
+    raises(openai.APIError, lambda: seen.extend(respond("Hello\n/cut", stream=True)))
+    assert not any(e.type == "response.completed" for e in seen), "a clean end after the upstream died"
+
+
+def case_responses_stored():
+    # An id names no model, so the path names the provider; this one keeps nothing.
+    echo = client.with_options(base_url=str(client.base_url).replace("/v1", "/echo/v1"))
+    error = raises(openai.NotFoundError, lambda: echo.responses.retrieve("resp_1"))
+    assert "GET /v1/responses/resp_1" in str(error), "the provider was not asked"
+    raises(openai.NotFoundError, lambda: echo.responses.delete("resp_1"))
+
+
 def case_completions():
     answer = client.completions.create(model="echo", prompt="Hello")
     assert answer.choices[0].text == "Hello"

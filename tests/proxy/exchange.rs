@@ -318,7 +318,7 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
         404
     );
     assert_eq!(
-        send(gateway.address, post("/v1/responses", &gateway.key, body))
+        send(gateway.address, post("/v1/realtime", &gateway.key, body))
             .await
             .status,
         404

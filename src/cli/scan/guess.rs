@@ -8,7 +8,7 @@ use crate::wire::Api;
 use super::Kind;
 
 /// Keys of requests and answers, the telling ones first.
-const KEYS: [(&str, Api, Direction); 11] = [
+const KEYS: [(&str, Api, Direction); 14] = [
     ("contents", Api::Gemini, Direction::Request),
     ("candidates", Api::Gemini, Direction::Response),
     ("promptFeedback", Api::Gemini, Direction::Response),
@@ -18,6 +18,9 @@ const KEYS: [(&str, Api, Direction); 11] = [
     ("messages", Api::Chat, Direction::Request),
     ("choices", Api::Chat, Direction::Response),
     ("prompt", Api::Completions, Direction::Request),
+    ("instructions", Api::Responses, Direction::Request),
+    ("max_output_tokens", Api::Responses, Direction::Request),
+    ("previous_response_id", Api::Responses, Direction::Request),
     ("input", Api::Embeddings, Direction::Request),
     ("error", Api::Chat, Direction::Response),
 ];
@@ -64,6 +67,9 @@ pub(super) fn body(input: &[u8]) -> Option<(Api, Direction)> {
         .and_then(Value::as_str)
     {
         Some("text_completion") => return Some((Api::Completions, Direction::Response)),
+        Some(kind) if kind == "response" || kind.starts_with("response.") => {
+            return Some((Api::Responses, Direction::Response));
+        }
         Some("message" | "message_start" | "ping") => {
             return Some((Api::Messages, Direction::Response));
         }
@@ -85,6 +91,14 @@ pub(super) fn body(input: &[u8]) -> Option<(Api, Direction)> {
         .is_some_and(|messages| messages.iter().any(has_tool_blocks))
     {
         return Some((Api::Messages, Direction::Request));
+    }
+    let is_item = |item: &Value| item.get("role").or_else(|| item.get("type")).is_some();
+    if value
+        .get("input")
+        .and_then(Value::as_array)
+        .is_some_and(|items| items.iter().any(is_item))
+    {
+        return Some((Api::Responses, Direction::Request));
     }
     KEYS.into_iter()
         .find(|(key, ..)| value.get(key).is_some())
@@ -114,6 +128,21 @@ mod tests {
                 r#"{"messages": []}"#,
                 Kind::Body,
                 Some((Api::Chat, Direction::Request)),
+            ),
+            (
+                r#"{"input": [{"role": "user", "content": "x"}]}"#,
+                Kind::Body,
+                Some((Api::Responses, Direction::Request)),
+            ),
+            (
+                r#"{"input": "x", "model": "m"}"#,
+                Kind::Body,
+                Some((Api::Embeddings, Direction::Request)),
+            ),
+            (
+                "event: response.created\ndata: {\"type\": \"response.created\"}\n\n",
+                Kind::Sse,
+                Some((Api::Responses, Direction::Response)),
             ),
             (
                 r#"{"messages": [], "system": "x"}"#,

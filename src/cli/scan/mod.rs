@@ -70,6 +70,7 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Api {
     Chat,
+    Responses,
     Completions,
     Embeddings,
     Messages,
@@ -80,6 +81,7 @@ impl From<Api> for wire::Api {
     fn from(api: Api) -> Self {
         match api {
             Api::Chat => Self::Chat,
+            Api::Responses => Self::Responses,
             Api::Completions => Self::Completions,
             Api::Embeddings => Self::Embeddings,
             Api::Messages => Self::Messages,

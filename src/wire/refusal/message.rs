@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, Writer};
+use super::{Refusal, Writer, responses};
 use crate::wire::{Api, StreamContext};
 
 /// A whole answer that says the policy's text.
@@ -20,6 +20,7 @@ pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
             }],
             "usage": usage,
         }),
+        Api::Responses => responses::whole(refusal, model),
         Api::Completions | Api::Embeddings => json!({
             "id": format!("cmpl-{id}"), "object": "text_completion", "created": 0, "model": model,
             "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": refusal.code}],

@@ -2,6 +2,7 @@
 
 mod errors;
 mod message;
+mod responses;
 
 use serde_json::Value;
 
@@ -72,14 +73,17 @@ pub fn body(api: Api, refusal: &Refusal, model: Option<&str>) -> Vec<u8> {
 pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamContext) -> Vec<u8> {
     let mut out = Writer::new(framing, context);
     // If every answer is finished there is none left to put a message into.
-    let all_finished = context.has_choices() && context.open_choices().next().is_none();
+    // Items of responses are not such answers: another one may always follow.
+    let all_finished =
+        api != Api::Responses && context.has_choices() && context.open_choices().next().is_none();
     if refusal.shape(api) == Respond::Error || all_finished {
-        out.event(Some("error"), api, &errors::refused(refusal, api.family()));
+        out.error(api, &errors::refused(refusal, api.family()), context);
     } else {
         match api {
             Api::Chat | Api::Completions | Api::Embeddings => {
                 message::openai(&mut out, api, refusal, context);
             }
+            Api::Responses => responses::message(&mut out, refusal, context),
             Api::Messages => message::anthropic(&mut out, refusal, context),
             Api::Gemini => message::gemini(&mut out, refusal, context),
         }
@@ -98,7 +102,7 @@ pub fn broken(
 ) -> Vec<u8> {
     let mut out = Writer::new(framing, context);
     let value = errors::other(api.family(), 502, "upstream_failed", (message, request_id));
-    out.event(Some("error"), api, &value);
+    out.error(api, &value, context);
     match framing {
         Framing::Sse => out.bytes,
         Framing::JsonArray => out.finish(api),
@@ -128,7 +132,16 @@ impl Writer {
         }
     }
 
-    /// One event; only Anthropic's clients go by its name.
+    /// An error, given as the body that a request of its own would get.
+    fn error(&mut self, api: Api, body: &Value, context: &StreamContext) {
+        if api == Api::Responses {
+            responses::error(self, body, context);
+        } else {
+            self.event(Some("error"), api, body);
+        }
+    }
+
+    /// One event; clients go by its name in Anthropic's messages and OpenAI's responses.
     fn event(&mut self, name: Option<&str>, api: Api, value: &Value) {
         let before = match (self.framing, self.empty) {
             (Framing::Sse, _) => "data: ",
@@ -136,7 +149,7 @@ impl Writer {
             (Framing::JsonArray, false) => ",\r\n",
         };
         self.empty = false;
-        if let Some(name) = name.filter(|_| api == Api::Messages && self.framing == Framing::Sse) {
+        if let Some(name) = name.filter(|_| is_named(api) && self.framing == Framing::Sse) {
             self.bytes
                 .extend_from_slice(format!("event: {name}\n").as_bytes());
         }
@@ -151,9 +164,17 @@ impl Writer {
     fn finish(mut self, api: Api) -> Vec<u8> {
         match (self.framing, api.family()) {
             (Framing::JsonArray, _) => self.bytes.extend_from_slice(b"]"),
-            (Framing::Sse, Family::OpenAi) => self.bytes.extend_from_slice(b"data: [DONE]\n\n"),
-            (Framing::Sse, Family::Anthropic | Family::Gemini) => {}
+            // Streams of responses end with an event of their own.
+            (Framing::Sse, Family::OpenAi) if api != Api::Responses => {
+                self.bytes.extend_from_slice(b"data: [DONE]\n\n");
+            }
+            (Framing::Sse, Family::OpenAi | Family::Anthropic | Family::Gemini) => {}
         }
         self.bytes
     }
+}
+
+/// Whether the events of an API's streams have names.
+const fn is_named(api: Api) -> bool {
+    matches!(api, Api::Messages | Api::Responses)
 }

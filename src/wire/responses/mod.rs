@@ -1,0 +1,84 @@
+//! OpenAI responses: requests, whole answers, stored answers and their lists of items.
+
+mod event;
+mod item;
+
+pub(super) use event::event;
+
+use super::Usage;
+use super::body::Facts;
+use super::chat;
+use super::json::Value;
+use super::walk::{Context, Walk};
+use crate::text::Origin;
+
+const CLIENT: Context = Context::of(Origin::User);
+const SYSTEM: Context = Context::of(Origin::System);
+const ANSWER: Context = Context::of(Origin::Assistant);
+
+pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, CLIENT, |walk, name, value| match name {
+        b"input" => items(walk, value, CLIENT),
+        b"max_output_tokens" => {
+            facts.max_output_tokens = value.as_u64();
+            walk.any(value, CLIENT);
+        }
+        _ => {
+            if !instructions(walk, name, value) {
+                chat::settings(walk, name, value, facts);
+            }
+        }
+    });
+}
+
+/// Members of requests that answers repeat. Whether this was one.
+fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -> bool {
+    match name {
+        b"instructions" => items(walk, value, SYSTEM),
+        // `text` holds the schema that the answer must have.
+        b"tools" | b"text" => walk.any(value, SYSTEM.keyed()),
+        b"prompt" => walk.members(value, CLIENT, |walk, name, value| match name {
+            b"variables" => walk.entries(value, CLIENT, |walk, value| {
+                item::parts(walk, value, CLIENT);
+            }),
+            _ => walk.any(value, CLIENT.keyed()),
+        }),
+        _ => return false,
+    }
+    true
+}
+
+/// A string, or items.
+fn items(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+    walk.one_or_more(value, |walk, value, _| item::item(walk, value, context));
+}
+
+pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
+    walk.members(root, ANSWER, |walk, name, value| match name {
+        b"object" | b"status" | b"service_tier" => walk.word(value, ANSWER),
+        b"output" => items(walk, value, ANSWER),
+        // The input of a stored answer.
+        b"data" => items(walk, value, CLIENT),
+        b"usage" => {
+            facts.usage = usage(value);
+            walk.any(value, ANSWER);
+        }
+        b"model" => {
+            facts.model = value.text().map(Into::into);
+            walk.any(value, ANSWER);
+        }
+        _ => {
+            if !instructions(walk, name, value) {
+                walk.any(value, ANSWER.keyed());
+            }
+        }
+    });
+}
+
+fn usage(value: Value<'_>) -> Option<Usage> {
+    let count = |name| value.get(name).and_then(Value::as_u64);
+    Some(Usage {
+        input: count("input_tokens")?,
+        output: count("output_tokens")?,
+    })
+}
