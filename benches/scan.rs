@@ -35,21 +35,42 @@ is still in use today.\n\n";
 
 fn main() {
     let corpus = corpus();
-    println!("corpus: {} MB of prose, documentation and code; deltas of {DELTA_BYTES} bytes", corpus.len() >> 20);
+    println!(
+        "corpus: {} MB of prose, documentation and code; deltas of {DELTA_BYTES} bytes",
+        corpus.len() >> 20
+    );
     for (name, engine) in [
         ("all rules, all holding", engine(|_| true)),
-        ("injection and secrets", engine(|scanner| scanner != Scanner::Pii)),
-        ("secrets only", engine(|scanner| scanner == Scanner::Secrets)),
+        (
+            "injection and secrets",
+            engine(|scanner| scanner != Scanner::Pii),
+        ),
+        (
+            "secrets only",
+            engine(|scanner| scanner == Scanner::Secrets),
+        ),
     ] {
-        println!("\n{name}: {} rules, {:.1} MB of tables, built in {:.0} ms of processor time", engine.1.rules().count(), engine.1.memory_bytes() as f64 / 1e6, engine.0.as_secs_f64() * 1e3);
+        println!(
+            "\n{name}: {} rules, {:.1} MB of tables, built in {:.0} ms of processor time",
+            engine.1.rules().count(),
+            engine.1.memory_bytes() as f64 / 1e6,
+            engine.0.as_secs_f64() * 1e3
+        );
         speed(&engine.1, &corpus);
         hold(&engine.1);
     }
-    println!("\nstate of a stream: {} bytes, and its live candidates", size_of::<SegmentScan>());
+    println!(
+        "\nstate of a stream: {} bytes, and its live candidates",
+        size_of::<SegmentScan>()
+    );
 }
 
 fn engine(wanted: impl Fn(Scanner) -> bool) -> (Duration, Engine) {
-    let rules: Vec<_> = rules().into_iter().filter(|rule| wanted(rule.scanner)).map(|rule| (rule, true)).collect();
+    let rules: Vec<_> = rules()
+        .into_iter()
+        .filter(|rule| wanted(rule.scanner))
+        .map(|rule| (rule, true))
+        .collect();
     let start = processor_time();
     let engine = Engine::compile(rules).unwrap();
     (processor_time() - start, engine)
@@ -59,11 +80,28 @@ fn engine(wanted: impl Fn(Scanner) -> bool) -> (Duration, Engine) {
 fn corpus() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<String> = vec![PROSE.to_owned()];
-    let folders = ["docs", "src", "src/text", "src/scan", "src/wire", "src/policy", "src/guard"];
+    let folders = [
+        "docs",
+        "src",
+        "src/text",
+        "src/scan",
+        "src/wire",
+        "src/policy",
+        "src/guard",
+    ];
     for folder in folders {
-        let mut paths: Vec<_> = std::fs::read_dir(root.join(folder)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+        let mut paths: Vec<_> = std::fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         paths.sort();
-        files.extend(paths.into_iter().filter(|path| path.is_file()).filter_map(|path| std::fs::read_to_string(path).ok()));
+        files.extend(
+            paths
+                .into_iter()
+                .filter(|path| path.is_file())
+                .filter_map(|path| std::fs::read_to_string(path).ok()),
+        );
     }
     let mut corpus = String::with_capacity(TOTAL_BYTES);
     for file in files.iter().cycle() {
@@ -89,7 +127,10 @@ fn pieces(text: &str, size: usize) -> Vec<&str> {
 
 fn speed(engine: &Engine, corpus: &str) {
     let streams: Vec<&str> = pieces(corpus, 4096);
-    let cut: Vec<Vec<&str>> = streams.iter().map(|text| pieces(text, DELTA_BYTES)).collect();
+    let cut: Vec<Vec<&str>> = streams
+        .iter()
+        .map(|text| pieces(text, DELTA_BYTES))
+        .collect();
     let deltas: usize = cut.iter().map(Vec::len).sum();
     let mut found = 0;
     let one = best(|| {
@@ -105,7 +146,10 @@ fn speed(engine: &Engine, corpus: &str) {
     });
     let interleaved = best(|| {
         for group in cut.chunks(1000) {
-            let mut states: Vec<_> = group.iter().map(|_| SegmentScan::new(Form::Plain)).collect();
+            let mut states: Vec<_> = group
+                .iter()
+                .map(|_| SegmentScan::new(Form::Plain))
+                .collect();
             let mut findings = Vec::new();
             for round in 0..group.iter().map(Vec::len).max().unwrap_or(0) {
                 for (state, stream) in states.iter_mut().zip(group) {
@@ -116,9 +160,16 @@ fn speed(engine: &Engine, corpus: &str) {
             }
         }
     });
-    for (name, time) in [("deltas, one stream after another", one), ("deltas, 1,000 streams in turn", interleaved), ("whole bodies of 4 KB", whole)] {
+    for (name, time) in [
+        ("deltas, one stream after another", one),
+        ("deltas, 1,000 streams in turn", interleaved),
+        ("whole bodies of 4 KB", whole),
+    ] {
         let rate = corpus.len() as f64 / time.as_secs_f64() / 1e6;
-        println!("  {name:34} {rate:6.0} MB/s  {:6.0} ns per {DELTA_BYTES} bytes", time.as_secs_f64() * 1e9 / deltas as f64);
+        println!(
+            "  {name:34} {rate:6.0} MB/s  {:6.0} ns per {DELTA_BYTES} bytes",
+            time.as_secs_f64() * 1e9 / deltas as f64
+        );
     }
     println!("  findings: {found}");
 }
@@ -150,8 +201,13 @@ fn hold(engine: &Engine) {
     let text = PROSE.repeat(40);
     let words: Vec<&str> = text.split_inclusive(' ').collect();
     let fixed = pieces(&text, DELTA_BYTES + 1).concat();
-    for (name, deltas) in [("20-byte boundaries", pieces(&fixed, DELTA_BYTES)), ("ends of words, space first", words_with_space_first(&text)), ("ends of words, space last", words)] {
-        let (mut state, mut findings, mut held) = (SegmentScan::new(Form::Plain), Vec::new(), Vec::new());
+    for (name, deltas) in [
+        ("20-byte boundaries", pieces(&fixed, DELTA_BYTES)),
+        ("ends of words, space first", words_with_space_first(&text)),
+        ("ends of words, space last", words),
+    ] {
+        let (mut state, mut findings, mut held) =
+            (SegmentScan::new(Form::Plain), Vec::new(), Vec::new());
         for delta in deltas {
             state.push(engine, delta, &mut findings).unwrap();
             held.push(state.len() - state.cleared());
@@ -159,7 +215,13 @@ fn hold(engine: &Engine) {
         held.sort_unstable();
         let at = |share: f64| held[((held.len() - 1) as f64 * share) as usize];
         let mean = held.iter().sum::<usize>() as f64 / held.len() as f64;
-        println!("  held at {name:26} mean {mean:5.2}  p50 {}  p90 {}  p99 {}  most {}", at(0.5), at(0.9), at(0.99), at(1.0));
+        println!(
+            "  held at {name:26} mean {mean:5.2}  p50 {}  p90 {}  p99 {}  most {}",
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(1.0)
+        );
     }
 }
 
@@ -168,11 +230,17 @@ fn words_with_space_first(text: &str) -> Vec<&str> {
     let mut places: Vec<usize> = text.match_indices(' ').map(|(place, _)| place).collect();
     places.insert(0, 0);
     places.push(text.len());
-    places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+    places
+        .windows(2)
+        .map(|pair| &text[pair[0]..pair[1]])
+        .collect()
 }
 
 /// Processor time of this process so far.
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+    Duration::new(
+        time.tv_sec.try_into().unwrap(),
+        time.tv_nsec.try_into().unwrap(),
+    )
 }

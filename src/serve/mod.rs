@@ -1,7 +1,7 @@
 //! Builds everything once, runs it, reloads it, shuts it down.
 //!
 //! `build` makes the gateway from its configuration, `server` carries it on pingora's server, `upkeep` keeps it up to date
-//! with its files. Tests use [`build`] and [`accept`] on a listener of their own.
+//! with its files. Tests use [`build()`] and [`accept`] on a listener of their own.
 
 mod build;
 mod server;
