@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
 use crate::guard::known::Known;
 use crate::guard::lane::Running;
+use crate::guard::pace;
 use crate::guard::structure::Spot;
 use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
@@ -20,7 +21,7 @@ use crate::wire::{
     Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
 };
 
-use super::{Duty, Failure, Stop};
+use super::{Duty, Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.
 const MAX_LANES: usize = 1024;
@@ -36,6 +37,8 @@ pub(super) struct Answer {
     pub(super) limits: Limits,
     /// What the client has received.
     pub(super) context: StreamContext,
+    /// What the provider has sent, where that waits for its end.
+    pub(super) arrived: StreamContext,
     pub(super) tally: Tally,
     /// Tokens used, as far as the provider has said.
     pub(super) usage: Option<Usage>,
@@ -50,7 +53,7 @@ pub(super) struct Answer {
     lane: usize,
     closed: Vec<Close>,
     /// The last event has come.
-    ended: bool,
+    pub(super) ended: bool,
     known: Known,
     // Scratch space, of no meaning between events.
     event: Event,
@@ -113,6 +116,7 @@ impl Answer {
             framing,
             policy,
             limits: limits.clone(),
+            arrived: StreamContext::default(),
             context: StreamContext::new(model),
             tally: Tally::new(),
             usage: None,
@@ -202,6 +206,7 @@ impl Answer {
         };
         self.media = self.media.saturating_add(event.media);
         self.upstream_error |= event.error;
+        check_shape(&self.policy, event.unknown)?;
         notes.logprobs.extend_from_slice(&event.logprobs);
         for piece in &event.pieces {
             let raw = data.get(piece.span.range()).unwrap_or_default();
@@ -212,6 +217,9 @@ impl Answer {
                     self.whole(carrier, piece.origin, &mut notes.splices)?;
                 }
             }
+        }
+        if pace::buffers(&self.policy) {
+            self.arrived.note(event, data);
         }
         self.ended |= event.terminal;
         let ended = self.ended;
@@ -285,7 +293,7 @@ impl Answer {
             }
             self.lane = known.unwrap_or(self.lanes.len());
             if known.is_none() {
-                self.lanes.push(Running::new(lane, piece));
+                self.lanes.push(Running::new(lane, piece, &self.policy));
             }
         }
         Ok(self.lane)
@@ -317,7 +325,7 @@ impl Answer {
             match Duty::of(self.tally.add(side, finding, matched, origin)) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
-                Duty::Stop => return Err(Stop::Block),
+                Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
         let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));

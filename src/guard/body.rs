@@ -10,7 +10,7 @@ use crate::text::{Form, Origin, Span};
 use crate::wire::json::{Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
-use super::{Cleared, Duty, Failure, Refused, Stop, contain, passes_unjudged};
+use super::{Cleared, Duty, Failure, Refused, Stop, check_shape, contain, passes_unjudged};
 
 /// The most findings that are listed with their places. The verdict counts all.
 const MAX_PLACES: usize = 1_000;
@@ -159,6 +159,7 @@ impl<'a> Inspector<'a> {
     fn body(&mut self, body: Body) -> Result<(), Stop> {
         self.facts = body.facts;
         self.media = body.media;
+        check_shape(self.policy, body.unknown)?;
         for piece in &body.pieces {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             self.text(piece, Coding::Json, &unescape(raw))?;
@@ -197,9 +198,12 @@ impl<'a> Inspector<'a> {
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        match scanned {
-            Err(overflow) if passes_unjudged(self.policy) => self.unjudged = Some(overflow.into()),
-            scanned => scanned?,
+        if let Err(overflow) = scanned {
+            let failure = Failure::from(overflow);
+            if !passes_unjudged(self.policy, &failure) {
+                return Err(failure.into());
+            }
+            self.unjudged = Some(failure);
         }
         Ok(())
     }
@@ -207,6 +211,7 @@ impl<'a> Inspector<'a> {
     fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
         let side = self.policy.side(self.direction);
         let mut edits = Edits::default();
+        let mut replaced = None;
         let mut judged = Vec::with_capacity(self.findings.len());
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
@@ -215,12 +220,26 @@ impl<'a> Inspector<'a> {
             match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
+                Duty::Replace => replaced = replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }
         }
         let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
-        let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
-        carrier.splice(&cuts, &side.engine, &mut self.splices);
+        match (replaced, self.direction, coding) {
+            // Text, reasoning and tool calls of an answer belong together: all of it goes.
+            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
+            (Some(rule), ..) => {
+                let message = side.message(rule).unwrap_or(&self.policy.message);
+                self.splices.push(Splice {
+                    span: piece.span,
+                    with: carrier.say(message),
+                });
+            }
+            (None, ..) => {
+                let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
+                carrier.splice(&cuts, &side.engine, &mut self.splices);
+            }
+        }
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
@@ -247,7 +266,7 @@ impl<'a> Inspector<'a> {
             Ok(()) if self.splices.is_empty() => Outcome::Clear(Cleared(body.clone())),
             Ok(()) => Outcome::Clear(Cleared(edit::splice(self.bytes, &self.splices).into())),
             Err(Stop::Block) => Outcome::Refuse(Refused::new(self.policy, self.tally.verdict())),
-            Err(Stop::Fail(failure)) if passes_unjudged(self.policy) => {
+            Err(Stop::Fail(failure)) if passes_unjudged(self.policy, &failure) => {
                 self.unjudged = Some(failure);
                 Outcome::Clear(Cleared(body.clone()))
             }

@@ -239,6 +239,18 @@ impl<'a> Carrier<'a> {
             Stand::Placeholder(rule) => placeholder(rule),
             Stand::Quoted(rule) => format!("\"{}\"", placeholder(rule)),
         };
+        self.encode(text)
+    }
+
+    /// The bytes of `message` in place of all of the string; as an object, where JSON text is expected.
+    pub(super) fn say(&self, message: &str) -> Vec<u8> {
+        self.encode(match self.form {
+            Form::Plain => message.to_owned(),
+            Form::Json => format!(r#"{{"message":"{}"}}"#, escaped(message)),
+        })
+    }
+
+    fn encode(&self, text: String) -> Vec<u8> {
         match self.coding {
             Coding::Json => escaped(&text).into_bytes(),
             Coding::Plain => text.into_bytes(),

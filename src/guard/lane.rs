@@ -1,8 +1,9 @@
 //! One running text of a streamed answer: how far it is cleared, and what is to be taken out of it.
 
 use crate::guard::edit::Edits;
+use crate::guard::pace::Pace;
 use crate::guard::structure::Spot;
-use crate::policy::{Side, Tally};
+use crate::policy::{Policy, Side, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -24,6 +25,8 @@ pub(super) struct Running {
     spot: Spot,
     /// `None` when the lane has ended.
     scan: Option<Box<SegmentScan>>,
+    /// How much may leave while the lane runs on.
+    pace: Pace,
     /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
     base: usize,
     /// Bytes of text so far.
@@ -34,7 +37,7 @@ pub(super) struct Running {
 
 impl Running {
     /// At the start of the lane that `piece` opens.
-    pub(super) fn new(lane: Lane, piece: &Piece) -> Self {
+    pub(super) fn new(lane: Lane, piece: &Piece, policy: &Policy) -> Self {
         Self {
             lane,
             edits: Edits::default(),
@@ -42,6 +45,7 @@ impl Running {
             form: piece.form,
             spot: Spot::default(),
             scan: Some(Box::new(SegmentScan::new(piece.form))),
+            pace: Pace::of(policy, lane.field),
             base: 0,
             len: 0,
             tail: String::new(),
@@ -62,7 +66,7 @@ impl Running {
     pub(super) fn cleared(&self) -> usize {
         self.scan
             .as_ref()
-            .map_or(self.len, |scan| self.base + scan.cleared())
+            .map_or(self.len, |scan| self.pace.limit(self.base + scan.cleared()))
     }
 
     /// Reads the next delta; `findings` is scratch space. The place of the delta in the lane's text.
@@ -85,6 +89,7 @@ impl Running {
         let delta = Span::new(self.len, self.len + text.len());
         self.len = delta.end;
         self.tail.push_str(text);
+        self.pace.read(text, delta.start);
         if self.form == Form::Json {
             self.spot = self.spot.after(text);
         }
@@ -130,7 +135,7 @@ impl Running {
             match Duty::of(tally.add(side, finding, kept.unwrap_or_default(), self.origin)) {
                 Duty::Pass => {}
                 Duty::Edit => self.edits.add(&Finding { span, ..*finding }),
-                Duty::Stop => return Err(Stop::Block),
+                Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
         Ok(())

@@ -17,22 +17,6 @@ const LEVELS: [(&str, ThreatLevel); 4] = [
     (ThreatLevel::Critical.name(), ThreatLevel::Critical),
 ];
 
-/// `stream:`, of which this version knows one mode.
-pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
-    let mut fields = reader.fields(node)?;
-    fields.unavailable(&["window", "overlap", "hold_arguments"]);
-    fields.optional("mode", |reader, node| {
-        if let Value::Str(mode) = &node.value
-            && (mode == "window" || mode == "buffer")
-        {
-            return unavailable(reader, node, mode, "write holdback");
-        }
-        word(&[("holdback", ())])(reader, node)
-    });
-    fields.finish();
-    Some(())
-}
-
 /// `request:` or `response:`.
 pub(super) fn read_side(
     reader: &mut Reader,
@@ -53,7 +37,6 @@ pub(super) fn read_side(
         "canary",
         "size",
         "fence",
-        "unknown",
     ]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
@@ -98,12 +81,17 @@ fn read_section(
                 .optional("origins", origins)
                 .unwrap_or(section.origins);
         }
-        if section.action == Action::Redact && section.level > ThreatLevel::Low {
-            let problem = fields
-                .reader()
-                .problem(node, "injection redacted from a level above low");
+        // An answer is replaced whole, a request only where something was found.
+        let edits = match section.action {
+            Action::Redact => Some("redacted"),
+            Action::Replace if direction == Direction::Request => Some("replaced"),
+            Action::Allow | Action::Log | Action::Replace | Action::Hold | Action::Block => None,
+        };
+        if let Some(edited) = edits.filter(|_| section.level > ThreatLevel::Low) {
+            let found = format!("injection {edited} from a level above low");
+            let problem = fields.reader().problem(node, found);
             fields.reader().report(problem.expected("level: low, or action: block").help(
-                "what was found before the level is reached has passed already, so only part would be redacted",
+                format!("what was found before the level is reached has passed already, so only part would be {edited}"),
             ));
         }
     }
@@ -114,23 +102,25 @@ fn read_section(
     action.map(|_| section)
 }
 
+/// The actions that this version can take.
+pub(super) const ACTIONS: [(&str, Action); 5] = [
+    (Action::Allow.name(), Action::Allow),
+    (Action::Log.name(), Action::Log),
+    (Action::Redact.name(), Action::Redact),
+    (Action::Replace.name(), Action::Replace),
+    (Action::Block.name(), Action::Block),
+];
+
 /// An action that this version can take.
 pub(super) fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
-    const ACTIONS: [(&str, Action); 4] = [
-        (Action::Allow.name(), Action::Allow),
-        (Action::Log.name(), Action::Log),
-        (Action::Redact.name(), Action::Redact),
-        (Action::Block.name(), Action::Block),
-    ];
     if let Value::Str(written) = &node.value {
         match written.as_str() {
-            "replace" => return unavailable(reader, node, written, "write redact or block"),
             "hold" => return unavailable(reader, node, written, "write block"),
             // Common words for it elsewhere, too far from ours to be guessed by spelling.
             "off" | "none" => {
                 let found = format!("{} \"{written}\" is no action", reader.path());
                 let problem = reader.problem(node, found);
-                let problem = problem.expected("allow, log, redact or block");
+                let problem = problem.expected("allow, log, redact, replace or block");
                 reader.report(problem.help("write allow to switch it off"));
                 return None;
             }
