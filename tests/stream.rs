@@ -914,7 +914,7 @@ fn what_cannot_be_judged_follows_on_error() {
     for bad in [
         "data: {\"a\":1,\"a\":2}\n\n",
         "data: nonsense\n\n",
-        ": \u{fffd}\u{1}\n\ndata: [1]\n\n",
+        ": \u{fffd}\u{1}\n\ndata: [1\n\n",
     ] {
         let bytes = format!("{bad}{good}");
         let out = run(CHAT, &block, [bytes.as_bytes()]);
@@ -1220,6 +1220,50 @@ fn repetitions_in_responses_are_edited_alike() {
             let times = if choice == 9 { 3 } else { 4 };
             assert_eq!(repeated, vec![expected; times], "cut at {cut}");
         }
+    }
+}
+
+#[test]
+fn unknown_shapes_are_scanned_or_refused_as_the_policy_says() {
+    let event =
+        br#"data: {"type":"response.hologram.delta","sequence_number":1,"delta":"a zk-1234567 b"}
+
+"#;
+    let end = br#"data: {"type":"response.completed","response":{"id":"r","object":"response","output":[]}}
+
+"#;
+    let body = Bytes::from_static(br#"{"novel": "a zk-1234567 b"}"#);
+    for (words, blocks) in [
+        ("", false),
+        ("unknown: scan\n", false),
+        ("unknown: block\n", true),
+        ("unknown: block\non_error: allow\n", true),
+        ("unknown: block\nobserve: true\n", false),
+    ] {
+        let policy = policy(&format!("{words}{POLICY}"));
+        let streamed = run(RESPONSES, &policy, [&event[..], &end[..]]);
+        let out = String::from_utf8(streamed.out).unwrap();
+        let response = inspect_response(Api::Chat, body.clone(), &policy, &Limits::default());
+        let request = inspect_request(Api::Chat, body.clone(), &policy, &Limits::default());
+        for inspection in [request, response] {
+            match inspection.outcome {
+                Outcome::Clear(cleared) => {
+                    assert!(!blocks);
+                    assert_eq!(
+                        bytes_of(&cleared).windows(7).any(|b| b == b"[TOKEN]"),
+                        !policy.observe
+                    );
+                }
+                outcome => assert!(blocks && matches!(outcome, Outcome::Fail(Failure::Unknown))),
+            }
+        }
+        assert_eq!(
+            matches!(streamed.summary.ending, Ending::Fail(Failure::Unknown)),
+            blocks,
+            "{words}"
+        );
+        assert_eq!(out.contains("hologram"), !blocks, "{words}");
+        assert_eq!(out.contains("zk-1234567"), policy.observe, "{words}");
     }
 }
 

@@ -23,7 +23,7 @@ use crate::wire::{
 };
 
 use super::stream::Exchange;
-use super::{Duty, Failure, Stop};
+use super::{Duty, Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.
 const MAX_LANES: usize = 1024;
@@ -217,6 +217,7 @@ impl Answer {
         };
         self.media = self.media.saturating_add(event.media);
         self.upstream_error |= event.error;
+        check_shape(&self.policy, event.unknown)?;
         notes.logprobs.extend_from_slice(&event.logprobs);
         for piece in &event.pieces {
             let raw = data.get(piece.span.range()).unwrap_or_default();

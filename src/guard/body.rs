@@ -13,7 +13,7 @@ use crate::text::{Form, Origin, Span};
 use crate::wire::json::{Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
-use super::{Cleared, Duty, Failure, Refused, Stop, contain, passes_unjudged};
+use super::{Cleared, Duty, Failure, Refused, Stop, check_shape, contain, passes_unjudged};
 
 /// The most findings that are listed with their places. The verdict counts all.
 const MAX_PLACES: usize = 1_000;
@@ -213,6 +213,7 @@ impl<'a> Inspector<'a> {
     fn body(&mut self, body: Body) -> Result<(), Stop> {
         self.facts = body.facts;
         self.media = body.media;
+        check_shape(self.policy, body.unknown)?;
         if self.policy.side(self.direction).is_reversible() {
             for piece in &body.pieces {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
@@ -260,9 +261,12 @@ impl<'a> Inspector<'a> {
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        match scanned {
-            Err(overflow) if passes_unjudged(self.policy) => self.unjudged = Some(overflow.into()),
-            scanned => scanned?,
+        if let Err(overflow) = scanned {
+            let failure = Failure::from(overflow);
+            if !passes_unjudged(self.policy, &failure) {
+                return Err(failure.into());
+            }
+            self.unjudged = Some(failure);
         }
         Ok(())
     }
@@ -355,7 +359,7 @@ impl<'a> Inspector<'a> {
             Ok(()) if self.splices.is_empty() => Outcome::Clear(Cleared(body.clone())),
             Ok(()) => Outcome::Clear(Cleared(edit::splice(self.bytes, &self.splices).into())),
             Err(Stop::Block) => Outcome::Refuse(Refused::new(self.policy, self.tally.verdict())),
-            Err(Stop::Fail(failure)) if passes_unjudged(self.policy) => {
+            Err(Stop::Fail(failure)) if passes_unjudged(self.policy, &failure) => {
                 self.unjudged = Some(failure);
                 Outcome::Clear(Cleared(body.clone()))
             }

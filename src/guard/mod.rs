@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::policy::{Action, OnError, Policy, Respond, Verdict};
+use crate::policy::{Action, OnError, Policy, Respond, Unknown, Verdict};
 use crate::scan::engine::Overflow;
 use crate::wire::json::Malformed;
 use crate::wire::refusal::{self, Refusal};
@@ -115,6 +115,9 @@ pub enum Failure {
         /// The bound.
         max: usize,
     },
+    /// A shape that is not known, where the policy wants it refused.
+    #[error("the API has no such body or event, and the policy refuses what is unknown")]
+    Unknown,
     /// A bug of ours.
     #[error("the scan failed by a fault of the gateway's own; please report it")]
     Panic,
@@ -197,10 +200,20 @@ impl Duty {
 }
 
 /// Whether bytes that could not be judged pass all the same. A policy that only observes enforces nothing.
-fn passes_unjudged(policy: &Policy) -> bool {
+/// What the policy itself refuses is no error.
+fn passes_unjudged(policy: &Policy, failure: &Failure) -> bool {
     match policy.on_error {
+        OnError::Allow if *failure == Failure::Unknown => false,
         OnError::Allow => true,
         OnError::Block => policy.observe,
+    }
+}
+
+/// Stops at a shape that is not known, if the policy wants that.
+fn check_shape(policy: &Policy, unknown: bool) -> Result<(), Stop> {
+    match policy.unknown {
+        Unknown::Block if unknown && !policy.observe => Err(Failure::Unknown.into()),
+        Unknown::Block | Unknown::Scan => Ok(()),
     }
 }
 

@@ -322,7 +322,7 @@ impl Stream {
             Stop::Block => return self.refuse(out),
             Stop::Fail(failure) => failure,
         };
-        if !passes_unjudged(&self.answer.policy) {
+        if !passes_unjudged(&self.answer.policy, &failure) {
             return self.break_off(UNSCANNED, Ending::Fail(failure), out);
         }
         let held_too_much = matches!(failure, Failure::TooMuchHeld { .. });
@@ -347,7 +347,7 @@ impl Stream {
     /// Ends an answer of which nothing is missing.
     fn complete(&mut self, out: &mut Vec<Cleared>) {
         match contain(|| self.answer.close(|_| true)) {
-            Err(Stop::Fail(failure)) if passes_unjudged(&self.answer.policy) => {
+            Err(Stop::Fail(failure)) if passes_unjudged(&self.answer.policy, &failure) => {
                 self.unjudged.get_or_insert((1, failure));
             }
             Err(stop) => return self.stop(stop, None, out),

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::check::Case;
 use super::section::{action, filled, read_reversible, read_side, some};
 use super::stream::{Mode, read_stream, read_tools};
-use super::{Action, Direction, OnError, Origins, Respond};
+use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
 use crate::scan::Scanner;
@@ -54,6 +54,7 @@ pub(super) struct File {
     pub(super) extends: Option<(String, Spot)>,
     pub(super) description: Option<String>,
     pub(super) on_error: Option<OnError>,
+    pub(super) unknown: Option<Unknown>,
     pub(super) respond: Option<Respond>,
     pub(super) message: Option<String>,
     pub(super) observe: Option<bool>,
@@ -133,6 +134,7 @@ impl File {
     pub(super) fn inherit(&mut self, parent: Self) {
         self.extends = parent.extends;
         self.on_error = self.on_error.or(parent.on_error);
+        self.unknown = self.unknown.or(parent.unknown);
         self.respond = self.respond.or(parent.respond);
         self.message = self.message.take().or(parent.message);
         self.observe = self.observe.or(parent.observe);
@@ -190,13 +192,14 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&["fence", "sessions", "session", "unknown", "canary", "size"]);
+    fields.unavailable(&["fence", "sessions", "session", "canary", "size"]);
     let read = File {
         extends: fields.nullable("extends", |reader, node| {
             Some((text(reader, node)?, Spot::of(reader, node)))
         }),
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
+        unknown: fields.optional("unknown", word(&Unknown::WORDS)),
         respond: fields.optional("respond", word(&Respond::WORDS)),
         message: fields.optional("message", filled),
         observe: fields.optional("observe", boolean),

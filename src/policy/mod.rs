@@ -31,6 +31,8 @@ pub struct Policy {
     pub description: String,
     /// What happens where a text cannot be judged.
     pub on_error: OnError,
+    /// What happens to bodies and events of shapes that their format does not know.
+    pub unknown: Unknown,
     /// How a client learns of a refusal.
     pub respond: Respond,
     /// What a refused client is told where the rule has no text of its own.
@@ -85,6 +87,20 @@ pub enum OnError {
 
 impl OnError {
     const WORDS: [(&'static str, Self); 2] = [("block", Self::Block), ("allow", Self::Allow)];
+}
+
+/// What happens to bodies and events of shapes that their format does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// Every string in them is scanned.
+    #[default]
+    Scan,
+    /// They are refused.
+    Block,
+}
+
+impl Unknown {
+    const WORDS: [(&'static str, Self); 2] = [("scan", Self::Scan), ("block", Self::Block)];
 }
 
 /// How a client learns of a refusal.

@@ -37,7 +37,6 @@ pub(super) fn read_side(
         "canary",
         "size",
         "fence",
-        "unknown",
     ]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {

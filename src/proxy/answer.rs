@@ -17,7 +17,7 @@ use crate::auth::Principal;
 use crate::guard::body::{Context, Outcome, inspect_response_in, inspect_text_in};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Refused};
-use crate::policy;
+use crate::policy::{self, Unknown};
 use crate::telemetry::Direction;
 use crate::upstream::{Answer, Failure};
 use crate::wire::refusal::Respond;
@@ -52,6 +52,9 @@ impl Exchange {
         match kind(&answer, call.framing) {
             Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
             Kind::Json => self.whole(answer, &call, Shape::Json).await,
+            Kind::Text if call.policy.unknown == Unknown::Block && !call.policy.observe => Err(
+                uninspectable(answer.provider(), "it is text where JSON was expected"),
+            ),
             Kind::Text => self.whole(answer, &call, Shape::Text).await,
             Kind::Other => Err(uninspectable(
                 answer.provider(),

@@ -19,7 +19,6 @@ use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::outgoing::Outgoing;
-use super::passed::Passed;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
@@ -122,6 +121,9 @@ impl Exchange {
     async fn run(&mut self, request: Request<Incoming>) -> Result<Response<Outgoing>, Problem> {
         let (head, body) = request.into_parts();
         head::check(&head, &self.peer.findings).map_err(Problem::Head)?;
+        if !self.gateway.audit.is_healthy() {
+            return Err(Problem::Unrecorded);
+        }
         let found = self
             .gateway
             .table
@@ -248,7 +250,7 @@ impl Exchange {
         call.originals = inspection.originals;
         call.framing = call
             .framing
-            .or(inspection.facts.stream.then_some(Framing::Sse));
+            .or_else(|| inspection.facts.stream.then_some(Framing::Sse));
         self.account.note(|record| {
             record.model.clone_from(&call.model);
             record.stream = call.framing.is_some();
@@ -383,25 +385,6 @@ impl Exchange {
             );
         }
         Ok(answer)
-    }
-
-    /// Passes a request on unscanned, because the operator lists its path.
-    async fn pass(
-        &mut self,
-        admitted: Admitted,
-        body: Incoming,
-    ) -> Result<Response<Outgoing>, Problem> {
-        may_use(&admitted.principal, None)?;
-        let (body, _hold) = self.read(&admitted.head, body).await?;
-        let upstream = self.choose(&admitted, None)?;
-        let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
-        let answer = self.send(&upstream, admitted, body).await?;
-        let status = answer.status;
-        let passed = Passed::new(answer.body, self.account.hand_on(), status.as_u16());
-        let mut response = Response::new(Outgoing::Passed(Box::new(passed)));
-        *response.status_mut() = status;
-        *response.headers_mut() = forward::down(&answer.headers);
-        Ok(response)
     }
 }
 
