@@ -111,24 +111,34 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance with two rows (Wagner and Fischer, 1974), ASCII case ignored.
+/// Optimal string alignment distance, ASCII case ignored: Levenshtein's with the swap of two neighbours as one step
+/// (Damerau, 1964). Three rows suffice.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
+    let (a, b): (Vec<char>, Vec<char>) = (
+        a.to_ascii_lowercase().chars().collect(),
+        b.to_ascii_lowercase().chars().collect(),
+    );
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
         let mut diagonal = i;
         let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
-            let substitute = diagonal + usize::from(!from.eq_ignore_ascii_case(to));
-            diagonal = *cell;
-            left = substitute.min(*cell + 1).min(left + 1);
-            *cell = left;
+        for (j, (to, up)) in b.iter().zip(above.iter().skip(1)).enumerate() {
+            let mut best = (diagonal + usize::from(from != to))
+                .min(up + 1)
+                .min(left + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(to) && b.get(j - 1) == Some(from);
+            if let Some(swap) = before.get(j.wrapping_sub(1)).filter(|_| swapped) {
+                best = best.min(swap + 1);
+            }
+            diagonal = *up;
+            left = best;
+            row.push(best);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        before = std::mem::replace(&mut above, row);
     }
-    row.last().copied().unwrap_or(0)
+    above.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -153,5 +163,8 @@ mod tests {
         assert_eq!(nearest("blok", known), Some("block"));
         assert_eq!(nearest("Redcat", known), Some("redact"));
         assert_eq!(nearest("zebra", known), None);
+        assert_eq!(nearest("lgo", known), Some("log"), "a swap is one step");
+        assert_eq!(distance("redcat", "redact"), 1);
+        assert_eq!(distance("ca", "abc"), 3, "no step inside a swap");
     }
 }

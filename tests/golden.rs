@@ -364,12 +364,8 @@ fn no_shape_hides_a_string() {
             for api in Api::ALL {
                 let request = read_request(api, &bytes, &Limits::default());
                 let response = read_response(api, &bytes, &Limits::default());
-                if value.is_array() {
-                    assert!(request.is_err());
-                    assert_eq!(response.is_ok(), api == Api::Gemini);
-                    continue;
-                }
-                for body in [request.unwrap(), response.unwrap()] {
+                assert_eq!(request.is_err(), value.is_array());
+                for body in [request.ok(), response.ok()].into_iter().flatten() {
                     let found: Vec<String> =
                         body.pieces.iter().map(|p| text(&bytes, p.span)).collect();
                     let prose = all.iter().filter(|(_, text)| text.contains(' '));
@@ -385,22 +381,58 @@ fn no_shape_hides_a_string() {
 }
 
 #[test]
-fn refuses_what_is_no_object() {
+fn requests_are_objects_and_everything_is_json() {
     for api in Api::ALL {
         for text in ["[]", "\"x\"", "1", "null", "[DONE]", "", "{} {}"] {
             let bytes = text.as_bytes();
-            assert!(
-                read_request(api, bytes, &Limits::default()).is_err(),
-                "{text}"
-            );
-            let empty_array = api == Api::Gemini && text == "[]";
-            assert_eq!(
-                read_response(api, bytes, &Limits::default()).is_ok(),
-                empty_array
-            );
+            let limits = Limits::default();
+            assert!(read_request(api, bytes, &limits).is_err(), "{text}");
+            let json = serde_json::from_str::<Value>(text).is_ok();
+            assert_eq!(read_response(api, bytes, &limits).is_ok(), json);
             let done = api.family() == Family::OpenAi && text == "[DONE]";
-            let read = read_event(api, bytes, &Limits::default(), &mut Event::default());
-            assert_eq!(read.is_ok(), done, "{text}");
+            let read = read_event(api, bytes, &limits, &mut Event::default());
+            assert_eq!(read.is_ok(), json || done, "{text}");
+        }
+    }
+}
+
+/// What providers send is known; what they do not send is said to be unknown, and read all the same.
+#[test]
+fn unknown_shapes_are_told_and_read() {
+    let limits = Limits::default();
+    for api in Api::ALL {
+        for path in files(api, ".response.json") {
+            let bytes = fs::read(&path).unwrap();
+            assert!(
+                !read_response(api, &bytes, &limits).unwrap().unknown,
+                "{}",
+                path.display()
+            );
+        }
+        for path in [files(api, ".stream.sse"), files(api, ".stream.json")].concat() {
+            let mut event = Event::default();
+            for raw in split(framing_of(&path), &fs::read(&path).unwrap()) {
+                let Some(data) = raw.data() else { continue };
+                read_event(api, data, &limits, &mut event).unwrap();
+                let invented = String::from_utf8_lossy(data).contains("hologram");
+                assert_eq!(event.unknown, invented, "{}", String::from_utf8_lossy(data));
+            }
+        }
+        for text in [
+            r#"{"novel":{"type":"some words"}}"#,
+            r#"["some words"]"#,
+            r#""some words""#,
+        ] {
+            let mut event = Event::default();
+            read_event(api, text.as_bytes(), &limits, &mut event).unwrap();
+            let body = read_response(api, text.as_bytes(), &limits).unwrap();
+            assert!(event.unknown && body.unknown, "{api:?} {text}");
+            for pieces in [&event.pieces, &body.pieces] {
+                let mut said = pieces
+                    .iter()
+                    .map(|piece| self::text(text.as_bytes(), piece.span));
+                assert!(said.any(|said| said == "some words"), "{api:?} {text}");
+            }
         }
     }
 }

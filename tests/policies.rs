@@ -41,28 +41,27 @@ fn problems(text: &str) -> Vec<String> {
 /// Broken policies, each with everything that is said about it.
 const BROKEN: &[(&str, &[&str])] = &[
     (
-        "request:\n  injection: {action: blok}\n  secrets: {action: off}\n  pii: {action: replace}\n",
+        "request:\n  injection: {action: blok}\n  secrets: {action: off}\n  pii: {action: hold}\n",
         &[
-            "p.yaml:2:23: unknown action \"blok\" in request.injection\n  expected: allow, log, redact or block\n  help: did you mean \"block\"?",
-            "p.yaml:3:21: request.secrets.action \"off\" is no action\n  expected: allow, log, redact or block\n  help: write allow to switch it off",
-            "p.yaml:4:17: request.pii.action \"replace\" is not available in this version\n  help: write redact or block",
+            "p.yaml:2:23: unknown action \"blok\" in request.injection\n  expected: allow, log, redact, replace or block\n  help: did you mean \"block\"?",
+            "p.yaml:3:21: request.secrets.action \"off\" is no action\n  expected: allow, log, redact, replace or block\n  help: write allow to switch it off",
+            "p.yaml:4:17: request.pii.action \"hold\" is not available in this version\n  help: write block",
         ],
     ),
     (
         "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
             "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
         ],
     ),
     (
-        "tools: []\nfence: true\nstream: {mode: buffer, window: 20}\non_error: stop\nobserve: yes\nname: q\n",
+        "tools: []\nfence: true\nstream: {mode: buffer, window_chars: 20}\non_error: stop\nobserve: yes\nname: q\n",
         &[
-            "p.yaml:1:1: tools is not available in this version\n  help: remove it",
+            "p.yaml:1:8: a list of tool rules is not available in this version\n  help: write {hold_arguments: true}, or remove it",
             "p.yaml:2:1: fence is not available in this version\n  help: remove it",
-            "p.yaml:3:16: stream.mode \"buffer\" is not available in this version\n  help: write holdback",
-            "p.yaml:3:24: stream.window is not available in this version\n  help: remove it",
+            "p.yaml:3:24: unknown key \"window_chars\" in stream\n  expected: mode or buffer_bytes",
             "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
             "p.yaml:5:10: observe is text\n  expected: true or false",
             "p.yaml:6:7: the policy's name is not that of its file\n  expected: \"p\"\n  help: keys and settings choose a policy by its file's name",
@@ -115,7 +114,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         &[
             "p.yaml:2:5: a test without exactly one text\n  expected: either request or response",
             "p.yaml:3:5: an output of a test that expects block\n  help: nothing leaves when a text is blocked: remove output",
-            "p.yaml:4:35: unknown expect \"maybe\" in tests[2]\n  expected: allow, log, redact or block",
+            "p.yaml:4:35: unknown expect \"maybe\" in tests[2]\n  expected: allow, log, redact, replace or block",
             "p.yaml:5:5: a test without exactly one text\n  expected: either request or response",
         ],
     ),
@@ -123,7 +122,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, toxicity: {action: block}}\n",
         &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
-            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, stream, extends, description, on_error, respond, message, observe, request, response, topics, exceptions or tests",
+            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, respond, message, observe, stream, tools, request, response, topics, exceptions or tests",
             "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
         ],
     ),

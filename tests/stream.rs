@@ -27,6 +27,11 @@ use sluicegate::wire::json::{Limits, unescape};
 use sluicegate::wire::sse::Splitter;
 use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 
+#[path = "stream/modes.rs"]
+mod modes;
+#[path = "stream/restore.rs"]
+mod restore;
+
 /// Redacts two kinds of words of the tests' own and OpenAI keys, blocks a third kind, logs a fourth.
 const POLICY: &str = r"
 response:
@@ -365,6 +370,7 @@ fn guard(shape: Shape, policy: &Arc<Policy>) -> StreamGuard {
     let exchange = Exchange {
         request_id: "req-1".into(),
         model: Some("gpt-4o".into()),
+        ..Exchange::default()
     };
     StreamGuard::new(
         shape.api,
@@ -908,7 +914,7 @@ fn what_cannot_be_judged_follows_on_error() {
     for bad in [
         "data: {\"a\":1,\"a\":2}\n\n",
         "data: nonsense\n\n",
-        ": \u{fffd}\u{1}\n\ndata: [1]\n\n",
+        ": \u{fffd}\u{1}\n\ndata: [1\n\n",
     ] {
         let bytes = format!("{bad}{good}");
         let out = run(CHAT, &block, [bytes.as_bytes()]);
@@ -1015,8 +1021,15 @@ fn panicking(on_error: &str) -> Arc<Policy> {
     };
     let boom: fn(&str) -> bool = |_| panic!("a bug");
     for side in [&mut policy.request, &mut policy.response] {
-        side.engine =
-            Engine::compile(vec![(rule("topic.boom", "boom", Some(boom)), true)]).unwrap();
+        side.engine = Engine::compile(vec![(
+            rule(
+                "topic.boom",
+                "boom",
+                Some(sluicegate::scan::Check::AnyEnd(boom)),
+            ),
+            true,
+        )])
+        .unwrap();
     }
     Arc::new(policy)
 }
@@ -1192,14 +1205,17 @@ fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&
 fn repetitions_in_responses_are_edited_alike() {
     let policy = policy(POLICY);
     for choice in [0, 1, 9] {
+        // Arguments are JSON, and stay so.
+        let (text, expected) = if choice == 9 {
+            (r#"["zk-1234567"]"#, r#"["[TOKEN]"]"#)
+        } else {
+            ("a zk-1234567 b", "a [TOKEN] b")
+        };
         for cut in 1..14 {
-            let deltas = [
-                (choice, &"a zk-1234567 b"[..cut]),
-                (choice, &"a zk-1234567 b"[cut..]),
-            ];
+            let deltas = [(choice, &text[..cut]), (choice, &text[cut..])];
             let run = run(RESPONSES, &policy, [&*stream(RESPONSES, &deltas, plain)]);
             let said: Vec<String> = texts(RESPONSES, &run.out).into_values().collect();
-            assert_eq!(said, ["a [TOKEN] b"], "cut at {cut}");
+            assert_eq!(said, [expected], "cut at {cut}");
             let mut repeated = Vec::new();
             let text = std::str::from_utf8(&run.out).unwrap();
             for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
@@ -1208,9 +1224,53 @@ fn repetitions_in_responses_are_edited_alike() {
                 strings_at(&value, &["text", "arguments"], &mut found);
                 repeated.extend(found.into_iter().map(str::to_owned));
             }
-            let expected = if choice == 9 { 3 } else { 4 };
-            assert_eq!(repeated, vec!["a [TOKEN] b"; expected], "cut at {cut}");
+            let times = if choice == 9 { 3 } else { 4 };
+            assert_eq!(repeated, vec![expected; times], "cut at {cut}");
         }
+    }
+}
+
+#[test]
+fn unknown_shapes_are_scanned_or_refused_as_the_policy_says() {
+    let event =
+        br#"data: {"type":"response.hologram.delta","sequence_number":1,"delta":"a zk-1234567 b"}
+
+"#;
+    let end = br#"data: {"type":"response.completed","response":{"id":"r","object":"response","output":[]}}
+
+"#;
+    let body = Bytes::from_static(br#"{"novel": "a zk-1234567 b"}"#);
+    for (words, blocks) in [
+        ("", false),
+        ("unknown: scan\n", false),
+        ("unknown: block\n", true),
+        ("unknown: block\non_error: allow\n", true),
+        ("unknown: block\nobserve: true\n", false),
+    ] {
+        let policy = policy(&format!("{words}{POLICY}"));
+        let streamed = run(RESPONSES, &policy, [&event[..], &end[..]]);
+        let out = String::from_utf8(streamed.out).unwrap();
+        let response = inspect_response(Api::Chat, body.clone(), &policy, &Limits::default());
+        let request = inspect_request(Api::Chat, body.clone(), &policy, &Limits::default());
+        for inspection in [request, response] {
+            match inspection.outcome {
+                Outcome::Clear(cleared) => {
+                    assert!(!blocks);
+                    assert_eq!(
+                        bytes_of(&cleared).windows(7).any(|b| b == b"[TOKEN]"),
+                        !policy.observe
+                    );
+                }
+                outcome => assert!(blocks && matches!(outcome, Outcome::Fail(Failure::Unknown))),
+            }
+        }
+        assert_eq!(
+            matches!(streamed.summary.ending, Ending::Fail(Failure::Unknown)),
+            blocks,
+            "{words}"
+        );
+        assert_eq!(out.contains("hologram"), !blocks, "{words}");
+        assert_eq!(out.contains("zk-1234567"), policy.observe, "{words}");
     }
 }
 

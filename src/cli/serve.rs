@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let started = |started: &Started| drop(greet(output, started, &data.display().to_string()));
     match serve::run(loaded.config, started) {
         Ok(()) => Ok(Status::Done),
-        Err(serve::Error::Problems(problems)) => Err(Problems(problems).into()),
+        Err(serve::StartError::Problems(problems)) => Err(Problems(problems).into()),
         Err(error) => Err(error).context("the gateway cannot run"),
     }
 }

@@ -1,8 +1,10 @@
 //! One running text of a streamed answer: how far it is cleared, and what is to be taken out of it.
 
 use crate::guard::edit::Edits;
+use crate::guard::pace::Pace;
+use crate::guard::restore::{Originals, Restores};
 use crate::guard::structure::Spot;
-use crate::policy::{Side, Tally};
+use crate::policy::{Policy, Side, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -13,17 +15,30 @@ use super::{Duty, Failure, Stop};
 /// Bytes of text kept at least, so that a match that was not held back can be compared with the policy's exceptions.
 const KEPT_BYTES: usize = 256;
 
+/// What a lane is judged by.
+#[derive(Debug)]
+pub(super) struct Judge<'a> {
+    pub(super) side: &'a Side,
+    pub(super) originals: &'a Originals,
+    pub(super) tally: &'a mut Tally,
+    /// Scratch space.
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
 /// A lane and its scan.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) edits: Edits,
+    pub(super) restores: Restores,
     origin: Origin,
     form: Form,
     /// What the next delta follows on, in JSON text.
     spot: Spot,
     /// `None` when the lane has ended.
     scan: Option<Box<SegmentScan>>,
+    /// How much may leave while the lane runs on.
+    pace: Pace,
     /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
     base: usize,
     /// Bytes of text so far.
@@ -34,14 +49,16 @@ pub(super) struct Running {
 
 impl Running {
     /// At the start of the lane that `piece` opens.
-    pub(super) fn new(lane: Lane, piece: &Piece) -> Self {
+    pub(super) fn new(lane: Lane, piece: &Piece, policy: &Policy) -> Self {
         Self {
             lane,
             edits: Edits::default(),
+            restores: Restores::default(),
             origin: piece.origin,
             form: piece.form,
             spot: Spot::default(),
             scan: Some(Box::new(SegmentScan::new(piece.form))),
+            pace: Pace::of(policy, lane.field),
             base: 0,
             len: 0,
             tail: String::new(),
@@ -62,17 +79,11 @@ impl Running {
     pub(super) fn cleared(&self) -> usize {
         self.scan
             .as_ref()
-            .map_or(self.len, |scan| self.base + scan.cleared())
+            .map_or(self.len, |scan| self.pace.limit(self.base + scan.cleared()))
     }
 
-    /// Reads the next delta; `findings` is scratch space. The place of the delta in the lane's text.
-    pub(super) fn push(
-        &mut self,
-        side: &Side,
-        tally: &mut Tally,
-        findings: &mut Vec<Finding>,
-        text: &str,
-    ) -> Result<Span, Stop> {
+    /// Reads the next delta. Its place in the lane's text.
+    pub(super) fn push(&mut self, judge: &mut Judge<'_>, text: &str) -> Result<Span, Stop> {
         let Some(scan) = &mut self.scan else {
             return if text.is_empty() {
                 Ok(Span::new(self.len, self.len))
@@ -80,33 +91,29 @@ impl Running {
                 Err(Failure::LateText.into())
             };
         };
-        findings.clear();
-        let scanned = scan.push(&side.engine, text, findings);
+        judge.findings.clear();
+        let scanned = scan.push(&judge.side.engine, text, judge.findings);
         let delta = Span::new(self.len, self.len + text.len());
         self.len = delta.end;
         self.tail.push_str(text);
+        self.pace.read(text, delta.start);
         if self.form == Form::Json {
             self.spot = self.spot.after(text);
         }
-        self.judge(side, tally, findings)?;
+        self.judge(judge)?;
         scanned?;
         self.trim();
         Ok(delta)
     }
 
     /// Reads the end of the text. Nothing is held back any more.
-    pub(super) fn finish(
-        &mut self,
-        side: &Side,
-        tally: &mut Tally,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), Stop> {
+    pub(super) fn finish(&mut self, judge: &mut Judge<'_>) -> Result<(), Stop> {
         let Some(mut scan) = self.scan.take() else {
             return Ok(());
         };
-        findings.clear();
-        let scanned = scan.finish(&side.engine, findings);
-        self.judge(side, tally, findings)?;
+        judge.findings.clear();
+        let scanned = scan.finish(&judge.side.engine, judge.findings);
+        self.judge(judge)?;
         self.tail = String::new();
         Ok(scanned?)
     }
@@ -119,18 +126,26 @@ impl Running {
         }
     }
 
-    fn judge(&mut self, side: &Side, tally: &mut Tally, findings: &[Finding]) -> Result<(), Stop> {
+    fn judge(&mut self, judge: &mut Judge<'_>) -> Result<(), Stop> {
         let start = self.len - self.tail.len();
-        for finding in findings {
+        for finding in judge.findings.iter() {
             let span = Span::new(finding.span.start + self.base, finding.span.end + self.base);
             let kept = span
                 .start
                 .checked_sub(start)
                 .and_then(|from| self.tail.get(from..span.end - start));
-            match Duty::of(tally.add(side, finding, kept.unwrap_or_default(), self.origin)) {
+            let matched = kept.unwrap_or_default();
+            if judge.side.restores(finding.rule) {
+                if let Some(number) = judge.originals.find(matched, self.form) {
+                    self.restores.add(span, number);
+                }
+                continue;
+            }
+            let action = judge.tally.add(judge.side, finding, matched, self.origin);
+            match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => self.edits.add(&Finding { span, ..*finding }),
-                Duty::Stop => return Err(Stop::Block),
+                Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
         Ok(())

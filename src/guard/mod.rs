@@ -6,12 +6,14 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod body;
+pub mod restore;
 pub mod stream;
 
 mod answer;
 mod edit;
 mod known;
 mod lane;
+mod pace;
 mod structure;
 
 use std::fmt;
@@ -20,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::policy::{Action, OnError, Policy, Respond, Verdict};
+use crate::policy::{Action, OnError, Policy, Respond, Unknown, Verdict};
 use crate::scan::engine::Overflow;
 use crate::wire::json::Malformed;
 use crate::wire::refusal::{self, Refusal};
@@ -113,6 +115,9 @@ pub enum Failure {
         /// The bound.
         max: usize,
     },
+    /// A shape that is not known, where the policy wants it refused.
+    #[error("the API has no such body or event, and the policy refuses what is unknown")]
+    Unknown,
     /// A bug of ours.
     #[error("the scan failed by a fault of the gateway's own; please report it")]
     Panic,
@@ -125,6 +130,8 @@ pub struct Refused {
     pub rule: String,
     /// The rule's own text, else the policy's.
     pub message: String,
+    /// The message takes the answer's place, however the policy responds to what it blocks.
+    pub replace: bool,
 }
 
 impl Refused {
@@ -137,6 +144,7 @@ impl Refused {
             message: cause
                 .and_then(|cause| cause.message.clone())
                 .unwrap_or_else(|| policy.message.clone()),
+            replace: verdict.action == Action::Replace,
         }
     }
 
@@ -148,8 +156,8 @@ impl Refused {
             message: self.message.clone(),
             request_id: request_id.to_owned(),
             respond: match policy.respond {
-                Respond::Error => refusal::Respond::Error,
-                Respond::Message => refusal::Respond::Message,
+                Respond::Error if !self.replace => refusal::Respond::Error,
+                Respond::Error | Respond::Message => refusal::Respond::Message,
             },
         }
     }
@@ -175,6 +183,7 @@ impl<E: Into<Failure>> From<E> for Stop {
 enum Duty {
     Pass,
     Edit,
+    Replace,
     Stop,
 }
 
@@ -183,17 +192,28 @@ impl Duty {
         match action {
             Action::Allow | Action::Log => Self::Pass,
             Action::Redact => Self::Edit,
-            // Whole-text replacement and approval are not offered by policies yet: stopping errs on the safe side.
-            Action::Replace | Action::Hold | Action::Block => Self::Stop,
+            Action::Replace => Self::Replace,
+            // Approval is not offered by policies yet: stopping errs on the safe side.
+            Action::Hold | Action::Block => Self::Stop,
         }
     }
 }
 
 /// Whether bytes that could not be judged pass all the same. A policy that only observes enforces nothing.
-fn passes_unjudged(policy: &Policy) -> bool {
+/// What the policy itself refuses is no error.
+fn passes_unjudged(policy: &Policy, failure: &Failure) -> bool {
     match policy.on_error {
+        OnError::Allow if *failure == Failure::Unknown => false,
         OnError::Allow => true,
         OnError::Block => policy.observe,
+    }
+}
+
+/// Stops at a shape that is not known, if the policy wants that.
+fn check_shape(policy: &Policy, unknown: bool) -> Result<(), Stop> {
+    match policy.unknown {
+        Unknown::Block if unknown && !policy.observe => Err(Failure::Unknown.into()),
+        Unknown::Block | Unknown::Scan => Ok(()),
     }
 }
 

@@ -11,16 +11,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::answer::{Answer, Notes};
+use crate::guard::pace;
+use crate::guard::restore::Originals;
 use crate::policy::{Policy, Verdict};
 use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
-use crate::wire::{Api, Framing, Usage, refusal};
+use crate::wire::{Api, Family, Framing, Usage, refusal};
 
 use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
-
-/// The most bytes of events that may wait for the end of a match. A match within the engine's reach spans far less, even in
-/// events of one byte of text each.
-const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// What a client is told; the operator gets the reason from the summary.
 const UNSCANNED: &str = "the provider's answer could not be scanned";
@@ -49,12 +47,14 @@ pub enum End {
 }
 
 /// What the messages to the client say of the exchange.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// As in the log and the audit record.
     pub request_id: String,
     /// The model, as the request named it.
     pub model: Option<String>,
+    /// What the request's placeholders stand for.
+    pub originals: Arc<Originals>,
 }
 
 /// What became of a stream.
@@ -100,12 +100,16 @@ impl StreamGuard {
         limits: &Limits,
         exchange: Exchange,
     ) -> Self {
+        let max_held_bytes = pace::max_held_bytes(&policy);
+        let buffers = pace::buffers(&policy);
         Self(Box::new(Stream {
-            request_id: exchange.request_id,
+            request_id: exchange.request_id.clone(),
             splitter: Splitter::with_limit(framing, limits.event_bytes),
-            answer: Answer::new(api, framing, policy, limits, exchange.model),
+            answer: Answer::new(api, framing, policy, limits, exchange),
             queue: VecDeque::new(),
             held_bytes: 0,
+            max_held_bytes,
+            buffers,
             notes: Notes::default(),
             phase: Phase::Read,
             closing: false,
@@ -139,6 +143,18 @@ impl StreamGuard {
         }
     }
 
+    /// A comment to write while nothing else can be, so that the client sees the gateway alive; `None` where nothing waits or the
+    /// client could not read it.
+    pub fn keep_alive(&self) -> Option<Cleared> {
+        let stream = &self.0;
+        // Google's clients take every line for data.
+        let reads =
+            stream.answer.framing == Framing::Sse && stream.answer.api.family() != Family::Gemini;
+        let slow = pace::is_slow(&stream.answer.policy);
+        (reads && slow && stream.phase == Phase::Read && !stream.queue.is_empty())
+            .then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
+    }
+
     /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.
     pub fn held_bytes(&self) -> usize {
         self.0.held_bytes + self.0.splitter.pending()
@@ -154,6 +170,10 @@ struct Stream {
     queue: VecDeque<Held>,
     /// What the events in the queue take, their notes included.
     held_bytes: usize,
+    /// The most of them.
+    max_held_bytes: usize,
+    /// Nothing leaves before the answer's end.
+    buffers: bool,
     /// Scratch space, of no meaning between events.
     notes: Notes,
     phase: Phase,
@@ -227,7 +247,12 @@ impl Stream {
             return;
         }
         let closed = self.closing || self.answer.framing == Framing::Sse;
-        let complete = closed && self.answer.context.is_complete(self.answer.api);
+        let api = self.answer.api;
+        if self.buffers && end == End::Complete && self.answer.arrived.is_complete(api) {
+            self.buffers = false;
+            self.release(false, out);
+        }
+        let complete = closed && self.answer.context.is_complete(api);
         if complete || end == End::Complete && self.unjudged.is_some() {
             return self.complete(out);
         }
@@ -246,13 +271,14 @@ impl Stream {
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
-        if self.queue.is_empty() && self.answer.may_leave(&notes) {
+        self.buffers &= !self.answer.ended;
+        if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
             return self.write(&raw, notes, true, out);
         }
         self.hold(raw, notes);
         self.release(false, out);
-        if self.held_bytes > MAX_HELD_BYTES {
-            let max = MAX_HELD_BYTES;
+        if self.held_bytes > self.max_held_bytes {
+            let max = self.max_held_bytes;
             self.stop(Failure::TooMuchHeld { max }.into(), None, out);
         }
     }
@@ -267,7 +293,7 @@ impl Stream {
     fn release(&mut self, all: bool, out: &mut Vec<Cleared>) {
         while let Some(held) = self
             .queue
-            .pop_front_if(|held| all || self.answer.may_leave(&held.notes))
+            .pop_front_if(|held| all || !self.buffers && self.answer.may_leave(&held.notes))
         {
             self.held_bytes -= held.bytes();
             self.write(&held.raw, held.notes, false, out);
@@ -296,7 +322,7 @@ impl Stream {
             Stop::Block => return self.refuse(out),
             Stop::Fail(failure) => failure,
         };
-        if !passes_unjudged(&self.answer.policy) {
+        if !passes_unjudged(&self.answer.policy, &failure) {
             return self.break_off(UNSCANNED, Ending::Fail(failure), out);
         }
         let held_too_much = matches!(failure, Failure::TooMuchHeld { .. });
@@ -321,7 +347,7 @@ impl Stream {
     /// Ends an answer of which nothing is missing.
     fn complete(&mut self, out: &mut Vec<Cleared>) {
         match contain(|| self.answer.close(|_| true)) {
-            Err(Stop::Fail(failure)) if passes_unjudged(&self.answer.policy) => {
+            Err(Stop::Fail(failure)) if passes_unjudged(&self.answer.policy, &failure) => {
                 self.unjudged.get_or_insert((1, failure));
             }
             Err(stop) => return self.stop(stop, None, out),

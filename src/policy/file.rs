@@ -5,8 +5,9 @@
 use jiff::civil::Date;
 
 use super::check::Case;
-use super::section::{action, filled, read_side, read_stream, some};
-use super::{Action, Direction, OnError, Origins, Respond};
+use super::section::{action, filled, read_reversible, read_side, some};
+use super::stream::{Mode, read_stream, read_tools};
+use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
 use crate::scan::finding::ThreatLevel;
@@ -53,9 +54,12 @@ pub(super) struct File {
     pub(super) extends: Option<(String, Spot)>,
     pub(super) description: Option<String>,
     pub(super) on_error: Option<OnError>,
+    pub(super) unknown: Option<Unknown>,
     pub(super) respond: Option<Respond>,
     pub(super) message: Option<String>,
     pub(super) observe: Option<bool>,
+    pub(super) stream: Option<Mode>,
+    pub(super) hold_arguments: Option<bool>,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
@@ -86,6 +90,8 @@ pub(super) struct Section {
     pub(super) hosts: Hosts,
     /// The words of `canary:`.
     pub(super) words: Vec<String>,
+    /// What is redacted is put back into the answer.
+    pub(super) reversible: bool,
 }
 
 /// An entry of `topics:`.
@@ -96,6 +102,7 @@ pub(super) struct Topic {
     pub(super) on: Vec<Direction>,
     pub(super) action: Action,
     pub(super) message: Option<String>,
+    pub(super) reversible: bool,
     /// Of the entry.
     pub(super) spot: Spot,
     pub(super) pattern_spot: Spot,
@@ -131,9 +138,12 @@ impl File {
     pub(super) fn inherit(&mut self, parent: Self) {
         self.extends = parent.extends;
         self.on_error = self.on_error.or(parent.on_error);
+        self.unknown = self.unknown.or(parent.unknown);
         self.respond = self.respond.or(parent.respond);
         self.message = self.message.take().or(parent.message);
         self.observe = self.observe.or(parent.observe);
+        self.stream = self.stream.or(parent.stream);
+        self.hold_arguments = self.hold_arguments.or(parent.hold_arguments);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
         let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
@@ -141,6 +151,15 @@ impl File {
         topics.append(&mut self.topics);
         self.topics = topics;
         self.exceptions.extend(parent.exceptions);
+    }
+}
+
+impl File {
+    /// Whether anything in requests is redacted so that it can be put back.
+    pub(super) fn is_reversible(&self) -> bool {
+        let sections = &self.request.sections;
+        sections.iter().any(|(_, section)| section.reversible)
+            || self.topics.iter().any(|topic| topic.reversible)
     }
 }
 
@@ -177,19 +196,19 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&[
-        "tools", "fence", "sessions", "session", "unknown", "canary", "size",
-    ]);
-    fields.optional("stream", read_stream);
+    fields.unavailable(&["fence", "sessions", "session", "canary", "size"]);
     let read = File {
         extends: fields.nullable("extends", |reader, node| {
             Some((text(reader, node)?, Spot::of(reader, node)))
         }),
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
+        unknown: fields.optional("unknown", word(&Unknown::WORDS)),
         respond: fields.optional("respond", word(&Respond::WORDS)),
         message: fields.optional("message", filled),
         observe: fields.optional("observe", boolean),
+        stream: fields.optional("stream", read_stream),
+        hold_arguments: fields.optional("tools", read_tools),
         request: fields
             .optional("request", |reader, node| {
                 read_side(reader, node, Direction::Request)
@@ -281,6 +300,11 @@ fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
     let on = fields.optional("on", some(word(&Direction::WORDS)));
     let action = fields.optional("action", action);
     let message = fields.optional("message", filled);
+    let edits = action == Some(Action::Redact)
+        && on
+            .as_ref()
+            .is_none_or(|on| on.contains(&Direction::Request));
+    let reversible = read_reversible(&mut fields, edits);
     fields.unavailable(&["words", "deny", "allow"]);
     fields.finish();
     let (pattern, place) = pattern?;
@@ -290,6 +314,7 @@ fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
         on: on.unwrap_or_else(|| vec![Direction::Request, Direction::Response]),
         action: action.unwrap_or(Action::Block),
         message,
+        reversible,
         pattern_spot: spot.moved(place),
         spot,
     })

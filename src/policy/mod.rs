@@ -8,16 +8,18 @@ mod check;
 mod compile;
 mod file;
 mod section;
+mod stream;
 mod verdict;
 
 use std::borrow::Cow;
 
 use crate::scan::engine::Engine;
-use crate::scan::finding::{Finding, ThreatLevel};
+use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::Origin;
 pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, embedded};
 pub use file::VERSION;
+pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
 
 /// A compiled policy: immutable, shared by all exchanges it applies to.
@@ -29,12 +31,18 @@ pub struct Policy {
     pub description: String,
     /// What happens where a text cannot be judged.
     pub on_error: OnError,
+    /// What happens to bodies and events of shapes that their format does not know.
+    pub unknown: Unknown,
     /// How a client learns of a refusal.
     pub respond: Respond,
     /// What a refused client is told where the rule has no text of its own.
     pub message: String,
     /// Everything is decided and recorded, nothing enforced.
     pub observe: bool,
+    /// When the text of a streamed answer leaves.
+    pub stream: Mode,
+    /// Arguments of tool calls leave only when they are complete.
+    pub hold_arguments: bool,
     /// What goes up.
     pub request: Side,
     /// What comes back.
@@ -81,6 +89,20 @@ impl OnError {
     const WORDS: [(&'static str, Self); 2] = [("block", Self::Block), ("allow", Self::Allow)];
 }
 
+/// What happens to bodies and events of shapes that their format does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// Every string in them is scanned.
+    #[default]
+    Scan,
+    /// They are refused.
+    Block,
+}
+
+impl Unknown {
+    const WORDS: [(&'static str, Self); 2] = [("scan", Self::Scan), ("block", Self::Block)];
+}
+
 /// How a client learns of a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Respond {
@@ -105,6 +127,8 @@ pub struct Side {
     /// Matches that mean nothing: rule ids and texts.
     exceptions: Vec<(String, String)>,
     observe: bool,
+    /// The rule that finds what looks like a placeholder, in answers to requests that may hold some.
+    restore: Option<RuleIndex>,
 }
 
 /// What is done about one rule's matches.
@@ -115,6 +139,8 @@ struct Treatment {
     /// `None`: each match acts by itself.
     scored: Option<Scored>,
     message: Option<String>,
+    /// What it takes out is put back into the answer.
+    reversible: bool,
 }
 
 /// How a scored rule acts: together with all others of its side.
@@ -134,6 +160,7 @@ static FOREIGN: Treatment = Treatment {
     action: Action::Block,
     scored: None,
     message: None,
+    reversible: false,
 };
 
 /// A set of origins.
@@ -250,6 +277,28 @@ impl Tally {
 }
 
 impl Side {
+    /// What a rule tells in place of what it found, if it has a text of its own.
+    pub fn message(&self, rule: RuleIndex) -> Option<&str> {
+        let treatment = self.treatments.get(usize::from(rule.0))?;
+        treatment.message.as_deref()
+    }
+
+    /// Whether a rule's matches can be placeholders, and nothing else.
+    pub fn restores(&self, rule: RuleIndex) -> bool {
+        self.restore == Some(rule)
+    }
+
+    /// Whether what a rule takes out is put back into the answer.
+    pub fn reverses(&self, rule: RuleIndex) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_some_and(|treatment| treatment.reversible)
+    }
+
+    /// Whether that is so for any rule.
+    pub fn is_reversible(&self) -> bool {
+        self.treatments.iter().any(|treatment| treatment.reversible)
+    }
+
     fn excepts(&self, rule: &str, matched: &str) -> bool {
         self.exceptions
             .iter()
@@ -260,7 +309,6 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::finding::RuleIndex;
     use crate::text::Span;
 
     fn policy(yaml: &str) -> Policy {

@@ -2,7 +2,7 @@
 
 use super::file::{Section, SideFile};
 use super::{Action, Direction, Origins};
-use crate::document::{Key, Node, Reader, Value, list, map, text, word};
+use crate::document::{Fields, Key, Node, Reader, Value, boolean, list, map, text, word};
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{self, Hosts, Scanner};
 use crate::text::Origin;
@@ -29,22 +29,6 @@ const LEVELS: [(&str, ThreatLevel); 4] = [
     (ThreatLevel::Critical.name(), ThreatLevel::Critical),
 ];
 
-/// `stream:`, of which this version knows one mode.
-pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<()> {
-    let mut fields = reader.fields(node)?;
-    fields.unavailable(&["window", "overlap", "hold_arguments"]);
-    fields.optional("mode", |reader, node| {
-        if let Value::Str(mode) = &node.value
-            && (mode == "window" || mode == "buffer")
-        {
-            return unavailable(reader, node, mode, "write holdback");
-        }
-        word(&[("holdback", ())])(reader, node)
-    });
-    fields.finish();
-    Some(())
-}
-
 /// `request:` or `response:`.
 pub(super) fn read_side(
     reader: &mut Reader,
@@ -60,7 +44,6 @@ pub(super) fn read_side(
         "tools",
         "size",
         "fence",
-        "unknown",
     ]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
@@ -86,7 +69,7 @@ fn read_section(
     direction: Direction,
 ) -> Option<Section> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["threshold", "reversible"]);
+    fields.unavailable(&["threshold"]);
     let scored = scanner == Scanner::Injection;
     let action = fields.required("action", action);
     let mut section = Section {
@@ -97,6 +80,7 @@ fn read_section(
         message: fields.optional("message", filled),
         hosts: Hosts::default(),
         words: Vec::new(),
+        reversible: false,
     };
     if scored {
         section.level = fields
@@ -107,16 +91,31 @@ fn read_section(
                 .optional("origins", origins)
                 .unwrap_or(section.origins);
         }
-        if section.action == Action::Redact && section.level > ThreatLevel::Low {
-            let problem = fields
-                .reader()
-                .problem(node, "injection redacted from a level above low");
+        // An answer is replaced whole, a request only where something was found.
+        let edits = match section.action {
+            Action::Redact => Some("redacted"),
+            Action::Replace if direction == Direction::Request => Some("replaced"),
+            Action::Allow | Action::Log | Action::Replace | Action::Hold | Action::Block => None,
+        };
+        if let Some(edited) = edits.filter(|_| section.level > ThreatLevel::Low) {
+            let found = format!("injection {edited} from a level above low");
+            let problem = fields.reader().problem(node, found);
             fields.reader().report(problem.expected("level: low, or action: block").help(
-                "what was found before the level is reached has passed already, so only part would be redacted",
+                format!("what was found before the level is reached has passed already, so only part would be {edited}"),
             ));
         }
     }
-    if !scored && scanner != Scanner::Canary {
+    read_lists(&mut fields, scanner, &mut section);
+    if matches!(scanner, Scanner::Secrets | Scanner::Pii) && direction == Direction::Request {
+        section.reversible = read_reversible(&mut fields, section.action == Action::Redact);
+    }
+    fields.finish();
+    action.map(|_| section)
+}
+
+/// What a section lists: kinds, hosts, words.
+fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Section) {
+    if !matches!(scanner, Scanner::Injection | Scanner::Canary) {
         section.kinds = fields.optional("kinds", |reader, node| {
             some(|reader: &mut Reader, node| kind(reader, node, scanner))(reader, node)
         });
@@ -128,27 +127,43 @@ fn read_section(
     if scanner == Scanner::Canary {
         section.words = fields.required("words", some(canary)).unwrap_or_default();
     }
-    fields.finish();
-    action.map(|_| section)
 }
+
+/// `reversible:`, which only goes with `redact` in requests.
+pub(super) fn read_reversible(fields: &mut Fields<'_, '_>, redacts: bool) -> bool {
+    fields.unavailable(&["scope"]);
+    fields
+        .optional("reversible", |reader, node| {
+            let reversible = boolean(reader, node)?;
+            if reversible && !redacts {
+                let found = format!("{} without redaction of requests", reader.path());
+                let problem = reader.problem(node, found);
+                reader.report(problem.expected("action: redact, on requests"));
+            }
+            Some(reversible)
+        })
+        .unwrap_or(false)
+}
+
+/// The actions that this version can take.
+pub(super) const ACTIONS: [(&str, Action); 5] = [
+    (Action::Allow.name(), Action::Allow),
+    (Action::Log.name(), Action::Log),
+    (Action::Redact.name(), Action::Redact),
+    (Action::Replace.name(), Action::Replace),
+    (Action::Block.name(), Action::Block),
+];
 
 /// An action that this version can take.
 pub(super) fn action(reader: &mut Reader, node: &Node) -> Option<Action> {
-    const ACTIONS: [(&str, Action); 4] = [
-        (Action::Allow.name(), Action::Allow),
-        (Action::Log.name(), Action::Log),
-        (Action::Redact.name(), Action::Redact),
-        (Action::Block.name(), Action::Block),
-    ];
     if let Value::Str(written) = &node.value {
         match written.as_str() {
-            "replace" => return unavailable(reader, node, written, "write redact or block"),
             "hold" => return unavailable(reader, node, written, "write block"),
             // Common words for it elsewhere, too far from ours to be guessed by spelling.
             "off" | "none" => {
                 let found = format!("{} \"{written}\" is no action", reader.path());
                 let problem = reader.problem(node, found);
-                let problem = problem.expected("allow, log, redact or block");
+                let problem = problem.expected("allow, log, redact, replace or block");
                 reader.report(problem.help("write allow to switch it off"));
                 return None;
             }

@@ -150,10 +150,10 @@ impl Account {
             match problem.party() {
                 Party::Downstream => tracing::debug!(id = record.id, code = told.code, "refused"),
                 Party::Upstream => {
-                    tracing::warn!(id = record.id, code = told.code, detail, "{}", told.message)
+                    tracing::warn!(id = record.id, code = told.code, detail, "{}", told.message);
                 }
                 Party::Internal => {
-                    tracing::error!(id = record.id, code = told.code, detail, "{}", told.message)
+                    tracing::error!(id = record.id, code = told.code, detail, "{}", told.message);
                 }
             }
         }

@@ -166,8 +166,8 @@ mod tests {
         }
     }
 
-    fn chunks(sizes: &[usize]) -> Chunks {
-        Chunks(sizes.to_vec().into_iter())
+    fn chunks<const N: usize>(sizes: [usize; N]) -> Chunks {
+        Chunks(Vec::from(sizes).into_iter())
     }
 
     #[tokio::test]
@@ -185,20 +185,20 @@ mod tests {
         drop(hold);
         assert_eq!(budget.used(), 0);
 
-        let mut hold = admit(&chunks(&[]), 1_000_000, &budget).unwrap();
+        let mut hold = admit(&chunks([]), 1_000_000, &budget).unwrap();
         assert_eq!(
-            read(chunks(&[3, 70_000, 2]), 1_000_000, time, &mut hold)
+            read(chunks([3, 70_000, 2]), 1_000_000, time, &mut hold)
                 .await
                 .unwrap()
                 .len(),
             70_005
         );
         assert_eq!(
-            read(chunks(&[90_000, 20]), 90_010, time, &mut hold).await,
+            read(chunks([90_000, 20]), 90_010, time, &mut hold).await,
             Err(Unread::TooLarge)
         );
         assert_eq!(
-            read(chunks(&[100_000, 100_001]), 1_000_000, time, &mut hold).await,
+            read(chunks([100_000, 100_001]), 1_000_000, time, &mut hold).await,
             Err(Unread::Busy)
         );
         drop(hold);

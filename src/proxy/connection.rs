@@ -63,7 +63,7 @@ pub async fn serve<IO>(
             Some(acceptor) => {
                 let stream = acceptor.accept(io).await?;
                 let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let (is_http2, io) = Sniffed::read(stream).await?;
+                let (is_http2, io) = Sniffed::read(Box::new(stream)).await?;
                 if is_http2 == wants_http2 {
                     Ok((is_http2, Opened::Tls(io)))
                 } else {
@@ -98,7 +98,7 @@ pub async fn serve<IO>(
 /// A connection whose protocol is known.
 enum Opened<IO> {
     Plain(Sniffed<IO>),
-    Tls(Sniffed<TlsStream<IO>>),
+    Tls(Sniffed<Box<TlsStream<IO>>>),
 }
 
 async fn http1<IO>(

@@ -19,12 +19,12 @@ use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::outgoing::Outgoing;
-use super::passed::Passed;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
 use crate::auth::{Denied, Principal};
 use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
 use crate::telemetry::Direction;
@@ -113,12 +113,17 @@ pub(super) struct Call {
     /// How the answer is framed if a stream is asked for.
     pub(super) framing: Option<Framing>,
     pub(super) policy: Arc<Policy>,
+    /// What the placeholders that went up stand for.
+    pub(super) originals: Arc<Originals>,
 }
 
 impl Exchange {
     async fn run(&mut self, request: Request<Incoming>) -> Result<Response<Outgoing>, Problem> {
         let (head, body) = request.into_parts();
         head::check(&head, &self.peer.findings).map_err(Problem::Head)?;
+        if !self.gateway.audit.is_healthy() {
+            return Err(Problem::Unrecorded);
+        }
         let found = self
             .gateway
             .table
@@ -163,6 +168,7 @@ impl Exchange {
                         model,
                         framing,
                         policy,
+                        originals: Arc::default(),
                     },
                     body,
                 )
@@ -241,9 +247,10 @@ impl Exchange {
             .await?
         };
         call.model = call.model.or(inspection.facts.model);
+        call.originals = inspection.originals;
         call.framing = call
             .framing
-            .or(inspection.facts.stream.then_some(Framing::Sse));
+            .or_else(|| inspection.facts.stream.then_some(Framing::Sse));
         self.account.note(|record| {
             record.model.clone_from(&call.model);
             record.stream = call.framing.is_some();
@@ -378,25 +385,6 @@ impl Exchange {
             );
         }
         Ok(answer)
-    }
-
-    /// Passes a request on unscanned, because the operator lists its path.
-    async fn pass(
-        &mut self,
-        admitted: Admitted,
-        body: Incoming,
-    ) -> Result<Response<Outgoing>, Problem> {
-        may_use(&admitted.principal, None)?;
-        let (body, _hold) = self.read(&admitted.head, body).await?;
-        let upstream = self.choose(&admitted, None)?;
-        let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
-        let answer = self.send(&upstream, admitted, body).await?;
-        let status = answer.status;
-        let passed = Passed::new(answer.body, self.account.hand_on(), status.as_u16());
-        let mut response = Response::new(Outgoing::Passed(Box::new(passed)));
-        *response.status_mut() = status;
-        *response.headers_mut() = forward::down(&answer.headers);
-        Ok(response)
     }
 }
 

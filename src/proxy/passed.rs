@@ -1,14 +1,41 @@
-//! An answer passed on unscanned, because the operator lists its path under `unscanned_paths`.
+//! A request and its answer passed on unscanned, because the operator lists its path under `unscanned_paths`.
 
 use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
+use hyper::body::Incoming;
 
 use super::account::Account;
+use super::exchange::{Admitted, Exchange, may_use};
+use super::forward;
+use super::outgoing::Outgoing;
+use super::respond::Problem;
 use crate::audit::Outcome;
 use crate::guard::Cleared;
 use crate::upstream;
+
+impl Exchange {
+    /// Passes a request on unscanned, because the operator lists its path.
+    pub(super) async fn pass(
+        &mut self,
+        admitted: Admitted,
+        body: Incoming,
+    ) -> Result<Response<Outgoing>, Problem> {
+        may_use(&admitted.principal, None)?;
+        let (body, _hold) = self.read(&admitted.head, body).await?;
+        let upstream = self.choose(&admitted, None)?;
+        let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
+        let answer = self.send(&upstream, admitted, body).await?;
+        let status = answer.status;
+        let passed = Passed::new(answer.body, self.account.hand_on(), status.as_u16());
+        let mut response = Response::new(Outgoing::Passed(Box::new(passed)));
+        *response.status_mut() = status;
+        *response.headers_mut() = forward::down(&answer.headers);
+        Ok(response)
+    }
+}
 
 /// An answer that nothing looks into.
 pub(super) struct Passed {

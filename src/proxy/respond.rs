@@ -79,8 +79,8 @@ pub(super) struct Told {
     pub(super) retry_after: Option<Duration>,
 }
 
-const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions, /v1/completions, \
-    /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD and \
+const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions, /v1/responses, \
+    /v1/completions, /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD and \
     GET /v1/models, each also under /PROVIDER; other paths only if a provider lists them under \
     unscanned_paths";
 const LATER: &str = "this version of the gateway does not scan this path, so it is refused";

@@ -26,6 +26,9 @@ use crate::guard::stream::{End, Ending, Flow, StreamGuard};
 use crate::telemetry::Direction;
 use crate::upstream;
 
+/// How long a client sees nothing while the guard holds all of an answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
 /// A streamed answer.
 pub(super) struct Stream {
     /// `None` once nothing more is read from the provider.
@@ -39,6 +42,8 @@ pub(super) struct Stream {
     /// Time spent in the guard.
     inspecting: Duration,
     failed: bool,
+    /// Runs while the guard holds what the client waits for.
+    quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
@@ -60,6 +65,7 @@ impl Stream {
             received: 0,
             inspecting: Duration::ZERO,
             failed: false,
+            quiet: None,
         }
     }
 
@@ -89,6 +95,7 @@ impl Stream {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             if let Some(bytes) = join(&mut self.ready) {
+                self.quiet = None;
                 return Poll::Ready(Some(Ok(bytes)));
             }
             let Some(source) = &mut self.source else {
@@ -100,7 +107,7 @@ impl Stream {
                 self.guard.finish(End::Break, &mut self.ready);
             } else {
                 match source.poll_chunk(cx) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => return self.poll_keep_alive(cx),
                     Poll::Ready(Some(Ok(chunk))) => {
                         if self.received == 0 {
                             self.account.first_byte();
@@ -131,6 +138,20 @@ impl Stream {
                 ))));
             }
         }
+    }
+
+    /// A comment, when the client has seen nothing for long and the guard holds something.
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(comment) = self.guard.keep_alive() else {
+            return Poll::Pending;
+        };
+        let quiet = self
+            .quiet
+            .get_or_insert_with(|| Box::pin(sleep(KEEP_ALIVE)));
+        quiet.as_mut().poll(cx).map(|()| {
+            self.quiet = None;
+            Some(Ok(comment.into_bytes()))
+        })
     }
 
     fn close(&mut self) -> Result<(), crate::audit::Error> {

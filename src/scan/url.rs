@@ -109,7 +109,7 @@ impl Hosts {
             .trim_end_matches('.')
             .to_ascii_lowercase();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        let address = host.parse::<std::net::Ipv6Addr>().is_ok();
+        let address = host.parse::<core::net::Ipv6Addr>().is_ok();
         let named = !host.is_empty()
             && !host.starts_with('.')
             && !host.contains("..")

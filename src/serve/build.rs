@@ -10,12 +10,12 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Error;
+use super::StartError;
 use crate::auth::{self, KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::limit::{Failures, Limiter};
 use crate::proxy::route::Table;
-use crate::proxy::{Gateway, Load, Policies, tls};
+use crate::proxy::{Gateway, Limits, Load, Policies, tls};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 use crate::upstream::{Provider, Upstream};
@@ -39,35 +39,38 @@ pub struct Built {
     pub warnings: Vec<String>,
 }
 
-/// Opens and reads everything that a gateway needs. Blocks: a passphrase takes tenths of a second.
+/// Opens and reads everything else that a gateway needs. Blocks: a passphrase takes tenths of a second.
 ///
 /// `echo` is the address of the built-in provider, if it runs.
 ///
 /// # Errors
 ///
 /// If anything cannot be opened, read or understood; nothing is overwritten then.
-pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> {
+pub fn build(
+    config: &Config,
+    policies: config::Policies,
+    echo: Option<SocketAddr>,
+) -> Result<Built, StartError> {
     if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.insecure {
-        return Err(Error::Insecure {
+        return Err(StartError::Insecure {
             address: config.listen,
         });
     }
     if !config.admin.listen.ip().is_loopback() && !config.insecure {
-        return Err(Error::Insecure {
+        return Err(StartError::Insecure {
             address: config.admin.listen,
         });
     }
     let now = Timestamp::now();
-    let policies = policies(config)?;
     let mut warnings: Vec<String> = policies.warnings.iter().map(ToString::to_string).collect();
     let table = Table::new(upstreams(config, echo)?, config.routes.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
-    let failed = |source| Error::Data {
+    let failed = |source| StartError::Data {
         folder: config.data.clone(),
         source,
     };
     durable::make_folder(&config.data).map_err(failed)?;
-    let master = config.master_key().map_err(Error::Problems)?;
+    let master = config.master_key().map_err(StartError::Problems)?;
     let vault = Vault::open(&config.data, master.as_ref())?;
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
@@ -76,10 +79,6 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
     let start = Instant::now().into_std();
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
-    let longest = config
-        .limits
-        .max_body_bytes
-        .max(config.limits.max_response_bytes);
     let gateway = Gateway {
         table,
         policies: ArcSwap::from_pointee(Policies {
@@ -97,11 +96,7 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
         tls,
         limits: config.limits,
         timeouts: config.timeouts,
-        json: wire::json::Limits {
-            body_bytes: longest,
-            string_bytes: longest,
-            ..wire::json::Limits::default()
-        },
+        json: json(&config.limits),
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {
@@ -109,6 +104,16 @@ pub fn build(config: &Config, echo: Option<SocketAddr>) -> Result<Built, Error> 
         first_key,
         warnings,
     })
+}
+
+/// Limits on JSON: whatever may be read may be parsed.
+fn json(limits: &Limits) -> wire::json::Limits {
+    let longest = limits.max_body_bytes.max(limits.max_response_bytes);
+    wire::json::Limits {
+        body_bytes: longest,
+        string_bytes: longest,
+        ..wire::json::Limits::default()
+    }
 }
 
 /// Worker threads: as configured, else one per core.
@@ -119,17 +124,21 @@ pub(super) fn threads(config: &Config) -> usize {
     }
 }
 
-/// All policies, among them the one for keys that name none.
-pub(super) fn policies(config: &Config) -> Result<config::Policies, Error> {
+/// All policies, among them the one for keys that name none. Compiling them takes a moment.
+///
+/// # Errors
+///
+/// Every problem in them.
+pub fn policies(config: &Config) -> Result<config::Policies, StartError> {
     let policies = config::policies(config.policies.as_deref(), Zoned::now().date())
-        .map_err(Error::Problems)?;
+        .map_err(StartError::Problems)?;
     policies
         .find(&config.policy, "policy")
-        .map_err(Error::Problems)?;
+        .map_err(StartError::Problems)?;
     Ok(policies)
 }
 
-fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstream>>, Error> {
+fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstream>>, StartError> {
     let built_in = echo.map(|address| Provider {
         name: "echo".to_owned(),
         base_url: format!("http://{address}"),
@@ -139,18 +148,18 @@ fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstre
     let providers = config.providers.iter().cloned().chain(built_in);
     let upstream = |provider: Provider| {
         let name = provider.name.clone();
-        Upstream::new(provider).map_err(|problem| Error::Provider { name, problem })
+        Upstream::new(provider).map_err(|problem| StartError::Provider { name, problem })
     };
     providers.map(upstream).collect()
 }
 
 /// The keys; where there are none yet, with a first one.
-fn keyring(data: &Path, now: Timestamp) -> Result<(Keyring, Option<Secret>), Error> {
+fn keyring(data: &Path, now: Timestamp) -> Result<(Keyring, Option<Secret>), StartError> {
     let store = store::open("sqlite", data)?;
     let pepper = Pepper::open(data)?;
     let mut first = None;
     if store.list()?.is_empty() {
-        let key = auth::generate().map_err(|source| Error::System {
+        let key = auth::generate().map_err(|source| StartError::System {
             doing: "make a random key",
             source,
         })?;

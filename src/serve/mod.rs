@@ -1,21 +1,24 @@
 //! Builds everything once, runs it, reloads it, shuts it down.
 //!
-//! `build` makes the gateway from its configuration, `server` carries it on pingora's server, `upkeep` keeps it up to date
-//! with its files. Tests use [`build`] and [`accept`] on a listener of their own.
+//! `build` makes the gateway from its configuration, `server` carries it on pingora's server, `refresh` and `reload` keep
+//! it up to date with its files. Tests use [`policies`], [`build()`] and [`accept`] on a listener of their own.
 
 mod build;
+mod refresh;
+mod reload;
 mod server;
-mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::build::{Built, build};
+pub use self::build::{Built, build, policies};
+use crate::audit::{Change, Record};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::proxy::{self, Gateway};
@@ -38,7 +41,7 @@ pub struct Started {
 /// Why the gateway could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address}; help: {help} --{flag}")]
     Listen {
@@ -122,7 +125,7 @@ fn joined(problems: &[Diagnostic]) -> String {
 /// # Errors
 ///
 /// If anything it needs cannot be opened, read or bound.
-pub fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), Error> {
+pub fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), StartError> {
     server::run(config, started)
 }
 
@@ -152,4 +155,17 @@ pub async fn accept(
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Records what the gateway did of itself. It goes on without the record, which its health then shows.
+fn record(gateway: &Gateway, what: &'static str, subject: String) {
+    let change = Change {
+        time: Timestamp::now(),
+        who: "serve".to_owned(),
+        what,
+        subject,
+    };
+    if let Err(error) = gateway.audit.append(&Record::Change(change)) {
+        tracing::error!(%error, "no audit record");
+    }
 }

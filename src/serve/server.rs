@@ -25,8 +25,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::upkeep::Upkeep;
-use super::{Error, Started, build};
+use super::refresh::Refresh;
+use super::reload::Reload;
+use super::{StartError, Started, build, record};
 use crate::admin::{Admin, Status};
 use crate::config::Config;
 use crate::proxy::{self, Gateway};
@@ -38,13 +39,14 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 const NOWHERE: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
-pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), Error> {
+pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), StartError> {
     let redactor = Redactor::default();
     telemetry::start(&log(&config), &redactor)?;
     let listener = bind(config.listen, "listen")?;
     let admin = bind(config.admin.listen, "admin")?;
     let echo = bind(build::ECHO, "listen")?;
-    let built = build::build(&config, Some(address(&echo)?))?;
+    let policies = build::policies(&config)?;
+    let built = build::build(&config, policies, Some(address(&echo)?))?;
     let gateway = built.gateway;
 
     let (stop, stopping) = watch::channel(false);
@@ -52,15 +54,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         gateway: Arc::clone(&gateway),
         draining: AtomicBool::new(false),
     });
-    let mut server = Server::new_with_opt_and_conf(
-        None,
-        ServerConf {
-            threads: build::threads(&config),
-            grace_period_seconds: Some(0),
-            graceful_shutdown_timeout_seconds: Some(1),
-            ..ServerConf::default()
-        },
-    );
+    let mut server = server(&config);
     let told = Started {
         listen: address(&listener)?,
         admin: address(&admin)?,
@@ -89,13 +83,34 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         listener: Some(echo),
         config: config.echo,
     });
-    server.add_service(Upkeep::new(Arc::clone(&gateway), config, redactor));
+    server.add_service(Refresh::new(Arc::clone(&gateway), redactor));
+    server.add_service(Reload::new(Arc::clone(&gateway), config));
+    record(
+        &gateway,
+        "start",
+        format!("version {}", env!("CARGO_PKG_VERSION")),
+    );
+    if told.first_key.is_some() {
+        record(&gateway, "key.create", "first".to_owned());
+    }
     started(&told);
     server.run(RunArgs {
         shutdown_signal: Box::new(Drain { health, stop }),
     });
     gateway.audit.flush()?;
     Ok(())
+}
+
+fn server(config: &Config) -> Server {
+    Server::new_with_opt_and_conf(
+        None,
+        ServerConf {
+            threads: build::threads(config),
+            grace_period_seconds: Some(0),
+            graceful_shutdown_timeout_seconds: Some(1),
+            ..ServerConf::default()
+        },
+    )
 }
 
 /// As configured, unless `RUST_LOG` says otherwise.
@@ -109,7 +124,7 @@ fn log(config: &Config) -> telemetry::Config {
     }
 }
 
-fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Error> {
+fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         Ok(listener)
@@ -124,7 +139,7 @@ fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Error> {
             }
             _ => "choose an address of this machine with",
         };
-        Error::Listen {
+        StartError::Listen {
             address,
             flag,
             help,
@@ -133,8 +148,8 @@ fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Error> {
     })
 }
 
-fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
-    listener.local_addr().map_err(|source| Error::System {
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::System {
         doing: "tell the address of a listener",
         source,
     })
@@ -156,7 +171,7 @@ impl<A: ServerApp + Send + Sync + 'static> Bound<A> {
         listener: TcpListener,
         threads: Option<usize>,
         stopping: Option<watch::Receiver<bool>>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, StartError> {
         let address = address(&listener)?.to_string();
         let mut service = listening::Service::new(name.to_owned(), app);
         service.threads = threads;
@@ -338,6 +353,10 @@ impl ShutdownSignalWatch for Drain {
         let left = gateway.load.exchanges.load(Ordering::Acquire);
         if left > 0 {
             tracing::warn!(exchanges = left, "cut off");
+        }
+        record(gateway, "stop", format!("{left} exchanges cut off"));
+        if let Err(error) = gateway.audit.flush() {
+            tracing::error!(%error, "the audit log's end may not be on the disk");
         }
         ShutdownSignal::GracefulTerminate
     }

@@ -2,7 +2,9 @@
 
 use super::json::{Document, Kind, Limits, Malformed, Value};
 use super::walk::Walk;
-use super::{Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, responses};
+use super::{
+    Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, responses, shape,
+};
 use crate::text::Span;
 
 /// What a whole request or response holds.
@@ -17,6 +19,8 @@ pub struct Body {
     /// Values that repeat the text token by token (`logprobs`, in part as numbers). If any piece of the body is edited, each of
     /// them must be replaced by `null`, edits inside them left out.
     pub logprobs: Vec<Span>,
+    /// The format does not know its outermost shape. Its strings are pieces like all others.
+    pub unknown: bool,
     document: Document,
 }
 
@@ -64,10 +68,7 @@ impl Body {
 /// # Errors
 /// It is no strict JSON, exceeds a limit, or is no object.
 pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malformed> {
-    read_body(body, limits, |walk, root, facts| {
-        if root.kind() != Kind::Object {
-            return false;
-        }
+    let read = read_body(body, limits, |walk, root, facts| {
         match api {
             Api::Chat => chat::request(walk, root, facts),
             Api::Responses => responses::request(walk, root, facts),
@@ -76,26 +77,29 @@ pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malf
             Api::Messages => messages::request(walk, root, facts),
             Api::Gemini => gemini::request(walk, root, facts),
         }
-        true
-    })
+        shape::knows_request(api, root)
+    })?;
+    match read.document.root(body) {
+        Some(root) if root.kind() == Kind::Object => Ok(read),
+        _ => Err(Malformed::at(0, "something else than an object", "a JSON object").located(body)),
+    }
 }
 
-/// Finds the text of a response of any status, error bodies included.
+/// Finds the text of a response of any status, error bodies and what no provider sends included.
 ///
 /// # Errors
-/// As [`read_request`]; from Gemini also an array of objects is taken (errors of its array streams).
+/// It is no strict JSON or exceeds a limit.
 pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malformed> {
     read_body(body, limits, |walk, root, facts| {
-        let objects = |value: Value<'_>| value.items().all(|item| item.kind() == Kind::Object);
-        match root.kind() {
-            Kind::Object => {}
-            Kind::Array if api == Api::Gemini && objects(root) => {
-                for item in root.items() {
-                    gemini::response(walk, item, facts);
-                }
-                return true;
-            }
-            _ => return false,
+        // Errors of Gemini's array streams are arrays, too.
+        let many = api == Api::Gemini && root.kind() == Kind::Array;
+        let mut known = true;
+        for root in many.then(|| root.items()).into_iter().flatten() {
+            gemini::response(walk, root, facts);
+            known &= shape::knows_response(api, root);
+        }
+        if many {
+            return known;
         }
         match api {
             Api::Chat => chat::response(walk, root, facts),
@@ -105,11 +109,11 @@ pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Mal
             Api::Messages => messages::response(walk, root, facts),
             Api::Gemini => gemini::response(walk, root, facts),
         }
-        true
+        shape::knows_response(api, root)
     })
 }
 
-/// Reads a body with `read`, which says whether the outermost value is of the right kind.
+/// Reads a body with `read`, which says whether its format knows the outermost shape.
 fn read_body(
     bytes: &[u8],
     limits: &Limits,
@@ -121,19 +125,13 @@ fn read_body(
     let known = document
         .root(bytes)
         .is_some_and(|root| read(&mut walk, root, &mut facts));
-    if !known {
-        return Err(no_object(bytes));
-    }
     let media = walk.finish(&document, bytes)?;
     Ok(Body {
         pieces,
         facts,
         media,
         logprobs,
+        unknown: !known,
         document,
     })
-}
-
-pub(super) fn no_object(bytes: &[u8]) -> Malformed {
-    Malformed::at(0, "something else than an object", "a JSON object").located(bytes)
 }

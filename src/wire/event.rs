@@ -1,11 +1,10 @@
 //! Single events of streamed answers.
 
-use super::body::no_object;
-use super::json::{Document, Kind, Limits, Malformed};
+use super::json::{Document, Limits, Malformed};
 use super::walk::Walk;
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
-    responses,
+    responses, shape,
 };
 use crate::text::Span;
 
@@ -92,7 +91,7 @@ impl Event {
 /// Finds the text of one event's data in place of what `event` held before, whose memory is used again.
 ///
 /// # Errors
-/// The data is neither an object in strict JSON within the limits nor `[DONE]` where the format has it.
+/// The data is neither strict JSON within the limits nor `[DONE]` where the format has it.
 pub fn read_event(
     api: Api,
     data: &[u8],
@@ -107,10 +106,8 @@ pub fn read_event(
     let mut document = std::mem::take(&mut event.document);
     let result = document.parse_into(data, limits).and_then(|()| {
         let mut walk = Walk::new(&mut event.pieces, &mut event.logprobs);
-        let root = document
-            .root(data)
-            .filter(|root| root.kind() == Kind::Object);
-        let root = root.ok_or_else(|| no_object(data))?;
+        let nothing = || Malformed::at(0, "nothing", "a JSON value").located(data);
+        let root = document.root(data).ok_or_else(nothing)?;
         let found = match api {
             Api::Chat => chat::event(&mut walk, root, &mut event.closes),
             Api::Responses => responses::event(&mut walk, root, &mut event.closes),
@@ -129,7 +126,7 @@ pub fn read_event(
         event.begins = found.begins;
         event.opens = found.opens;
         event.sequence = found.sequence;
-        event.unknown = found.unknown;
+        event.unknown = found.unknown || !shape::knows_event(api, root);
         Ok(())
     });
     event.document = document;

@@ -25,6 +25,7 @@ mod gemini;
 mod messages;
 mod path;
 mod responses;
+mod shape;
 mod walk;
 mod words;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -58,7 +58,7 @@ impl Gateway {
             ..Config::default()
         };
         configure(&mut config);
-        let built = serve::build(&config, None).unwrap();
+        let built = serve::build(&config, policies(&config), None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
@@ -121,5 +121,16 @@ impl Gateway {
         let records = read();
         assert_eq!(records.len(), count, "{records:?}");
         records
+    }
+}
+
+/// All policies of a configuration; the embedded ones are compiled once.
+fn policies(config: &Config) -> sluicegate::config::Policies {
+    static EMBEDDED: OnceLock<sluicegate::config::Policies> = OnceLock::new();
+    match &config.policies {
+        Some(_) => serve::policies(config).unwrap(),
+        None => EMBEDDED
+            .get_or_init(|| serve::policies(config).unwrap())
+            .clone(),
     }
 }

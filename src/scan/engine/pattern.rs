@@ -61,6 +61,7 @@ pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
             .lines()
             .last()
             .unwrap_or_default()
+            .trim_start_matches("error: ")
             .to_owned();
         Refused::new(
             format!("not a valid pattern: {last}"),

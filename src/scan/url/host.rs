@@ -1,6 +1,6 @@
 //! The host of an address as servers read it, whatever its spelling; and what an address carries.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where a host is that a server should not be made to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

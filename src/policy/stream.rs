@@ -1,0 +1,73 @@
+//! When the text of a streamed answer leaves: `stream:` and `tools:` of a policy file.
+
+use crate::document::{Node, Reader, Value, boolean, byte_size, integer, word};
+
+/// The words for modes.
+pub(super) const MODES: [(&str, &str); 3] = [
+    ("holdback", "holdback"),
+    ("window", "window"),
+    ("buffer", "buffer"),
+];
+
+/// When the text of a streamed answer leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// As soon as it can be no part of a match any more.
+    #[default]
+    Holdback,
+    /// Besides, only when all of the window around it is there: for judges that need more than a few words.
+    Window {
+        /// Characters that are read at once.
+        chars: usize,
+        /// Characters at the end of a window that belong to the next one too, and wait for it.
+        overlap: usize,
+    },
+    /// When the whole answer is there.
+    Buffer {
+        /// The most bytes of events that are kept.
+        max_bytes: usize,
+    },
+}
+
+/// `stream:`.
+pub(super) fn read_stream(reader: &mut Reader, node: &Node) -> Option<Mode> {
+    let mut fields = reader.fields(node)?;
+    let mode = match fields.optional("mode", word(&MODES)) {
+        Some("window") => {
+            let chars = fields.optional("window_chars", integer(16..=16_384));
+            let overlap = fields.optional("overlap_chars", integer(0..=8_192));
+            let (chars, overlap) = (chars.unwrap_or(800), overlap.unwrap_or(100));
+            if overlap * 2 > chars {
+                let problem = fields
+                    .reader()
+                    .problem(node, "windows that overlap by more than half");
+                fields
+                    .reader()
+                    .report(problem.expected(format!("overlap_chars of at most {}", chars / 2)));
+            }
+            Mode::Window { chars, overlap }
+        }
+        Some("buffer") => Mode::Buffer {
+            max_bytes: fields
+                .optional("buffer_bytes", byte_size)
+                .unwrap_or(4 << 20),
+        },
+        Some(_) | None => Mode::Holdback,
+    };
+    fields.finish();
+    Some(mode)
+}
+
+/// `tools:`; whether arguments are held until they are complete.
+pub(super) fn read_tools(reader: &mut Reader, node: &Node) -> Option<bool> {
+    if let Value::Seq(_) = node.value {
+        let found = "a list of tool rules is not available in this version";
+        let problem = reader.problem(node, found);
+        reader.report(problem.help("write {hold_arguments: true}, or remove it"));
+        return None;
+    }
+    let mut fields = reader.fields(node)?;
+    let hold = fields.optional("hold_arguments", boolean);
+    fields.finish();
+    hold
+}
