@@ -5,7 +5,7 @@ use regex_automata::{dfa::Automaton as _, util::primitives::StateID};
 use super::{
     Engine, Overflow,
     compile::{CLASSES, Compiled},
-    literal::{Before, LITERAL_LIMIT},
+    literal::{Before, LITERAL_LIMIT, Start},
     pattern::is_word_part,
 };
 
@@ -58,6 +58,19 @@ struct Candidate {
     start: usize,
     /// The end of the longest match so far; `start` if there is none.
     end: usize,
+}
+
+impl Candidate {
+    const fn new(rule: u16, state: StateID, start: usize) -> Self {
+        Self {
+            rule,
+            continues: false,
+            word: 0,
+            state,
+            start,
+            end: start,
+        }
+    }
 }
 
 /// What one call of [`Stream::read`] works on.
@@ -141,17 +154,12 @@ impl Stream {
             }
             state = literals.step(state, byte);
             if literals.is_match(state) {
-                for (length, rules) in literals.matches(state) {
-                    for rule in rules {
-                        self.begin(&mut reading, *rule, index + 1, length);
-                    }
+                for (length, starts) in literals.matches(state) {
+                    self.begin_literal(&mut reading, starts, index + 1, length);
                 }
             }
             if engine.firsts.any.get(usize::from(byte)) == Some(&true) {
-                let before = self.before(&reading, reading.base + index);
-                for rule in engine.firsts.starting_with(byte, before) {
-                    self.begin(&mut reading, *rule, index + 1, 1);
-                }
+                self.begin_byte(&mut reading, index, byte);
             }
         }
         let overflow = reading.overflow;
@@ -215,69 +223,93 @@ impl Stream {
             .fold(self.position - literal, usize::min)
     }
 
-    /// Starts a candidate of `rule` whose first `length` bytes end before `reading.bytes[end]`.
-    fn begin(&mut self, reading: &mut Reading<'_>, rule: u16, end: usize, length: usize) {
-        let Some(compiled) = reading.engine.compiled(rule) else {
-            return;
-        };
+    /// Starts the candidates of a literal of `length` bytes that ends before `reading.bytes[end]`.
+    fn begin_literal(
+        &mut self,
+        reading: &mut Reading<'_>,
+        starts: &[Start],
+        end: usize,
+        length: usize,
+    ) {
         let Some(first) = (reading.base + end).checked_sub(length) else {
             return;
         };
-        let Some(mut state) = compiled.start(self.before(reading, first)) else {
-            return;
-        };
-        let mut candidate = Candidate {
-            rule,
-            continues: false,
-            word: 0,
-            state,
-            start: first,
-            end: first,
-        };
-        if let Some((class, min, max)) = compiled.left {
-            let run = self.run_before(reading, class, end - length);
-            if run < min {
-                return;
-            }
-            candidate.start -= run.min(max);
-            candidate.end = candidate.start;
-        }
-        for place in first..first + length {
-            let Some(byte) = self.byte(reading, place) else {
-                return;
+        let before = self.before(reading, first);
+        for start in starts {
+            let Some(compiled) = reading.engine.compiled(start.rule) else {
+                continue;
             };
-            state = compiled.automaton.next_state(state, byte);
-            if compiled.automaton.is_special_state(state) {
-                if compiled.automaton.is_dead_state(state) {
-                    return;
-                }
-                self.note_end(reading, compiled, &mut candidate, place);
+            let state = match start.after {
+                Some(after) => after.get(before as usize).copied(),
+                None => self.walk(reading, compiled, before, first..first + length),
+            };
+            if let Some(state) = state
+                && !compiled.automaton.is_dead_state(state)
+            {
+                self.admit(reading, compiled, Candidate::new(start.rule, state, first));
             }
         }
-        candidate.state = state;
+    }
+
+    /// Starts the candidates of rules that begin with the byte `reading.bytes[index]`.
+    fn begin_byte(&mut self, reading: &mut Reading<'_>, index: usize, byte: u8) {
+        let engine = reading.engine;
+        let first = reading.base + index;
+        let before = self.before(reading, first);
+        for rule in engine.firsts.starting_with(byte, before) {
+            let Some(compiled) = engine.compiled(*rule) else {
+                continue;
+            };
+            let Some(state) = self.walk(reading, compiled, before, first..first + 1) else {
+                continue;
+            };
+            let mut candidate = Candidate::new(*rule, state, first);
+            if let Some((class, min, max)) = compiled.left {
+                let run = self.run_before(reading, class, index);
+                if run < min {
+                    continue;
+                }
+                candidate.start -= run.min(max);
+                candidate.end = candidate.start;
+            }
+            self.admit(reading, compiled, candidate);
+        }
+    }
+
+    /// The state after the bytes of `places`. No match ends within them: they are what every match begins with.
+    fn walk(
+        &self,
+        reading: &Reading<'_>,
+        compiled: &Compiled,
+        before: Before,
+        mut places: std::ops::Range<usize>,
+    ) -> Option<StateID> {
+        places.try_fold(compiled.start(before)?, |state, place| {
+            let byte = self.byte(reading, place)?;
+            Some(compiled.automaton.next_state(state, byte))
+        })
+    }
+
+    fn admit(&mut self, reading: &mut Reading<'_>, compiled: &Compiled, candidate: Candidate) {
         if self.live.len() >= LIVE_LIMIT {
             reading.overflow = true;
             return;
         }
+        let first = candidate.start;
         if compiled.rule.check.is_some()
             && first < reading.base
             && (self.history.is_empty() || first < self.history_start)
         {
             self.history_start = first;
             self.history.clear();
-            self.history.extend_from_slice(
-                self.tail
-                    .get(TAIL - (reading.base - first)..)
-                    .unwrap_or_default(),
-            );
+            let kept = self.tail.get(TAIL - (reading.base - first)..);
+            self.history.extend_from_slice(kept.unwrap_or_default());
         }
         // Candidates of one rule stand together, the oldest first.
-        let place = self
-            .live
-            .iter()
-            .rposition(|other| other.rule <= rule)
-            .map_or(0, |last| last + 1);
-        self.live.insert(place, candidate);
+        let mut older = self.live.iter();
+        let place = older.rposition(|other| other.rule <= candidate.rule);
+        self.live
+            .insert(place.map_or(0, |last| last + 1), candidate);
     }
 
     /// Steps every live candidate with the byte at `reading.bytes[index]`.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Class, Engine, Firsts, Unsupported,
-    literal::{Before, Literals, Trigger},
+    literal::{Before, Literals, Start, Trigger},
     pattern::{self, Left, Pattern, Refused},
 };
 use crate::scan::Rule;
@@ -63,6 +63,22 @@ impl Compiled {
             .into_iter()
             .map(move |byte| self.automaton.next_state(state, byte))
             .filter(|next| !self.automaton.is_dead_state(*next))
+    }
+
+    /// The state after `literal` for each [`Before`], unless it depends on the case of letters.
+    fn after(&self, literal: &[u8]) -> Option<[StateID; 5]> {
+        let mut after = self.starts;
+        for state in &mut after {
+            for byte in literal {
+                let lower = self.automaton.next_state(*state, byte.to_ascii_lowercase());
+                let upper = self.automaton.next_state(*state, byte.to_ascii_uppercase());
+                if lower != upper {
+                    return None;
+                }
+                *state = lower;
+            }
+        }
+        Some(after)
     }
 
     /// For each length of a proper prefix of `literal`, what may stand before it.
@@ -207,9 +223,13 @@ fn add(
         } else {
             Vec::new()
         };
+        let start = Start {
+            rule: index,
+            after: compiled.after(&literal),
+        };
         Trigger {
             literal,
-            rule: index,
+            start,
             viable,
         }
     }));

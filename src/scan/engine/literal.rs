@@ -222,11 +222,19 @@ impl Before {
     }
 }
 
+/// A rule that a literal starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) rule: u16,
+    /// The state of the rule's automaton after the literal, for each [`Before`], if it is the same in either case.
+    pub(super) after: Option<[regex_automata::util::primitives::StateID; 5]>,
+}
+
 /// A literal of a rule, as the automaton's builder needs it.
 #[derive(Debug)]
 pub(super) struct Trigger {
     pub(super) literal: Literal,
-    pub(super) rule: u16,
+    pub(super) start: Start,
     /// For each length of prefix, what may stand before it (bits of [`Before`]) for the rule to match; empty for a rule that does not hold text.
     pub(super) viable: Vec<u8>,
 }
@@ -237,7 +245,7 @@ pub(super) struct Literals {
     automaton: DFA,
     start: StateID,
     /// The rules that each literal starts, and the literal's length.
-    starts: Vec<(usize, Vec<u16>)>,
+    starts: Vec<(usize, Vec<Start>)>,
     /// For the state `s`, at `s >> shift`: the ends of the text that may become a literal, the longest first.
     open: Vec<Box<[Open]>>,
     shift: u32,
@@ -251,13 +259,13 @@ struct Open {
 
 impl Literals {
     pub(super) fn build(triggers: &[Trigger]) -> Option<Self> {
-        let mut rules: BTreeMap<&[u8], Vec<u16>> = BTreeMap::new();
+        let mut rules: BTreeMap<&[u8], Vec<Start>> = BTreeMap::new();
         let mut prefixes: BTreeMap<&[u8], u8> = BTreeMap::new();
         for trigger in triggers {
             rules
                 .entry(&trigger.literal)
                 .or_default()
-                .push(trigger.rule);
+                .push(trigger.start);
             for (length, bits) in trigger.viable.iter().enumerate().skip(1) {
                 *prefixes.entry(trigger.literal.get(..length)?).or_default() |= bits;
             }
@@ -325,7 +333,7 @@ impl Literals {
     }
 
     /// The literals that end here: their length and the rules they start.
-    pub(super) fn matches(&self, state: StateID) -> impl Iterator<Item = (usize, &[u16])> {
+    pub(super) fn matches(&self, state: StateID) -> impl Iterator<Item = (usize, &[Start])> {
         (0..self.automaton.match_len(state)).filter_map(move |index| {
             let (length, rules) = self
                 .starts
