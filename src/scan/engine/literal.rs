@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Literal = Vec<u8>;
 
 /// The longest literal; more of a pattern is left to its automaton.
-pub(super) const LITERAL_LIMIT: usize = 16;
+pub(super) const LITERAL_LIMIT: usize = 8;
 /// A literal of this length is rare enough: it is not drawn out further over choices.
 const RARE: usize = 4;
 /// The most literals that one pattern is drawn out to.
@@ -59,23 +59,24 @@ struct Prefix {
     whole: bool,
 }
 
+impl Prefix {
+    const fn new(whole: bool) -> Self {
+        Self {
+            bytes: Vec::new(),
+            whole,
+        }
+    }
+}
+
 fn draw_out(hir: &Hir) -> Vec<Prefix> {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => vec![Prefix {
-            bytes: Vec::new(),
-            whole: true,
-        }],
+        HirKind::Empty | HirKind::Look(_) => vec![Prefix::new(true)],
         HirKind::Literal(text) => vec![cut(Prefix {
             bytes: text.0.to_ascii_lowercase(),
             whole: true,
         })],
         HirKind::Class(class) => choices(class).map_or_else(
-            || {
-                vec![Prefix {
-                    bytes: Vec::new(),
-                    whole: false,
-                }]
-            },
+            || vec![Prefix::new(false)],
             |choices| {
                 choices
                     .into_iter()
@@ -85,25 +86,16 @@ fn draw_out(hir: &Hir) -> Vec<Prefix> {
         ),
         HirKind::Capture(capture) => draw_out(&capture.sub),
         HirKind::Alternation(branches) => branches.iter().flat_map(draw_out).collect(),
-        HirKind::Concat(parts) => parts.iter().fold(
-            vec![Prefix {
-                bytes: Vec::new(),
-                whole: true,
-            }],
-            |before, part| {
-                if before.iter().any(|prefix| prefix.whole) {
-                    join(before, &draw_out(part))
-                } else {
-                    before
-                }
-            },
-        ),
+        HirKind::Concat(parts) => parts.iter().fold(vec![Prefix::new(true)], |before, part| {
+            if before.iter().any(|prefix| prefix.whole) {
+                join(before, &draw_out(part))
+            } else {
+                before
+            }
+        }),
         HirKind::Repetition(repetition) => {
             let once = draw_out(&repetition.sub);
-            let mut all = vec![Prefix {
-                bytes: Vec::new(),
-                whole: true,
-            }];
+            let mut all = vec![Prefix::new(true)];
             if repetition.min == 0 {
                 let more = repetition.max != Some(1);
                 all.extend(once.into_iter().map(|prefix| Prefix {
@@ -119,7 +111,7 @@ fn draw_out(hir: &Hir) -> Vec<Prefix> {
                 all = join(all, &once);
             }
             if repetition.max != Some(repetition.min) {
-                all.iter_mut().for_each(|prefix| prefix.whole = false);
+                end_here(&mut all);
             }
             all
         }
@@ -134,7 +126,7 @@ fn join(mut before: Vec<Prefix>, after: &[Prefix]) -> Vec<Prefix> {
         .filter(|prefix| prefix.whole)
         .all(|prefix| prefix.bytes.len() >= RARE);
     if after.len() > 1 && rare || before.len() + whole * after.len() > VARIANTS {
-        before.iter_mut().for_each(|prefix| prefix.whole = false);
+        end_here(&mut before);
         return before;
     }
     let mut joined = Vec::new();
@@ -151,6 +143,12 @@ fn join(mut before: Vec<Prefix>, after: &[Prefix]) -> Vec<Prefix> {
         }));
     }
     joined
+}
+
+fn end_here(prefixes: &mut [Prefix]) {
+    for prefix in prefixes {
+        prefix.whole = false;
+    }
 }
 
 fn cut(mut prefix: Prefix) -> Prefix {
