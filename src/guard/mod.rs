@@ -6,6 +6,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod body;
+pub mod restore;
 pub mod stream;
 
 mod answer;

@@ -8,6 +8,7 @@ use super::file::{Exception, File, SideFile, Topic};
 use super::{Action, Direction, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Engine, Unsupported};
+use crate::scan::finding::RuleIndex;
 use crate::scan::{self, Rule, Scanner};
 
 /// The most policies that may extend one another in a row.
@@ -104,7 +105,13 @@ fn compile_side(
         Direction::Response => &file.response,
     };
     let observe = file.observe.unwrap_or(false);
-    let (rules, treatments) = rules(written, &file.topics, direction);
+    let (mut rules, mut treatments) = rules(written, &file.topics, direction);
+    let restore = (direction == Direction::Response && file.is_reversible()).then(|| {
+        let (rule, treatment) = restore();
+        rules.push(rule);
+        treatments.push(treatment);
+        RuleIndex(u16::try_from(rules.len() - 1).unwrap_or(u16::MAX))
+    });
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
@@ -114,6 +121,7 @@ fn compile_side(
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
+        restore,
     })
 }
 
@@ -166,6 +174,7 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
                 action: topic.action,
                 scored: None,
                 message: topic.message.clone(),
+                reversible: topic.reversible && direction == Direction::Request,
             };
             (rule, treatment)
         });
@@ -173,6 +182,28 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
         .chain(own)
         .filter(|(_, treatment)| treatment.action > Action::Allow)
         .unzip()
+}
+
+/// What finds placeholders in answers. The guard puts originals back where it finds one of the request's, letter by letter.
+fn restore() -> (Rule, Treatment) {
+    let rule = Rule {
+        id: Cow::Borrowed("restore.placeholder"),
+        scanner: Scanner::Topic,
+        category: "restore",
+        label: Cow::Borrowed("PLACEHOLDER"),
+        score: 0,
+        pattern: Cow::Borrowed("<[A-Z0-9_]{1,48}>"),
+        check: None,
+        summary: Cow::Borrowed("what may be a placeholder of the request"),
+    };
+    let treatment = Treatment {
+        id: rule.id.clone(),
+        action: Action::Redact,
+        scored: None,
+        message: None,
+        reversible: false,
+    };
+    (rule, treatment)
 }
 
 /// What a side does about a built-in rule; `None` if nothing switches it on.
@@ -185,6 +216,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             action,
             scored: None,
             message: None,
+            reversible: false,
         });
     }
     let section = side.section(rule.scanner)?;
@@ -210,6 +242,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         action: section.action,
         scored,
         message: section.message.clone(),
+        reversible: section.reversible,
     })
 }
 

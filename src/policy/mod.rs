@@ -127,6 +127,8 @@ pub struct Side {
     /// Matches that mean nothing: rule ids and texts.
     exceptions: Vec<(String, String)>,
     observe: bool,
+    /// The rule that finds what looks like a placeholder, in answers to requests that may hold some.
+    restore: Option<RuleIndex>,
 }
 
 /// What is done about one rule's matches.
@@ -137,6 +139,8 @@ struct Treatment {
     /// `None`: each match acts by itself.
     scored: Option<Scored>,
     message: Option<String>,
+    /// What it takes out is put back into the answer.
+    reversible: bool,
 }
 
 /// How a scored rule acts: together with all others of its side.
@@ -156,6 +160,7 @@ static FOREIGN: Treatment = Treatment {
     action: Action::Block,
     scored: None,
     message: None,
+    reversible: false,
 };
 
 /// A set of origins.
@@ -276,6 +281,22 @@ impl Side {
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
         treatment.message.as_deref()
+    }
+
+    /// Whether a rule's matches can be placeholders, and nothing else.
+    pub fn restores(&self, rule: RuleIndex) -> bool {
+        self.restore == Some(rule)
+    }
+
+    /// Whether what a rule takes out is put back into the answer.
+    pub fn reverses(&self, rule: RuleIndex) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_some_and(|treatment| treatment.reversible)
+    }
+
+    /// Whether that is so for any rule.
+    pub fn is_reversible(&self) -> bool {
+        self.treatments.iter().any(|treatment| treatment.reversible)
     }
 
     fn excepts(&self, rule: &str, matched: &str) -> bool {
