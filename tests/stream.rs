@@ -31,6 +31,8 @@ use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 mod modes;
 #[path = "stream/restore.rs"]
 mod restore;
+#[path = "stream/verdicts.rs"]
+mod verdicts;
 
 /// Redacts two kinds of words of the tests' own and OpenAI keys, blocks a third kind, logs a fourth.
 const POLICY: &str = r"

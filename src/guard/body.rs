@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::guard::edit::{self, Carrier, Coding, Cut, Edits, Splice, Words};
 use crate::guard::restore::{Originals, Restores};
+use crate::guard::verdicts::Verdicts;
 use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
@@ -44,6 +45,8 @@ pub struct Inspection {
 pub struct Context<'a> {
     /// What the request's placeholders stand for, for its answer.
     pub originals: Option<&'a Originals>,
+    /// What was found in texts judged before.
+    pub verdicts: Option<&'a Verdicts>,
 }
 
 /// What may be written.
@@ -255,9 +258,20 @@ impl<'a> Inspector<'a> {
         self.text_bytes += text.len();
         let side = self.policy.side(self.direction);
         self.findings.clear();
-        let mut scan = SegmentScan::new(piece.form);
-        let read = scan.push(&side.engine, text, &mut self.findings);
-        let scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+        let known = self.context.verdicts.and_then(|verdicts| {
+            let key = verdicts.key(side.generation(), piece.origin, piece.form, text)?;
+            Some((verdicts, key))
+        });
+        let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
+        let mut scanned = Ok(());
+        if !recalled {
+            let mut scan = SegmentScan::new(piece.form);
+            let read = scan.push(&side.engine, text, &mut self.findings);
+            scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+            if let (Some((known, key)), Ok(())) = (known, &scanned) {
+                known.remember(key, &self.findings);
+            }
+        }
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }

@@ -8,6 +8,7 @@
 pub mod body;
 pub mod restore;
 pub mod stream;
+pub mod verdicts;
 
 mod answer;
 mod edit;

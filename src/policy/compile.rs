@@ -1,6 +1,7 @@
 //! From policy files to a [`Policy`], or every problem they have.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use jiff::civil::Date;
 
@@ -122,7 +123,14 @@ fn compile_side(
         exceptions: exceptions.to_vec(),
         observe,
         restore,
+        generation: hash_of(&(&file.written, direction)),
     })
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads a file and those it extends into one.
@@ -131,6 +139,7 @@ fn read_chain(
     load: impl Fn(&str) -> Option<Source>,
 ) -> Result<(File, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (mut file, mut warnings) = File::read(&source.name, &source.file, &source.text)?;
+    file.written.push(hash_of(&source.text));
     let mut names = vec![source.name.clone()];
     while let Some((name, spot)) = file.extends.take() {
         if names.contains(&name) {
@@ -150,6 +159,7 @@ fn read_chain(
             let help = "add its file to the policies folder, or name default, strict or observe";
             return Err(vec![problem.expected("the name of a policy").help(help)]);
         };
+        file.written.push(hash_of(&parent.text));
         let (parent, more) = File::read(&parent.name, &parent.file, &parent.text)?;
         warnings.extend(more);
         names.push(name);

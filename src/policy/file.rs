@@ -51,6 +51,8 @@ impl Spot {
 /// One policy file. `None` is what its parent, or else the default, decides.
 #[derive(Debug, Default)]
 pub(super) struct File {
+    /// Hashes of the texts that it was read from, parents' included.
+    pub(super) written: Vec<u64>,
     pub(super) extends: Option<(String, Spot)>,
     pub(super) description: Option<String>,
     pub(super) on_error: Option<OnError>,
@@ -198,6 +200,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     fields.nullable("name", |reader, node| same_name(reader, node, name));
     fields.unavailable(&["fence", "sessions", "session", "canary", "size"]);
     let read = File {
+        written: Vec::new(),
         extends: fields.nullable("extends", |reader, node| {
             Some((text(reader, node)?, Spot::of(reader, node)))
         }),

@@ -129,6 +129,8 @@ pub struct Side {
     observe: bool,
     /// The rule that finds what looks like a placeholder, in answers to requests that may hold some.
     restore: Option<RuleIndex>,
+    /// A hash of all that was written, parents included, and of the direction.
+    generation: u64,
 }
 
 /// What is done about one rule's matches.
@@ -281,6 +283,11 @@ impl Side {
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
         treatment.message.as_deref()
+    }
+
+    /// Differs between sides that may find different things.
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether a rule's matches can be placeholders, and nothing else.

@@ -192,6 +192,7 @@ impl Exchange {
             self.inspect(Direction::Response, body.len(), move || {
                 let context = Context {
                     originals: Some(&originals),
+                    ..Context::default()
                 };
                 if is_text {
                     inspect_text_in(context, policy::Direction::Response, body, &policy)

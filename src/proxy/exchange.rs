@@ -23,7 +23,7 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
 use crate::auth::{Denied, Principal};
-use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::body::{Context, Inspection, Outcome, inspect_request_in};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
@@ -241,8 +241,13 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
+            let verdicts = Arc::clone(&self.gateway.verdicts);
             self.inspect(Direction::Request, body.len(), move || {
-                inspect_request(api, body, &policy, &limits)
+                let context = Context {
+                    verdicts: Some(&verdicts),
+                    ..Context::default()
+                };
+                inspect_request_in(context, api, body, &policy, &limits)
             })
             .await?
         };
