@@ -15,8 +15,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
-use sluicegate::guard::body::inspect_request;
+use sluicegate::guard::body::{Context, inspect_request, inspect_request_in};
 use sluicegate::guard::stream::{Exchange, Flow, StreamGuard};
+use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Policy, Source, compile, embedded};
 use sluicegate::wire::json::Limits;
 use sluicegate::wire::{Api, Framing};
@@ -220,6 +221,49 @@ fn bodies(policy: &Policy) {
     }
 }
 
+/// A conversation of 100 messages of 2 KB whose last one is new, as an agent sends it at each turn.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn histories(policy: &Policy) {
+    const ROUNDS: usize = 40;
+    let verdicts = Verdicts::default();
+    let remembering = Context {
+        verdicts: Some(&verdicts),
+        ..Context::default()
+    };
+    let message = |number: usize| {
+        let text: String = PROSE
+            .chars()
+            .cycle()
+            .skip(number % 97)
+            .take(2_000)
+            .collect();
+        json!({"role": "user", "content": format!("{number} {text}")}).to_string()
+    };
+    let known: Vec<String> = (0..99).map(message).collect();
+    let head = format!("{{\"model\":\"gpt-4o\",\"messages\":[{},", known.join(","));
+    let mut turn = 1_000;
+    for (name, context) in [("scanned", Context::default()), ("remembered", remembering)] {
+        let mut bytes = 0;
+        let time = best(|| {
+            for _ in 0..ROUNDS {
+                turn += 1;
+                let body = format!("{head}{}]}}", message(turn));
+                bytes = body.len();
+                let limits = Limits::default();
+                let inspection =
+                    inspect_request_in(context, Api::Chat, body.into(), policy, &limits);
+                black_box(inspection);
+            }
+        });
+        let each = time / ROUNDS as f64;
+        println!(
+            "history {name:10}   {:7.1} us   {:5.0} MB/s",
+            each / 1e3,
+            bytes as f64 / each * 1e3
+        );
+    }
+}
+
 fn memory(policy: &Arc<Policy>) {
     const STREAMS: usize = 5_000;
     // All are kept to the end: memory that an earlier format gave back would hide what a later one takes.
@@ -249,4 +293,5 @@ fn main() {
     memory(&policy);
     events(&policy);
     bodies(&policy);
+    histories(&policy);
 }

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod bodies;
 mod exchange;
 mod faults;
 mod smuggling;
