@@ -4,9 +4,10 @@
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := run
-.PHONY: run test build-tools test-tools sdks
+# `make install` puts the program where cargo puts programs.
+.PHONY: run test install build-tools test-tools sdks
 
-# command:package. cmake and gcc build zlib-ng and SQLite; git and the rest are not needed.
+# command:package. cmake and gcc build zlib-ng and SQLite.
 BUILD_TOOLS := cc:gcc cmake:cmake make:make
 TEST_TOOLS  := node:nodejs npm:npm python3:python3
 
@@ -17,11 +18,14 @@ run: build-tools
 	cargo build --release --locked
 	exec ./target/release/sluicegate serve $(ARGS)
 
+install: build-tools
+	cargo install --locked --path .
+
 # One debug target for clippy's dependencies, tests and the binary under test.
 test: build-tools test-tools sdks
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
 	cargo test --locked
 
 # The SDKs that the end-to-end tests drive, in an environment of their own under target/.

@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sluicegate::document::{Node, Value};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -335,6 +337,48 @@ fn the_image_is_small_and_unprivileged() {
             );
         }
     }
+}
+
+#[test]
+fn the_compose_file_gives_away_nothing() {
+    let text = read("compose.yaml");
+    let compose: serde_json::Value = yaml(&text);
+    let service = &compose["services"]["sluicegate"];
+    assert_eq!(
+        (&service["read_only"], &service["cap_drop"][0]),
+        (&true.into(), &"ALL".into())
+    );
+    let port = service["ports"][0].as_str().unwrap();
+    assert!(
+        port.starts_with("127.0.0.1:"),
+        "{port} is open to the network without TLS"
+    );
+    let master = service["environment"]["SLUICEGATE_MASTER_KEY"]
+        .as_str()
+        .unwrap();
+    assert!(
+        master.starts_with("${SLUICEGATE_MASTER_KEY:?"),
+        "a master key in the file, or none"
+    );
+}
+
+/// A YAML document as JSON, in which tests can look things up.
+fn yaml(text: &str) -> serde_json::Value {
+    fn convert(node: &Node) -> serde_json::Value {
+        match &node.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Str(text) => text.clone().into(),
+            Value::Seq(items) => items.iter().map(convert).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.name.clone(), convert(value)))
+                .collect(),
+        }
+    }
+    convert(&sluicegate::document::parse("", text).unwrap())
 }
 
 #[test]

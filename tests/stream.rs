@@ -29,6 +29,10 @@ use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 
 #[path = "stream/modes.rs"]
 mod modes;
+#[path = "stream/restore.rs"]
+mod restore;
+#[path = "stream/verdicts.rs"]
+mod verdicts;
 
 /// Redacts two kinds of words of the tests' own and OpenAI keys, blocks a third kind, logs a fourth.
 const POLICY: &str = r"
@@ -368,6 +372,7 @@ fn guard(shape: Shape, policy: &Arc<Policy>) -> StreamGuard {
     let exchange = Exchange {
         request_id: "req-1".into(),
         model: Some("gpt-4o".into()),
+        ..Exchange::default()
     };
     StreamGuard::new(
         shape.api,

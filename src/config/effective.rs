@@ -247,3 +247,40 @@ fn in_unit(value: u128, units: &[(u128, &str)]) -> String {
         |(size, unit)| format!("{}{unit}", value / size),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{parse_byte_size, parse_duration};
+
+    #[test]
+    fn shows_values_as_they_are_written() {
+        let times = [
+            (0, "0ms"),
+            (1, "1ms"),
+            (1500, "1500ms"),
+            (30_000, "30s"),
+            (120_000, "2m"),
+            (172_800_000, "2d"),
+        ];
+        for (milliseconds, text) in times {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!(
+                (duration(time).as_str(), parse_duration(text)),
+                (text, Some(time))
+            );
+        }
+        for (size, text) in [
+            (0, "0"),
+            (1000, "1000"),
+            (65536, "64KiB"),
+            (32 << 20, "32MiB"),
+            (1 << 30, "1GiB"),
+        ] {
+            assert_eq!(
+                (bytes(size).as_str(), parse_byte_size(text)),
+                (text, Some(size))
+            );
+        }
+    }
+}

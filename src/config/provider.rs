@@ -291,3 +291,93 @@ pub(super) fn route(reader: &mut Reader, node: &Node) -> Option<Route> {
         providers: providers?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    fn read(yaml: &str) -> Result<Vec<Provider>, Vec<String>> {
+        let root = document::parse("s.yaml", yaml).unwrap();
+        let mut reader = Reader::new("s.yaml");
+        let mut known = built_in();
+        let value = providers(&mut reader, &root, Path::new("etc"), &mut known);
+        let read = reader.finish(value);
+        read.map(|_| known)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_file_changes_adds_and_removes() {
+        let providers = read("openai: {base_url: 'https://proxy.example/'}\ngemini: null\nlab: {api: openai, base_url: 'https://lab.example/openai', credential: 'file:lab.key'}\n").unwrap();
+        let names: Vec<&str> = providers
+            .iter()
+            .map(|provider| provider.name.as_str())
+            .collect();
+        assert_eq!(names, ["openai", "anthropic", "lab"]);
+        assert_eq!(providers[0].base_url, "https://proxy.example");
+        assert_eq!(
+            providers[0].credential,
+            Credential::Vault("openai".to_owned())
+        );
+        assert_eq!(
+            providers[2].credential,
+            Credential::File("etc/lab.key".into())
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_not_repeated() {
+        for url in [
+            "example.com",
+            "ftp://example.com",
+            "https://user:pw-canary@example.com",
+            "https://",
+            "https://example.com/v1/",
+            "https://example.com/?key=pw-canary",
+        ] {
+            let problems = read(&format!("lab: {{api: openai, base_url: '{url}'}}\n")).unwrap_err();
+            assert_eq!(problems.len(), 1, "{url}");
+            assert!(
+                problems[0].contains("expected: https://host[:port][/prefix]")
+                    && !problems[0].contains("canary"),
+                "{problems:?}"
+            );
+        }
+        for credential in [
+            "sk-canary",
+            "vault:",
+            "env:A B",
+            "vault:a/b",
+            "VAULT:openai",
+        ] {
+            let problems = read(&format!("openai: {{credential: '{credential}'}}\n")).unwrap_err();
+            assert!(
+                problems[0].contains("vault:NAME, env:VARIABLE, file:PATH or none")
+                    && !problems[0].contains("canary"),
+                "{problems:?}"
+            );
+        }
+        for name in ["echo", "v1", "Upper", "a b"] {
+            assert_eq!(
+                read(&format!(
+                    "'{name}': {{api: openai, base_url: 'https://a.example'}}\n"
+                ))
+                .unwrap_err()
+                .len(),
+                1,
+                "{name}"
+            );
+        }
+        for path in ["files", "/", "/*", "/a*b", "/a?b"] {
+            assert_eq!(
+                read(&format!("openai: {{unscanned_paths: ['{path}']}}\n"))
+                    .unwrap_err()
+                    .len(),
+                1,
+                "{path}"
+            );
+        }
+        assert!(read("openai: {unscanned_paths: [/v1/files, '/v1/files/*']}\n").is_ok());
+    }
+}

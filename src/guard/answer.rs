@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
+use crate::guard::edit::{self, Carrier, Coding, Edits, Splice, Words};
 use crate::guard::known::Known;
-use crate::guard::lane::Running;
+use crate::guard::lane::{Judge, Running};
 use crate::guard::pace;
+use crate::guard::restore::{Originals, Restores};
 use crate::guard::structure::Spot;
 use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
@@ -21,6 +22,7 @@ use crate::wire::{
     Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
 };
 
+use super::stream::Exchange;
 use super::{Duty, Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.
@@ -35,6 +37,8 @@ pub(super) struct Answer {
     pub(super) framing: Framing,
     pub(super) policy: Arc<Policy>,
     pub(super) limits: Limits,
+    /// What the request's placeholders stand for.
+    pub(super) originals: Arc<Originals>,
     /// What the client has received.
     pub(super) context: StreamContext,
     /// What the provider has sent, where that waits for its end.
@@ -103,13 +107,13 @@ impl Notes {
 }
 
 impl Answer {
-    /// At the start of an answer to a request that named `model`.
+    /// At the start of an answer.
     pub(super) fn new(
         api: Api,
         framing: Framing,
         policy: Arc<Policy>,
         limits: &Limits,
-        model: Option<String>,
+        exchange: Exchange,
     ) -> Self {
         Self {
             api,
@@ -117,7 +121,8 @@ impl Answer {
             policy,
             limits: limits.clone(),
             arrived: StreamContext::default(),
-            context: StreamContext::new(model),
+            originals: exchange.originals,
+            context: StreamContext::new(exchange.model),
             tally: Tally::new(),
             usage: None,
             text_bytes: 0,
@@ -165,13 +170,19 @@ impl Answer {
             let Some(lane) = self.lanes.get_mut(delta.lane) else {
                 continue;
             };
-            if !lane.edits.is_empty() {
+            if !lane.edits.is_empty() || !lane.restores.placed().is_empty() {
                 let mut carrier = Carrier::new(data, delta.data, Coding::Json, lane.form());
                 carrier.spot = delta.spot;
-                let cuts = carrier.cuts(lane.edits.within(delta.text));
-                carrier.splice(&cuts, &self.policy.response.engine, &mut splices);
+                let cuts = lane.edits.restoring(lane.restores.placed(), delta.text);
+                let cuts = carrier.cuts(cuts.into_iter());
+                let words = Words {
+                    engine: &self.policy.response.engine,
+                    originals: &self.originals,
+                };
+                carrier.splice(&cuts, words, &mut splices);
                 lane.edits.delay(delta.text, &cuts);
                 lane.edits.forget(delta.text.end);
+                lane.restores.forget(delta.text.end);
             }
         }
         edit::with_nulls(splices, &notes.logprobs)
@@ -240,7 +251,12 @@ impl Answer {
     /// Ends the lanes that are `closed`: nothing of them is held back any more.
     pub(super) fn close(&mut self, closed: impl Fn(Lane) -> bool) -> Result<(), Stop> {
         for running in self.lanes.iter_mut().filter(|running| closed(running.lane)) {
-            running.finish(&self.policy.response, &mut self.tally, &mut self.findings)?;
+            running.finish(&mut Judge {
+                side: &self.policy.response,
+                originals: &self.originals,
+                tally: &mut self.tally,
+                findings: &mut self.findings,
+            })?;
         }
         Ok(())
     }
@@ -257,18 +273,17 @@ impl Answer {
             self.text_bytes += text.len() as u64;
         }
         let index = self.lane(lane, piece)?;
-        let Self {
-            lanes,
-            tally,
-            findings,
-            policy,
-            ..
-        } = self;
-        let Some(running) = lanes.get_mut(index) else {
+        let Some(running) = self.lanes.get_mut(index) else {
             return Ok(None);
         };
         let spot = running.spot();
-        let text = running.push(&policy.response, tally, findings, &text)?;
+        let mut judge = Judge {
+            side: &self.policy.response,
+            originals: &self.originals,
+            tally: &mut self.tally,
+            findings: &mut self.findings,
+        };
+        let text = running.push(&mut judge, &text)?;
         Ok(Some(Delta {
             lane: index,
             text,
@@ -319,17 +334,27 @@ impl Answer {
             self.known.insert(&carrier);
             return Ok(());
         }
-        let mut edits = Edits::default();
+        let (mut edits, mut restores) = (Edits::default(), Restores::default());
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
+            if side.restores(finding.rule) {
+                if let Some(number) = self.originals.find(matched, carrier.form) {
+                    restores.add(finding.span, number);
+                }
+                continue;
+            }
             match Duty::of(self.tally.add(side, finding, matched, origin)) {
                 Duty::Pass => {}
                 Duty::Edit => edits.add(finding),
                 Duty::Replace | Duty::Stop => return Err(Stop::Block),
             }
         }
-        let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
-        carrier.splice(&cuts, &side.engine, splices);
+        let cuts = edits.restoring(restores.placed(), Span::new(0, text.len()));
+        let words = Words {
+            engine: &side.engine,
+            originals: &self.originals,
+        };
+        carrier.splice(&carrier.cuts(cuts.into_iter()), words, splices);
         Ok(())
     }
 

@@ -1,8 +1,12 @@
 //! Whole requests and responses: every text in them is scanned, then the body leaves as it came, edited, or not at all.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::guard::edit::{self, Carrier, Coding, Edits, Splice};
+use crate::guard::edit::{self, Carrier, Coding, Cut, Edits, Splice, Words};
+use crate::guard::restore::{Originals, Restores};
+use crate::guard::verdicts::Verdicts;
 use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
@@ -32,6 +36,17 @@ pub struct Inspection {
     pub places: Vec<Place>,
     /// Why it was not judged in full, where the policy lets it pass all the same.
     pub unjudged: Option<Failure>,
+    /// What the placeholders that went into a request stand for.
+    pub originals: Arc<Originals>,
+}
+
+/// What an inspection may make use of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// What the request's placeholders stand for, for its answer.
+    pub originals: Option<&'a Originals>,
+    /// What was found in texts judged before.
+    pub verdicts: Option<&'a Verdicts>,
 }
 
 /// What may be written.
@@ -58,12 +73,23 @@ pub struct Place {
 
 /// Inspects a request's body. A body that is not strict JSON is refused whatever the policy says: what cannot be read in one
 /// way only must not be passed on.
+pub fn inspect_request(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
+    inspect_request_in(Context::default(), api, body, policy, limits)
+}
+
+/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_request(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
-    let mut inspector = Inspector::new(policy, Direction::Request, &body);
+pub fn inspect_request_in(
+    context: Context<'_>,
+    api: Api,
+    body: Bytes,
+    policy: &Policy,
+    limits: &Limits,
+) -> Inspection {
+    let mut inspector = Inspector::new(policy, Direction::Request, &body, context);
     let result = contain(|| {
         let parsed = read_request(api, &body, limits)?;
         inspector.body(parsed)
@@ -75,12 +101,23 @@ pub fn inspect_request(api: Api, body: Bytes, policy: &Policy, limits: &Limits) 
 }
 
 /// Inspects a response's body, of whatever status.
+pub fn inspect_response(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
+    inspect_response_in(Context::default(), api, body, policy, limits)
+}
+
+/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_response(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
-    let mut inspector = Inspector::new(policy, Direction::Response, &body);
+pub fn inspect_response_in(
+    context: Context<'_>,
+    api: Api,
+    body: Bytes,
+    policy: &Policy,
+    limits: &Limits,
+) -> Inspection {
+    let mut inspector = Inspector::new(policy, Direction::Response, &body, context);
     let result = contain(|| {
         let parsed = read_response(api, &body, limits)?;
         inspector.body(parsed)
@@ -90,12 +127,22 @@ pub fn inspect_response(api: Api, body: Bytes, policy: &Policy, limits: &Limits)
 
 /// Inspects plain text: what a user says (a request) or a model (a response), or what stands where JSON was expected, such as
 /// the error page of a proxy on the way.
+pub fn inspect_text(direction: Direction, text: Bytes, policy: &Policy) -> Inspection {
+    inspect_text_in(Context::default(), direction, text, policy)
+}
+
+/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_text(direction: Direction, text: Bytes, policy: &Policy) -> Inspection {
-    let mut inspector = Inspector::new(policy, direction, &text);
+pub fn inspect_text_in(
+    context: Context<'_>,
+    direction: Direction,
+    text: Bytes,
+    policy: &Policy,
+) -> Inspection {
+    let mut inspector = Inspector::new(policy, direction, &text, context);
     let result = contain(|| inspector.plain());
     inspector.conclude(result, &text)
 }
@@ -127,6 +174,9 @@ struct Inspector<'a> {
     policy: &'a Policy,
     direction: Direction,
     bytes: &'a [u8],
+    context: Context<'a>,
+    /// Of a request.
+    originals: Originals,
     tally: Tally,
     findings: Vec<Finding>,
     splices: Vec<Splice>,
@@ -139,11 +189,18 @@ struct Inspector<'a> {
 }
 
 impl<'a> Inspector<'a> {
-    fn new(policy: &'a Policy, direction: Direction, bytes: &'a [u8]) -> Self {
+    fn new(
+        policy: &'a Policy,
+        direction: Direction,
+        bytes: &'a [u8],
+        context: Context<'a>,
+    ) -> Self {
         Self {
             policy,
             direction,
             bytes,
+            context,
+            originals: Originals::default(),
             tally: Tally::new(),
             findings: Vec::new(),
             splices: Vec::new(),
@@ -160,6 +217,12 @@ impl<'a> Inspector<'a> {
         self.facts = body.facts;
         self.media = body.media;
         check_shape(self.policy, body.unknown)?;
+        if self.policy.side(self.direction).is_reversible() {
+            for piece in &body.pieces {
+                let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
+                self.originals.reserve(&unescape(raw), piece.form);
+            }
+        }
         for piece in &body.pieces {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             self.text(piece, Coding::Json, &unescape(raw))?;
@@ -175,6 +238,9 @@ impl<'a> Inspector<'a> {
             Direction::Response => Origin::Assistant,
         };
         let span = Span::new(0, text.len());
+        if self.policy.side(self.direction).is_reversible() {
+            self.originals.reserve(text, Form::Plain);
+        }
         self.text(
             &Piece {
                 span,
@@ -192,9 +258,20 @@ impl<'a> Inspector<'a> {
         self.text_bytes += text.len();
         let side = self.policy.side(self.direction);
         self.findings.clear();
-        let mut scan = SegmentScan::new(piece.form);
-        let read = scan.push(&side.engine, text, &mut self.findings);
-        let scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+        let known = self.context.verdicts.and_then(|verdicts| {
+            let key = verdicts.key(side.generation(), piece.origin, piece.form, text)?;
+            Some((verdicts, key))
+        });
+        let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
+        let mut scanned = Ok(());
+        if !recalled {
+            let mut scan = SegmentScan::new(piece.form);
+            let read = scan.push(&side.engine, text, &mut self.findings);
+            scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+            if let (Some((known, key)), Ok(())) = (known, &scanned) {
+                known.remember(key, &self.findings);
+            }
+        }
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
@@ -210,16 +287,30 @@ impl<'a> Inspector<'a> {
 
     fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
         let side = self.policy.side(self.direction);
-        let mut edits = Edits::default();
+        let none = Originals::default();
+        let (mut edits, mut one_way) = (Edits::default(), Edits::default());
+        let mut restores = Restores::default();
         let mut replaced = None;
         let mut judged = Vec::with_capacity(self.findings.len());
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
+            if side.restores(finding.rule) {
+                let originals = self.context.originals;
+                if let Some(number) = originals.and_then(|all| all.find(matched, piece.form)) {
+                    restores.add(finding.span, number);
+                }
+                continue;
+            }
             let action = self.tally.add(side, finding, matched, piece.origin);
             judged.push((finding.span, finding.rule, action));
             match Duty::of(action) {
                 Duty::Pass => {}
-                Duty::Edit => edits.add(finding),
+                Duty::Edit => {
+                    edits.add(finding);
+                    if !side.reverses(finding.rule) {
+                        one_way.add(finding);
+                    }
+                }
                 Duty::Replace => replaced = replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }
@@ -236,8 +327,24 @@ impl<'a> Inspector<'a> {
                 });
             }
             (None, ..) => {
-                let cuts = carrier.cuts(edits.within(Span::new(0, text.len())));
-                carrier.splice(&cuts, &side.engine, &mut self.splices);
+                let cuts = edits.restoring(restores.placed(), Span::new(0, text.len()));
+                let mut cuts = carrier.cuts(cuts.into_iter());
+                if side.is_reversible() {
+                    let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
+                    let reversible =
+                        |cut: &&mut Cut| edits.is_one(cut.span) && !one_way.touches(cut.span);
+                    for cut in cuts.iter_mut().filter(reversible) {
+                        cut.hide(&mut self.originals, (text, piece.form), label);
+                    }
+                }
+                let words = Words {
+                    engine: &side.engine,
+                    originals: match self.direction {
+                        Direction::Request => &self.originals,
+                        Direction::Response => self.context.originals.unwrap_or(&none),
+                    },
+                };
+                carrier.splice(&cuts, words, &mut self.splices);
             }
         }
         judged.sort_unstable();
@@ -284,6 +391,7 @@ impl<'a> Inspector<'a> {
             text_bytes: self.text_bytes,
             places: self.places,
             unjudged: self.unjudged,
+            originals: Arc::new(self.originals),
         }
     }
 }

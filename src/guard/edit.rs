@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use crate::guard::restore::Originals;
 use crate::guard::structure::{self, Spot};
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex};
@@ -90,6 +91,62 @@ impl Edits {
             })
     }
 
+    /// The cuts in `window`, where placeholders are undone: what a rule found around one is taken out, the placeholder itself is
+    /// not masked a second time.
+    pub(super) fn restoring(&self, placed: &[Placed], window: Span) -> Vec<Cut> {
+        if placed.is_empty() {
+            return self.within(window).collect();
+        }
+        let mut around = Self::default();
+        for edit in &self.0 {
+            let mut start = edit.span.start;
+            let from = placed.partition_point(|known| known.span.end <= start);
+            let inside = placed.get(from..).unwrap_or_default().iter();
+            for known in inside.take_while(|known| known.span.start < edit.span.end) {
+                around.push(start, known.span.start, edit.rule);
+                start = known.span.end;
+            }
+            around.push(start, edit.span.end, edit.rule);
+        }
+        let mut cuts: Vec<Cut> = around.within(window).collect();
+        cuts.extend(
+            placed
+                .iter()
+                .filter(|known| known.span.start < window.end && known.span.end > window.start)
+                .map(|known| Cut {
+                    span: Span::new(
+                        known.span.start.saturating_sub(window.start),
+                        known.span.end.min(window.end) - window.start,
+                    ),
+                    with: if known.span.start >= window.start {
+                        Stand::Original(known.number)
+                    } else {
+                        Stand::Nothing
+                    },
+                }),
+        );
+        cuts.sort_unstable_by_key(|cut| cut.span);
+        cuts
+    }
+
+    /// Whether any of `span` is to be taken out.
+    pub(super) fn touches(&self, span: Span) -> bool {
+        self.within(span).next().is_some()
+    }
+
+    /// Whether `span` is all of one edit.
+    pub(super) fn is_one(&self, span: Span) -> bool {
+        let at = self.0.partition_point(|edit| edit.span.start < span.start);
+        self.0.get(at).is_some_and(|edit| edit.span == span)
+    }
+
+    fn push(&mut self, start: usize, end: usize, rule: RuleIndex) {
+        if start < end {
+            let span = Span::new(start, end);
+            self.0.push(Edit { span, rule });
+        }
+    }
+
     /// Lets an edit of which nothing was taken out in `window`, because all of it had to stay there, begin after that.
     pub(super) fn delay(&mut self, window: Span, cuts: &[Cut]) {
         let crossing = self.0.iter_mut().find(|edit| {
@@ -132,6 +189,53 @@ pub(super) enum Stand {
     Placeholder(RuleIndex),
     /// The rule's placeholder as a JSON string.
     Quoted(RuleIndex),
+    /// The placeholder of this number, which can be undone.
+    Name(usize),
+    /// The same as a JSON string.
+    QuotedName(usize),
+    /// What the placeholder of this number stands for.
+    Original(usize),
+}
+
+/// A placeholder in an answer's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Bytes of the segment's text.
+    pub(super) span: Span,
+    /// Its number.
+    pub(super) number: usize,
+}
+
+/// What can stand in the place of text that was taken out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    /// Knows the rules' labels.
+    pub(super) engine: &'a Engine,
+    /// Knows placeholders that can be undone.
+    pub(super) originals: &'a Originals,
+}
+
+impl Cut {
+    /// Lets a placeholder that can be undone stand there, for a cut that is all of a match in `text`.
+    pub(super) fn hide<'a>(
+        &mut self,
+        originals: &mut Originals,
+        (text, form): (&str, Form),
+        label: impl Fn(RuleIndex) -> Option<&'a str>,
+    ) {
+        let (Stand::Placeholder(rule) | Stand::Quoted(rule)) = self.with else {
+            return;
+        };
+        let matched = text.get(self.span.range());
+        let Some((label, matched)) = label(rule).zip(matched) else {
+            return;
+        };
+        let number = originals.hide(label, matched, form);
+        self.with = match self.with {
+            Stand::Quoted(_) => Stand::QuotedName(number),
+            _ => Stand::Name(number),
+        };
+    }
 }
 
 /// How bytes carry text.
@@ -214,30 +318,29 @@ impl<'a> Carrier<'a> {
     }
 
     /// Adds what `cuts`, in order, change in the body.
-    pub(super) fn splice(&self, cuts: &[Cut], engine: &Engine, splices: &mut Vec<Splice>) {
+    pub(super) fn splice(&self, cuts: &[Cut], words: Words<'_>, splices: &mut Vec<Splice>) {
         let spans = self.spans(cuts.iter().map(|cut| cut.span));
-        let with = cuts.iter().map(|cut| self.write(cut.with, engine));
+        let with = cuts.iter().map(|cut| self.write(cut.with, words));
         splices.extend(spans.zip(with).map(|(span, with)| Splice { span, with }));
     }
 
     /// The bytes of what stands for a cut: escaped for JSON text inside the string, and once more for the JSON around.
-    fn write(&self, stand: Stand, engine: &Engine) -> Vec<u8> {
-        let placeholder = |rule| {
-            let label = engine
-                .rule(rule)
-                .map_or("REDACTED", |rule| rule.label.as_ref());
-            let text = format!("[{label}]");
-            if self.form == Form::Json {
-                escaped(&text)
-            } else {
-                text
-            }
+    fn write(&self, stand: Stand, words: Words<'_>) -> Vec<u8> {
+        let inside = |text: &str| match self.form {
+            Form::Json => escaped(text),
+            Form::Plain => text.to_owned(),
         };
+        let placeholder = |rule| inside(&format!("[{}]", words.label(rule)));
         let text = match stand {
             Stand::Nothing => String::new(),
             Stand::Empty => "\"\"".to_owned(),
             Stand::Placeholder(rule) => placeholder(rule),
             Stand::Quoted(rule) => format!("\"{}\"", placeholder(rule)),
+            Stand::Name(number) => inside(words.originals.name(number)),
+            Stand::QuotedName(number) => {
+                format!("\"{}\"", inside(words.originals.name(number)))
+            }
+            Stand::Original(number) => inside(words.originals.text(number)),
         };
         self.encode(text)
     }
@@ -255,6 +358,14 @@ impl<'a> Carrier<'a> {
             Coding::Json => escaped(&text).into_bytes(),
             Coding::Plain => text.into_bytes(),
         }
+    }
+}
+
+impl<'a> Words<'a> {
+    /// The rule's label.
+    pub(super) fn label(&self, rule: RuleIndex) -> &'a str {
+        let rule = self.engine.rule(rule);
+        rule.map_or("REDACTED", |rule| rule.label.as_ref())
     }
 }
 

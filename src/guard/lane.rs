@@ -2,6 +2,7 @@
 
 use crate::guard::edit::Edits;
 use crate::guard::pace::Pace;
+use crate::guard::restore::{Originals, Restores};
 use crate::guard::structure::Spot;
 use crate::policy::{Policy, Side, Tally};
 use crate::scan::finding::Finding;
@@ -14,11 +15,22 @@ use super::{Duty, Failure, Stop};
 /// Bytes of text kept at least, so that a match that was not held back can be compared with the policy's exceptions.
 const KEPT_BYTES: usize = 256;
 
+/// What a lane is judged by.
+#[derive(Debug)]
+pub(super) struct Judge<'a> {
+    pub(super) side: &'a Side,
+    pub(super) originals: &'a Originals,
+    pub(super) tally: &'a mut Tally,
+    /// Scratch space.
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
 /// A lane and its scan.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) edits: Edits,
+    pub(super) restores: Restores,
     origin: Origin,
     form: Form,
     /// What the next delta follows on, in JSON text.
@@ -41,6 +53,7 @@ impl Running {
         Self {
             lane,
             edits: Edits::default(),
+            restores: Restores::default(),
             origin: piece.origin,
             form: piece.form,
             spot: Spot::default(),
@@ -69,14 +82,8 @@ impl Running {
             .map_or(self.len, |scan| self.pace.limit(self.base + scan.cleared()))
     }
 
-    /// Reads the next delta; `findings` is scratch space. The place of the delta in the lane's text.
-    pub(super) fn push(
-        &mut self,
-        side: &Side,
-        tally: &mut Tally,
-        findings: &mut Vec<Finding>,
-        text: &str,
-    ) -> Result<Span, Stop> {
+    /// Reads the next delta. Its place in the lane's text.
+    pub(super) fn push(&mut self, judge: &mut Judge<'_>, text: &str) -> Result<Span, Stop> {
         let Some(scan) = &mut self.scan else {
             return if text.is_empty() {
                 Ok(Span::new(self.len, self.len))
@@ -84,8 +91,8 @@ impl Running {
                 Err(Failure::LateText.into())
             };
         };
-        findings.clear();
-        let scanned = scan.push(&side.engine, text, findings);
+        judge.findings.clear();
+        let scanned = scan.push(&judge.side.engine, text, judge.findings);
         let delta = Span::new(self.len, self.len + text.len());
         self.len = delta.end;
         self.tail.push_str(text);
@@ -93,25 +100,20 @@ impl Running {
         if self.form == Form::Json {
             self.spot = self.spot.after(text);
         }
-        self.judge(side, tally, findings)?;
+        self.judge(judge)?;
         scanned?;
         self.trim();
         Ok(delta)
     }
 
     /// Reads the end of the text. Nothing is held back any more.
-    pub(super) fn finish(
-        &mut self,
-        side: &Side,
-        tally: &mut Tally,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), Stop> {
+    pub(super) fn finish(&mut self, judge: &mut Judge<'_>) -> Result<(), Stop> {
         let Some(mut scan) = self.scan.take() else {
             return Ok(());
         };
-        findings.clear();
-        let scanned = scan.finish(&side.engine, findings);
-        self.judge(side, tally, findings)?;
+        judge.findings.clear();
+        let scanned = scan.finish(&judge.side.engine, judge.findings);
+        self.judge(judge)?;
         self.tail = String::new();
         Ok(scanned?)
     }
@@ -124,15 +126,23 @@ impl Running {
         }
     }
 
-    fn judge(&mut self, side: &Side, tally: &mut Tally, findings: &[Finding]) -> Result<(), Stop> {
+    fn judge(&mut self, judge: &mut Judge<'_>) -> Result<(), Stop> {
         let start = self.len - self.tail.len();
-        for finding in findings {
+        for finding in judge.findings.iter() {
             let span = Span::new(finding.span.start + self.base, finding.span.end + self.base);
             let kept = span
                 .start
                 .checked_sub(start)
                 .and_then(|from| self.tail.get(from..span.end - start));
-            match Duty::of(tally.add(side, finding, kept.unwrap_or_default(), self.origin)) {
+            let matched = kept.unwrap_or_default();
+            if judge.side.restores(finding.rule) {
+                if let Some(number) = judge.originals.find(matched, self.form) {
+                    self.restores.add(span, number);
+                }
+                continue;
+            }
+            let action = judge.tally.add(judge.side, finding, matched, self.origin);
+            match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => self.edits.add(&Finding { span, ..*finding }),
                 Duty::Replace | Duty::Stop => return Err(Stop::Block),

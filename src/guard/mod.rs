@@ -6,7 +6,9 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod body;
+pub mod restore;
 pub mod stream;
+pub mod verdicts;
 
 mod answer;
 mod edit;

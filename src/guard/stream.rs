@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::guard::answer::{Answer, Notes};
 use crate::guard::pace;
+use crate::guard::restore::Originals;
 use crate::policy::{Policy, Verdict};
 use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
@@ -46,12 +47,14 @@ pub enum End {
 }
 
 /// What the messages to the client say of the exchange.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// As in the log and the audit record.
     pub request_id: String,
     /// The model, as the request named it.
     pub model: Option<String>,
+    /// What the request's placeholders stand for.
+    pub originals: Arc<Originals>,
 }
 
 /// What became of a stream.
@@ -100,9 +103,9 @@ impl StreamGuard {
         let max_held_bytes = pace::max_held_bytes(&policy);
         let buffers = pace::buffers(&policy);
         Self(Box::new(Stream {
-            request_id: exchange.request_id,
+            request_id: exchange.request_id.clone(),
             splitter: Splitter::with_limit(framing, limits.event_bytes),
-            answer: Answer::new(api, framing, policy, limits, exchange.model),
+            answer: Answer::new(api, framing, policy, limits, exchange),
             queue: VecDeque::new(),
             held_bytes: 0,
             max_held_bytes,

@@ -127,6 +127,7 @@ mod tests {
                     Stand::Empty => b"\"\"",
                     Stand::Placeholder(_) => b"[X]",
                     Stand::Quoted(_) => b"\"[X]\"",
+                    Stand::Name(_) | Stand::QuotedName(_) | Stand::Original(_) => b"?",
                 });
                 done = cut.span.end;
             }

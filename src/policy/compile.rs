@@ -1,6 +1,7 @@
 //! From policy files to a [`Policy`], or every problem they have.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use jiff::civil::Date;
 
@@ -8,6 +9,7 @@ use super::file::{Exception, File, SideFile, Topic};
 use super::{Action, Direction, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Engine, Unsupported};
+use crate::scan::finding::RuleIndex;
 use crate::scan::{self, Rule, Scanner};
 
 /// The most policies that may extend one another in a row.
@@ -104,7 +106,13 @@ fn compile_side(
         Direction::Response => &file.response,
     };
     let observe = file.observe.unwrap_or(false);
-    let (rules, treatments) = rules(written, &file.topics, direction);
+    let (mut rules, mut treatments) = rules(written, &file.topics, direction);
+    let restore = (direction == Direction::Response && file.is_reversible()).then(|| {
+        let (rule, treatment) = restore();
+        rules.push(rule);
+        treatments.push(treatment);
+        RuleIndex(u16::try_from(rules.len() - 1).unwrap_or(u16::MAX))
+    });
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
@@ -114,7 +122,15 @@ fn compile_side(
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
+        restore,
+        generation: hash_of(&(&file.written, direction)),
     })
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads a file and those it extends into one.
@@ -123,6 +139,7 @@ fn read_chain(
     load: impl Fn(&str) -> Option<Source>,
 ) -> Result<(File, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (mut file, mut warnings) = File::read(&source.name, &source.file, &source.text)?;
+    file.written.push(hash_of(&source.text));
     let mut names = vec![source.name.clone()];
     while let Some((name, spot)) = file.extends.take() {
         if names.contains(&name) {
@@ -142,6 +159,7 @@ fn read_chain(
             let help = "add its file to the policies folder, or name default, strict or observe";
             return Err(vec![problem.expected("the name of a policy").help(help)]);
         };
+        file.written.push(hash_of(&parent.text));
         let (parent, more) = File::read(&parent.name, &parent.file, &parent.text)?;
         warnings.extend(more);
         names.push(name);
@@ -166,6 +184,7 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
                 action: topic.action,
                 scored: None,
                 message: topic.message.clone(),
+                reversible: topic.reversible && direction == Direction::Request,
             };
             (rule, treatment)
         });
@@ -173,6 +192,28 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
         .chain(own)
         .filter(|(_, treatment)| treatment.action > Action::Allow)
         .unzip()
+}
+
+/// What finds placeholders in answers. The guard puts originals back where it finds one of the request's, letter by letter.
+fn restore() -> (Rule, Treatment) {
+    let rule = Rule {
+        id: Cow::Borrowed("restore.placeholder"),
+        scanner: Scanner::Topic,
+        category: "restore",
+        label: Cow::Borrowed("PLACEHOLDER"),
+        score: 0,
+        pattern: Cow::Borrowed("<[A-Z0-9_]{1,48}>"),
+        check: None,
+        summary: Cow::Borrowed("what may be a placeholder of the request"),
+    };
+    let treatment = Treatment {
+        id: rule.id.clone(),
+        action: Action::Redact,
+        scored: None,
+        message: None,
+        reversible: false,
+    };
+    (rule, treatment)
 }
 
 /// What a side does about a built-in rule; `None` if nothing switches it on.
@@ -185,6 +226,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             action,
             scored: None,
             message: None,
+            reversible: false,
         });
     }
     let section = side.section(rule.scanner)?;
@@ -210,6 +252,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         action: section.action,
         scored,
         message: section.message.clone(),
+        reversible: section.reversible,
     })
 }
 

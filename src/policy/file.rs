@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 
 use super::check::Case;
-use super::section::{action, filled, read_side, some};
+use super::section::{action, filled, read_reversible, read_side, some};
 use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
@@ -51,6 +51,8 @@ impl Spot {
 /// One policy file. `None` is what its parent, or else the default, decides.
 #[derive(Debug, Default)]
 pub(super) struct File {
+    /// Hashes of the texts that it was read from, parents' included.
+    pub(super) written: Vec<u64>,
     pub(super) extends: Option<(String, Spot)>,
     pub(super) description: Option<String>,
     pub(super) on_error: Option<OnError>,
@@ -86,6 +88,8 @@ pub(super) struct Section {
     pub(super) kinds: Option<Vec<String>>,
     /// What to tell a client that was refused.
     pub(super) message: Option<String>,
+    /// What is redacted is put back into the answer.
+    pub(super) reversible: bool,
 }
 
 /// An entry of `topics:`.
@@ -96,6 +100,7 @@ pub(super) struct Topic {
     pub(super) on: Vec<Direction>,
     pub(super) action: Action,
     pub(super) message: Option<String>,
+    pub(super) reversible: bool,
     /// Of the entry.
     pub(super) spot: Spot,
     pub(super) pattern_spot: Spot,
@@ -147,6 +152,15 @@ impl File {
     }
 }
 
+impl File {
+    /// Whether anything in requests is redacted so that it can be put back.
+    pub(super) fn is_reversible(&self) -> bool {
+        let sections = &self.request.sections;
+        sections.iter().any(|(_, section)| section.reversible)
+            || self.topics.iter().any(|topic| topic.reversible)
+    }
+}
+
 impl SideFile {
     /// The section of a scanner, if it is switched on or off at all.
     pub(super) fn section(&self, scanner: Scanner) -> Option<&Section> {
@@ -182,6 +196,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     fields.nullable("name", |reader, node| same_name(reader, node, name));
     fields.unavailable(&["fence", "sessions", "session", "canary", "size"]);
     let read = File {
+        written: Vec::new(),
         extends: fields.nullable("extends", |reader, node| {
             Some((text(reader, node)?, Spot::of(reader, node)))
         }),
@@ -284,6 +299,11 @@ fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
     let on = fields.optional("on", some(word(&Direction::WORDS)));
     let action = fields.optional("action", action);
     let message = fields.optional("message", filled);
+    let edits = action == Some(Action::Redact)
+        && on
+            .as_ref()
+            .is_none_or(|on| on.contains(&Direction::Request));
+    let reversible = read_reversible(&mut fields, edits);
     fields.unavailable(&["words", "deny", "allow"]);
     fields.finish();
     let (pattern, place) = pattern?;
@@ -293,6 +313,7 @@ fn read_topic(reader: &mut Reader, node: &Node) -> Option<Topic> {
         on: on.unwrap_or_else(|| vec![Direction::Request, Direction::Response]),
         action: action.unwrap_or(Action::Block),
         message,
+        reversible,
         pattern_spot: spot.moved(place),
         spot,
     })

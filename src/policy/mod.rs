@@ -127,6 +127,10 @@ pub struct Side {
     /// Matches that mean nothing: rule ids and texts.
     exceptions: Vec<(String, String)>,
     observe: bool,
+    /// The rule that finds what looks like a placeholder, in answers to requests that may hold some.
+    restore: Option<RuleIndex>,
+    /// A hash of all that was written, parents included, and of the direction.
+    generation: u64,
 }
 
 /// What is done about one rule's matches.
@@ -137,6 +141,8 @@ struct Treatment {
     /// `None`: each match acts by itself.
     scored: Option<Scored>,
     message: Option<String>,
+    /// What it takes out is put back into the answer.
+    reversible: bool,
 }
 
 /// How a scored rule acts: together with all others of its side.
@@ -156,6 +162,7 @@ static FOREIGN: Treatment = Treatment {
     action: Action::Block,
     scored: None,
     message: None,
+    reversible: false,
 };
 
 /// A set of origins.
@@ -276,6 +283,27 @@ impl Side {
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
         treatment.message.as_deref()
+    }
+
+    /// Differs between sides that may find different things.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a rule's matches can be placeholders, and nothing else.
+    pub fn restores(&self, rule: RuleIndex) -> bool {
+        self.restore == Some(rule)
+    }
+
+    /// Whether what a rule takes out is put back into the answer.
+    pub fn reverses(&self, rule: RuleIndex) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_some_and(|treatment| treatment.reversible)
+    }
+
+    /// Whether that is so for any rule.
+    pub fn is_reversible(&self) -> bool {
+        self.treatments.iter().any(|treatment| treatment.reversible)
     }
 
     fn excepts(&self, rule: &str, matched: &str) -> bool {

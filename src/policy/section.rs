@@ -2,7 +2,7 @@
 
 use super::file::{Section, SideFile};
 use super::{Action, Direction, Origins};
-use crate::document::{Key, Node, Reader, Value, list, map, text, word};
+use crate::document::{Fields, Key, Node, Reader, Value, boolean, list, map, text, word};
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{self, Scanner};
 use crate::text::Origin;
@@ -62,7 +62,7 @@ fn read_section(
     direction: Direction,
 ) -> Option<Section> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["threshold", "reversible"]);
+    fields.unavailable(&["threshold"]);
     let scored = scanner == Scanner::Injection;
     let action = fields.required("action", action);
     let mut section = Section {
@@ -71,6 +71,7 @@ fn read_section(
         origins: Origins::ALL,
         kinds: None,
         message: fields.optional("message", filled),
+        reversible: false,
     };
     if scored {
         section.level = fields
@@ -95,11 +96,30 @@ fn read_section(
             ));
         }
     }
+    if !scored && direction == Direction::Request {
+        section.reversible = read_reversible(&mut fields, section.action == Action::Redact);
+    }
     if scanner == Scanner::Pii {
         section.kinds = fields.optional("kinds", some(kind));
     }
     fields.finish();
     action.map(|_| section)
+}
+
+/// `reversible:`, which only goes with `redact` in requests.
+pub(super) fn read_reversible(fields: &mut Fields<'_, '_>, redacts: bool) -> bool {
+    fields.unavailable(&["scope"]);
+    fields
+        .optional("reversible", |reader, node| {
+            let reversible = boolean(reader, node)?;
+            if reversible && !redacts {
+                let found = format!("{} without redaction of requests", reader.path());
+                let problem = reader.problem(node, found);
+                reader.report(problem.expected("action: redact, on requests"));
+            }
+            Some(reversible)
+        })
+        .unwrap_or(false)
 }
 
 /// The actions that this version can take.

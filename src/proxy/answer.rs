@@ -14,7 +14,7 @@ use super::stream::{Admission, Stream};
 use super::{forward, models};
 use crate::audit;
 use crate::auth::Principal;
-use crate::guard::body::{Outcome, inspect_response, inspect_text};
+use crate::guard::body::{Context, Outcome, inspect_response_in, inspect_text_in};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Refused};
 use crate::policy::{self, Unknown};
@@ -77,6 +77,7 @@ impl Exchange {
             model: None,
             framing: None,
             policy: Arc::clone(&admitted.policy),
+            originals: Arc::default(),
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -104,6 +105,7 @@ impl Exchange {
             model,
             framing: None,
             policy: Arc::clone(&admitted.policy),
+            originals: Arc::default(),
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -186,11 +188,16 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
+            let originals = Arc::clone(&call.originals);
             self.inspect(Direction::Response, body.len(), move || {
+                let context = Context {
+                    originals: Some(&originals),
+                    ..Context::default()
+                };
                 if is_text {
-                    inspect_text(policy::Direction::Response, body, &policy)
+                    inspect_text_in(context, policy::Direction::Response, body, &policy)
                 } else {
-                    inspect_response(api, body, &policy, &limits)
+                    inspect_response_in(context, api, body, &policy, &limits)
                 }
             })
             .await?
@@ -227,6 +234,7 @@ impl Exchange {
         let asked = stream::Exchange {
             model: call.model,
             request_id: self.id.clone(),
+            originals: call.originals,
         };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         self.account.note(|record| {

@@ -23,7 +23,8 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
 use crate::auth::{Denied, Principal};
-use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::body::{Context, Inspection, Outcome, inspect_request_in};
+use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
 use crate::telemetry::Direction;
@@ -112,6 +113,8 @@ pub(super) struct Call {
     /// How the answer is framed if a stream is asked for.
     pub(super) framing: Option<Framing>,
     pub(super) policy: Arc<Policy>,
+    /// What the placeholders that went up stand for.
+    pub(super) originals: Arc<Originals>,
 }
 
 impl Exchange {
@@ -165,6 +168,7 @@ impl Exchange {
                         model,
                         framing,
                         policy,
+                        originals: Arc::default(),
                     },
                     body,
                 )
@@ -237,12 +241,18 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
+            let verdicts = Arc::clone(&self.gateway.verdicts);
             self.inspect(Direction::Request, body.len(), move || {
-                inspect_request(api, body, &policy, &limits)
+                let context = Context {
+                    verdicts: Some(&verdicts),
+                    ..Context::default()
+                };
+                inspect_request_in(context, api, body, &policy, &limits)
             })
             .await?
         };
         call.model = call.model.or(inspection.facts.model);
+        call.originals = inspection.originals;
         call.framing = call
             .framing
             .or_else(|| inspection.facts.stream.then_some(Framing::Sse));

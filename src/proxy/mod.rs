@@ -30,6 +30,7 @@ pub use self::body::Budget;
 pub use self::connection::serve;
 use self::route::Table;
 use crate::auth::Keyring;
+use crate::guard::verdicts::Verdicts;
 use crate::limit::{Failures, Limiter};
 use crate::policy::Policy;
 use crate::telemetry::Metrics;
@@ -133,6 +134,8 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// Limits on JSON.
     pub json: wire::json::Limits,
+    /// What was found in texts judged before, for histories that are sent again.
+    pub verdicts: Arc<Verdicts>,
     /// What is under way.
     pub load: Load,
 }

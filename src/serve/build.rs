@@ -97,6 +97,7 @@ pub fn build(
         limits: config.limits,
         timeouts: config.timeouts,
         json: json(&config.limits),
+        verdicts: Arc::default(),
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {

@@ -1,7 +1,7 @@
 //! Builds everything once, runs it, reloads it, shuts it down.
 //!
 //! `build` makes the gateway from its configuration, `server` carries it on pingora's server, `refresh` and `reload` keep
-//! it up to date with its files. Tests use [`policies`], [`build`] and [`accept`] on a listener of their own.
+//! it up to date with its files. Tests use [`policies`], [`build()`] and [`accept`] on a listener of their own.
 
 mod build;
 mod refresh;

@@ -90,6 +90,9 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         "start",
         format!("version {}", env!("CARGO_PKG_VERSION")),
     );
+    if told.first_key.is_some() {
+        record(&gateway, "key.create", "first".to_owned());
+    }
     started(&told);
     server.run(RunArgs {
         shutdown_signal: Box::new(Drain { health, stop }),

@@ -249,7 +249,7 @@ async fn secrets_are_cut_out_of_streams() {
     let gateway = Gateway::start(upstream.address, |_| {}).await;
     let reply = send(gateway.address, client::chat(&gateway, "hi", true)).await;
     assert!(
-        !reply.text().contains("abcdefgh") && reply.text().contains("]"),
+        !reply.text().contains("abcdefgh") && reply.text().contains(']'),
         "{}",
         reply.text()
     );
@@ -443,7 +443,7 @@ async fn p40_a_revoked_key_ends_its_open_stream() {
 async fn bodies_that_cannot_be_read_are_refused_clearly() {
     let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.limits.max_body_bytes = 10_000
+        config.limits.max_body_bytes = 10_000;
     })
     .await;
     let key = format!("authorization: Bearer {}\r\n", gateway.key);

@@ -177,7 +177,7 @@ async fn a_gzip_bomb_is_stopped_at_the_limit() {
     );
     let upstream = Upstream::always([head.as_bytes(), &bomb].concat()).await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.limits.max_response_bytes = 1 << 20
+        config.limits.max_response_bytes = 1 << 20;
     })
     .await;
     let reply = asked(&gateway, false).await;
@@ -378,7 +378,7 @@ async fn p11_a_reader_that_stops_is_cut_off() {
     })
     .await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.timeouts.write = Duration::from_millis(300)
+        config.timeouts.write = Duration::from_millis(300);
     })
     .await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();

@@ -194,7 +194,7 @@ async fn providers_must_show_a_certificate_that_is_theirs_and_trusted() {
 async fn expect_100_continue_is_answered_only_after_the_checks() {
     let upstream = Upstream::always(answer(200, "application/json", &upstream::chat("x"))).await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.limits.max_body_bytes = 1000
+        config.limits.max_body_bytes = 1000;
     })
     .await;
     let head = |length: usize, key: &str| {
@@ -280,7 +280,7 @@ async fn p54_the_memory_of_all_bodies_is_bounded() {
     ];
     let upstream = Upstream::start(move |_| steps.clone()).await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.limits.max_buffered_bytes = 10_000
+        config.limits.max_buffered_bytes = 10_000;
     })
     .await;
     let body = format!(

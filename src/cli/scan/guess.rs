@@ -119,73 +119,35 @@ mod tests {
 
     #[test]
     fn tells_inputs_apart() {
+        let asks = |api| Some((api, Direction::Request));
+        let says = |api| Some((api, Direction::Response));
+        let (chat, messages, gemini) = (Api::Chat, Api::Messages, Api::Gemini);
+        let start = "event: message_start\ndata: {\"type\": \"message_start\"}\n\n";
         let cases = [
             ("Hello", Kind::Text, None),
             ("", Kind::Text, None),
             (r#"{"a": 1}"#, Kind::Text, None),
             (r#"{"messages": [{"#, Kind::Body, None),
-            (
-                r#"{"messages": []}"#,
-                Kind::Body,
-                Some((Api::Chat, Direction::Request)),
-            ),
-            (
-                r#"{"input": [{"role": "user", "content": "x"}]}"#,
-                Kind::Body,
-                Some((Api::Responses, Direction::Request)),
-            ),
-            (
-                r#"{"input": "x", "model": "m"}"#,
-                Kind::Body,
-                Some((Api::Embeddings, Direction::Request)),
-            ),
-            (
-                "event: response.created\ndata: {\"type\": \"response.created\"}\n\n",
-                Kind::Sse,
-                Some((Api::Responses, Direction::Response)),
-            ),
+            (r#"{"messages": []}"#, Kind::Body, asks(chat)),
             (
                 r#"{"messages": [], "system": "x"}"#,
                 Kind::Body,
-                Some((Api::Messages, Direction::Request)),
+                asks(messages),
             ),
-            (
-                r#"{"type": "message", "content": []}"#,
-                Kind::Body,
-                Some((Api::Messages, Direction::Response)),
-            ),
-            (
-                r#"{"contents": []}"#,
-                Kind::Body,
-                Some((Api::Gemini, Direction::Request)),
-            ),
-            (
-                r#"[{"candidates": []}]"#,
-                Kind::Array,
-                Some((Api::Gemini, Direction::Response)),
-            ),
-            (
-                "data: {\"choices\": []}\n\n",
-                Kind::Sse,
-                Some((Api::Chat, Direction::Response)),
-            ),
-            (
-                "event: message_start\ndata: {\"type\": \"message_start\"}\n\n",
-                Kind::Sse,
-                Some((Api::Messages, Direction::Response)),
-            ),
+            (r#"{"type": "message"}"#, Kind::Body, says(messages)),
+            (r#"{"contents": []}"#, Kind::Body, asks(gemini)),
+            (r#"[{"candidates": []}]"#, Kind::Array, says(gemini)),
+            ("data: {\"choices\": []}\n\n", Kind::Sse, says(chat)),
+            (start, Kind::Sse, says(messages)),
             (
                 ": hi\n\ndata:{\"candidates\": []}\n\n",
                 Kind::Sse,
-                Some((Api::Gemini, Direction::Response)),
+                says(gemini),
             ),
         ];
         for (input, expected, format) in cases {
-            assert_eq!(
-                (kind(input.as_bytes()), body(input.as_bytes())),
-                (expected, format),
-                "{input}"
-            );
+            let found = (kind(input.as_bytes()), body(input.as_bytes()));
+            assert_eq!(found, (expected, format), "{input}");
         }
     }
 }

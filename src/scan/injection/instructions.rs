@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "instruction_override.instructions_void",
         7,
-        r"(?i-u)\b(?:previous|prior|above|earlier|original|initial|preceding|your|existing|former){_}{w1}(?:instructions?|rules|prompts?|guidelines|directives?|restrictions|commands?|orders){_}(?:are|were|is|was|have{_}been|has{_}been){_}{w2}(?:void|null|cancell?ed|obsolete|outdated|superseded|overridden|overruled|revoked|invalid|lifted|suspended|suppressed|disabled|deleted|reset|removed|just{_}a{_}test|no{_}longer)\b",
+        r"(?i-u)\b(?:previous|prior|above|earlier|original|initial|preceding|your|existing|former){_}(?:system{_})?(?:instructions?|rules|prompts?|guidelines|directives?|restrictions|commands?|orders){_}(?:are|were|is|was|have{_}been|has{_}been){_}{w2}(?:void|null|cancell?ed|obsolete|outdated|superseded|overridden|overruled|revoked|invalid|lifted|suspended|suppressed|disabled|deleted|reset|removed|just{_}a{_}test|no{_}longer)\b",
         "says that earlier instructions no longer hold",
     ),
     (

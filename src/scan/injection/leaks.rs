@@ -6,13 +6,13 @@ pub(super) const ROWS: &[Row] = &[
     (
         "prompt_leak.reveal_your_prompt",
         7,
-        r"(?i-u)\b(?:reveal|show|print|output|display|repeat|tell|give|share|leak|expose|dump|disclose|recite|return|copy|send|provide|summarize|translate|encode|spell|quote|type|paste|echo|describe|list|explain|what(?:{_}is|{_}are|{_}was|{_}were|'s|s)){_}{w3}(?:your|ur){_}{w1}(?:system|initial|hidden|original|secret|internal|developer|base|full|complete|entire|exact|initialization|first|pre|confidential|prior|previous|current){_}{w1}(?:prompts?|instructions?|messages?|directives?|guidelines|configuration|rules|initialization)\b",
+        r"(?i-u)\b(?:reveal|show|print|output|display|repeat|tell|give|share|leak|expose|dump|disclose|recite|return|copy|send|provide|summarize|translate|encode|spell|quote|type|paste|echo|describe|list|explain|what(?:{_}is|{_}are|{_}was|{_}were|'s|s)){_}{l4}(?:your|ur){_}{w1}(?:system|initial|hidden|original|secret|internal|developer|base|full|complete|entire|exact|initialization|first|pre|confidential|prior|previous|current){_}{w1}(?:prompts?|instructions?|messages?|directives?|guidelines|configuration|rules|initialization)\b",
         "asks for the model's own prompt",
     ),
     (
         "prompt_leak.reveal_the_prompt",
         6,
-        r"(?i-u)\b(?:reveal|print|output|display|repeat|leak|expose|dump|disclose|recite|show{_}me|tell{_}me|give{_}me|send{_}me|share){_}{w3}(?:system|hidden|secret|initial|original){_}(?:prompts?|instructions?|messages?|password|rules)\b",
+        r"(?i-u)\b(?:reveal|print|output|display|repeat|leak|expose|dump|disclose|recite|show{_}me|tell{_}me|give{_}me|send{_}me|share){_}{l3}(?:system|hidden|secret|initial|original){_}(?:prompts?|instructions?|messages?|password|rules)\b",
         "asks for the system prompt",
     ),
     (
@@ -24,13 +24,13 @@ pub(super) const ROWS: &[Row] = &[
     (
         "prompt_leak.reveal_previous",
         5,
-        r"(?i-u)\b(?:reveal|print|output|display|repeat|replay|recite|show|tell{_}me|give{_}me|what{_}(?:are|were|is|was)){_}{w2}(?:previous|prior|above|preceding|initial|original|hidden|secret|first){_}(?:prompts?|instructions?|directives?|system{_}message)\b",
+        r"(?i-u)\b(?:reveal|print|output|display|repeat|replay|recite|show|tell{_}me|give{_}me|what{_}(?:are|were|is|was)){_}{l3}(?:previous|prior|above|preceding|initial|original|hidden|secret|first){_}(?:prompts?|instructions?|directives?|system{_}message)\b",
         "asks for the instructions before it",
     ),
     (
         "prompt_leak.repeat_above",
         6,
-        r"(?i-u)\b(?:repeat|print|output|copy|recite|display|return|write{_}(?:down|out)|reproduce|summarize|translate|show){_}{w2}(?:everything|words|text|prompt|instructions?|initialization|conversation|messages?|contents?|sentences?|phrases?|paragraphs?|lines){_}{w1}(?:above|before{_}this|preceding|so{_}far|prior{_}to|verbatim|at{_}the{_}(?:top|beginning|start))\b",
+        r"(?i-u)\b(?:repeat|print|output|copy|recite|display|return|write{_}(?:down|out)|reproduce|summarize|translate|show){_}{l3}(?:everything|words|text|prompt|instructions?|initialization|conversation|messages?|contents?|sentences?|phrases?|paragraphs?|lines){_}{w1}(?:above|before{_}this|preceding|so{_}far|prior{_}to|verbatim|at{_}the{_}(?:top|beginning|start))\b",
         "asks for the text before it",
     ),
     (
@@ -42,13 +42,13 @@ pub(super) const ROWS: &[Row] = &[
     (
         "prompt_leak.secret_word",
         4,
-        r"(?i-u)\b(?:reveal|tell|give|show|share|say|spell|write|print|output|leak|disclose|encode|repeat|hint){_}{w3}(?:the|your|its|a){_}(?:secret|password|passphrase|pass{_}?code|code{_}?word|passwd)\b",
+        r"(?i-u)\b(?:reveal|tell|give|show|share|say|spell|write|print|output|leak|disclose|encode|repeat|hint){_}{l3}(?:the|your|its|a){_}(?:secret|password|passphrase|pass{_}?code|code{_}?word|passwd)\b",
         "asks for a secret or a password",
     ),
     (
         "exfiltration.reveal_credentials",
         5,
-        r"(?i-u)\b(?:reveal|leak|exfiltrate|steal|dump|extract|disclose|expose|hand{_}over|give{_}me|send{_}me|show{_}me|tell{_}me|print|output){_}{w3}(?:api{_}?keys?|passwords?|credentials|secret{_}keys?|private{_}keys?|access{_}tokens?|environment{_}variables|user{_}data|customer{_}data)\b",
+        r"(?i-u)\b(?:reveal|leak|exfiltrate|steal|dump|extract|disclose|expose|hand{_}over|give{_}me|send{_}me|show{_}me|tell{_}me|print|output){_}{l3}(?:api{_}?keys?|passwords?|credentials|secret{_}keys?|private{_}keys?|access{_}tokens?|environment{_}variables|user{_}data|customer{_}data)\b",
         "asks for credentials",
     ),
     (
@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "exfiltration.data_in_link",
         6,
-        r"(?i-u)(?:!\[[a-z0-9 _-]{0,40}\]\(https?://[a-z0-9._:/-]{1,120}\?[a-z0-9_&=-]{0,40}=[\[{<$%]|\b(?:append|embed|encode|insert|include|put){_}{w2}(?:conversation|history|secrets?|passwords?|api{_}?keys?|user{_}data|chat|credentials|prompt){_}{w2}(?:url|link|image|query|markdown)\b)",
+        r"(?i-u)(?:!\[[a-z0-9 _-]{0,40}\]\(https?://[a-z0-9._:/-]{1,120}\?[a-z0-9_&=-]{0,40}=[\[{<$%]|\b(?:append|embed|encode|insert|include|put){_}{l3}(?:conversation|history|secrets?|passwords?|api{_}?keys?|user{_}data|chat|credentials|prompt){_}{w2}(?:url|link|image|query|markdown)\b)",
         "asks to carry data in a link or an image",
     ),
     (
@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "tool_hijacking.destructive_command",
         7,
-        r#"(?i-u)\b(?:execute|run|call|invoke|perform|type|enter|exec|system){_}?[\s`"'(:]{0,4}{w3}[\s`"'(:]{0,3}(?:sudo{_})?(?:rm\s+-(?:rf|fr|r\s+-f)\s+(?:--no-preserve-root\s+)?(?:/|~|\*|\$HOME)(?:[\s`"';)*]|\z)|del\s+/[fsq]|format\s+c:|mkfs\.|dd\s+if=/dev/(?:zero|random)|:\(\)\s?\{)"#,
+        r#"(?i-u)\b(?:execute|run|call|invoke|perform|type|enter|exec|system){_}?[\s`"'(:]{0,4}(?:(?:this|the|following|command|please|bash|shell|a){_}){0,3}[\s`"'(:]{0,3}(?:sudo{_})?(?:rm\s+-(?:rf|fr|r\s+-f)\s+(?:--no-preserve-root\s+)?(?:/|~|\*|\$HOME)(?:[\s`"';)*]|\z)|del\s+/[fsq]|format\s+c:|mkfs\.|dd\s+if=/dev/(?:zero|random)|:\(\)\s?\{)"#,
         "asks to run a destructive command",
     ),
     (
@@ -102,7 +102,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "tool_hijacking.calls_tool_by_name",
         3,
-        r"(?i-u)\b(?:issue|invoke|call|execute|trigger|make|perform){_}{w3}(?:send_email|send_message|api_call|delete_file|transfer_funds|execute_command|run_command|read_file|http_request|write_file)\b",
+        r"(?i-u)\b(?:issue|invoke|call|execute|trigger|make|perform){_}{l3}(?:send_email|send_message|api_call|delete_file|transfer_funds|execute_command|run_command|read_file|http_request|write_file)\b",
         "names a tool to be called",
     ),
 ];

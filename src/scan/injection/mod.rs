@@ -12,7 +12,8 @@ mod roles;
 use crate::scan::{Rule, Scanner};
 
 /// A rule as these files write it: category and name, score, pattern, summary. In the pattern, `{_}` stands for what separates
-/// words and `{w3}` for up to three words of any kind, each with what follows it.
+/// words, `{w3}` for up to three words of any kind and `{l3}` for up to three little ones, each with what follows it. Where a phrase begins with a
+/// common word, little words it must be: any word would keep ordinary text open for long.
 type Row = (&'static str, u32, &'static str, &'static str);
 
 pub(super) fn rules() -> Vec<Rule> {
@@ -43,11 +44,15 @@ fn rule((name, score, pattern, summary): &Row) -> Rule {
 
 fn expand(pattern: &str) -> String {
     let mut expanded = pattern.replace("{_}", SEPARATOR);
-    for most in 1..=8 {
+    for most in 1..=4 {
         let words = format!("(?:[a-z]+{SEPARATOR}){{0,{most}}}");
         expanded = expanded.replace(&format!("{{w{most}}}"), &words);
+        let words = format!("(?:(?:{LITTLE_WORDS}){SEPARATOR}){{0,{most}}}");
+        expanded = expanded.replace(&format!("{{l{most}}}"), &words);
     }
     expanded
 }
 
 const SEPARATOR: &str = r#"(?:[\s,"'*_-]+)"#;
+
+const LITTLE_WORDS: &str = "the|all|any|your|my|of|these|this|that|me|us|to|an?|about|what|is|are|out|back|please|and|now|just|exactly|in|for|as|it|you";

@@ -12,13 +12,13 @@ pub(super) const ROWS: &[Row] = &[
     (
         "role_manipulation.freed_persona",
         7,
-        r"(?i-u)\b(?:act(?:ing)?|function{_}as|operate{_}as|roleplay(?:ing)?|role{_}play(?:ing)?|pretend(?:ing)?|behave|respond(?:ing)?|answer(?:ing)?|you{_}are|you're|become|simulate|you{_}(?:will|must|shall){_}(?:be|act)){_}{w3}(?:unrestricted|uncensored|unfiltered|amoral|unethical|immoral|jailbroken|unaligned|unhinged|lawless|unmoderated|unlimited|liberated){_}{w1}(?:ai|assistant|chatbot|bot|model|language|version|persona|character|system|gpt|entity|mode|machine|intelligence|being)\b",
+        r"(?i-u)\b(?:act(?:ing)?|function{_}as|operate{_}as|roleplay(?:ing)?|role{_}play(?:ing)?|pretend(?:ing)?|behave|respond(?:ing)?|answer(?:ing)?|you{_}are|you're|become|simulate|you{_}(?:will|must|shall){_}(?:be|act)){_}(?:(?:as|to|be|like|an?|the|now|completely|totally|fully|if|you|are|were|my|new|evil|different){_}){0,4}(?:unrestricted|uncensored|unfiltered|amoral|unethical|immoral|jailbroken|unaligned|unhinged|lawless|unmoderated|unlimited|liberated){_}{w1}(?:ai|assistant|chatbot|bot|model|language|version|persona|character|system|gpt|entity|mode|machine|intelligence|being)\b",
         "gives the model a role without restraint",
     ),
     (
         "role_manipulation.evil_role",
         6,
-        r"(?i-u)\b(?:act|roleplay|role{_}play(?:ing)?|pretend|behave|respond|answer|speak|play|you{_}are(?:{_}now)?){_}(?:as|to{_}be|like|the{_}role{_}of|(?:an?|the)){_}{w2}(?:evil|malicious|villainous|psychopathic|sociopathic|rogue|ruthless){_}{w1}(?:ai|assistant|robot|bot|hacker|chatbot|model|character|computer|twin|genius|overlord)\b",
+        r"(?i-u)\b(?:act|roleplay|role{_}play(?:ing)?|pretend|behave|respond|answer|speak|play|you{_}are(?:{_}now)?){_}(?:as|to{_}be|like|the{_}role{_}of|(?:an?|the)){_}{w1}(?:evil|malicious|villainous|psychopathic|sociopathic|rogue|ruthless){_}{w1}(?:ai|assistant|robot|bot|hacker|chatbot|model|character|computer|twin|genius|overlord)\b",
         "gives the model an evil role",
     ),
     (
@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "role_manipulation.never_refuse",
         4,
-        r"(?i-u)\b(?:you|it|he|she|they|who|that|ai|model|assistant|bot|gpt|must|will){_}(?:(?:will|must|can|shall|should|would){_})?(?:never|cannot|can't|won't|not|doesn't|don't){_}(?:ever{_})?(?:refuses?|declines?|rejects?|den(?:y|ies)|say{_}no\b){_}{w2}(?:anything|any|a|my|requests?|questions?|instructions?|to{_}(?:answer|respond|comply|do)|prompts?|orders?|commands?|the{_}user)\b",
+        r"(?i-u)\b(?:you|who|ai|model|assistant|bot|gpt|must){_}(?:(?:will|must|can|shall|should|would){_})?(?:never|cannot|can't|won't|not|doesn't|don't){_}(?:ever{_})?(?:refuses?|declines?|rejects?|den(?:y|ies)|say{_}no\b){_}{w2}(?:anything|any|a|my|requests?|questions?|instructions?|to{_}(?:answer|respond|comply|do)|prompts?|orders?|commands?|the{_}user)\b",
         "forbids the model to refuse",
     ),
     (
@@ -156,13 +156,13 @@ pub(super) const ROWS: &[Row] = &[
     (
         "encoding_obfuscation.base64_order",
         5,
-        r"(?-u)(?:SUdOT1JF|SWdub3Jl|aWdub3Jl|lHTk9SR|lnbm9yZ|pZ25vcm|JR05PUk|RElTUkVHQVJE|RGlzcmVnYXJk|ZGlzcmVnYXJk)[A-Za-z0-9+/]{8,}={0,2}",
+        r"(?-u)\b(?:SUdOT1JF|SWdub3Jl|aWdub3Jl|RElTUkVHQVJE|RGlzcmVnYXJk|ZGlzcmVnYXJk)[A-Za-z0-9+/]{8,}={0,2}",
         "holds the word ignore or disregard in base64",
     ),
     (
         "encoding_obfuscation.encoded_answer",
         3,
-        r"(?i-u)\b(?:answer|respond|reply|output|encode|spell|write|print|reveal|say|give){_}{w4}(?:in|using|with|as|to|into){_}(?:base{_}?64|rot{_}?13|hex(?:adecimal)?|morse|binary|leet(?:speak)?|pig{_}latin|an?{_}caesar|reverse(?:d)?{_}order)\b",
+        r"(?i-u)\b(?:answer|respond|reply|output|encode|spell|write|print|reveal|say|give){_}{w2}(?:in|using|with|as|to|into){_}(?:base{_}?64|rot{_}?13|hex(?:adecimal)?|morse|binary|leet(?:speak)?|pig{_}latin|an?{_}caesar|reverse(?:d)?{_}order)\b",
         "asks for an answer that filters cannot read",
     ),
     (

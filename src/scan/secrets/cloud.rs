@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "aws_secret_key",
-        r#"(?i)(?:aws_?secret|secret_?access)[a-z_]{0,20}["']?\s{0,4}(?:=|:|=>|:=)\s{0,4}["']?[A-Za-z0-9/+]{40}\b"#,
+        r#"(?i)(?:\b|_)(?:aws_?secret|secret_?access)[a-z_]{0,20}["']?\s{0,4}(?:=|:|=>|:=)\s{0,4}["']?[A-Za-z0-9/+]{40}\b"#,
         "an AWS secret access key",
     ),
     (

@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "assigned_secret",
-        r#"(?i)(?:api_?key|api-key|apikey|secret_?key|secret-key|access_?token|access-token|auth_?token|client_?secret|client-secret|private_?token|app_?secret|_token|_secret|passwd|password)["'\]]{0,2}\s{0,4}(?::=|=>|=|:)\s{0,4}["'`]?[A-Za-z0-9+/_~!@#$%^&*=.-]{12,}"#,
+        r#"(?i)(?:\b|_)(?:api_?key|api-key|apikey|secret_?key|secret-key|access_?token|access-token|auth_?token|client_?secret|client-secret|private_?token|app_?secret|token|secret|passwd|password)["'\]]{0,2}\s{0,4}(?::=|=>|=|:)\s{0,4}["'`]?[A-Za-z0-9+/_~!@#$%^&*=.-]{12,}"#,
         "a secret assigned to a telling name",
     ),
 ];
