@@ -218,10 +218,6 @@ impl Bench {
 }
 
 fn proxies(folder: &Path, upstream: std::net::SocketAddr) -> Result<Vec<Proxy>> {
-    if std::env::var("NGINX_ONLY").is_ok() {
-        let (process, target) = nginx::start(&folder.join("nginx"), upstream)?;
-        return Ok(vec![Proxy { process, target }]);
-    }
     let started = [
         nginx::start(&folder.join("nginx"), upstream)?,
         gateway::start("sluicegate", "default", &folder.join("default"), upstream)?,

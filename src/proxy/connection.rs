@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -54,32 +54,13 @@ pub async fn serve<IO>(
     };
     let io = Paced::new(io, gateway.timeouts.write);
     let limit = gateway.timeouts.handshake;
-    let opened = timeout(limit, async {
-        match &gateway.tls {
-            None => {
-                let (is_http2, io) = Sniffed::read(io).await?;
-                Ok((is_http2, Opened::Plain(io)))
-            }
-            Some(acceptor) => {
-                let stream = acceptor.accept(io).await?;
-                let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let (is_http2, io) = Sniffed::read(Box::new(stream)).await?;
-                if is_http2 == wants_http2 {
-                    Ok((is_http2, Opened::Tls(io)))
-                } else {
-                    Err(io::Error::from(io::ErrorKind::InvalidData))
-                }
-            }
-        }
-    });
-    // Boxed, so that a connection takes the memory of the one protocol it speaks.
-    let served = match opened.await {
-        Ok(Ok((false, Opened::Plain(io)))) => {
-            Box::pin(http1(&gateway, io, address, shutdown)).await
-        }
-        Ok(Ok((true, Opened::Plain(io)))) => Box::pin(http2(&gateway, io, address, shutdown)).await,
-        Ok(Ok((false, Opened::Tls(io)))) => Box::pin(http1(&gateway, io, address, shutdown)).await,
-        Ok(Ok((true, Opened::Tls(io)))) => Box::pin(http2(&gateway, io, address, shutdown)).await,
+    // Boxed, as what follows is, so that a connection takes the memory of its present phase and protocol only.
+    let opened = timeout(limit, Box::pin(open(&gateway, io)));
+    let serving: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + '_>> = match opened.await {
+        Ok(Ok((false, Opened::Plain(io)))) => Box::pin(http1(&gateway, io, address, shutdown)),
+        Ok(Ok((true, Opened::Plain(io)))) => Box::pin(http2(&gateway, io, address, shutdown)),
+        Ok(Ok((false, Opened::Tls(io)))) => Box::pin(http1(&gateway, io, address, shutdown)),
+        Ok(Ok((true, Opened::Tls(io)))) => Box::pin(http2(&gateway, io, address, shutdown)),
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "connection not opened");
             return;
@@ -90,7 +71,7 @@ pub async fn serve<IO>(
         }
     };
     // Clients that vanish or send what is not HTTP are ordinary; they must not fill the log.
-    if let Err(error) = served {
+    if let Err(error) = serving.await {
         tracing::debug!(%address, %error, "connection ended");
     }
 }
@@ -99,6 +80,25 @@ pub async fn serve<IO>(
 enum Opened<IO> {
     Plain(Sniffed<IO>),
     Tls(Sniffed<Box<TlsStream<IO>>>),
+}
+
+/// Shakes hands, and finds out whether the client speaks HTTP/2.
+async fn open<IO>(gateway: &Gateway, io: Paced<IO>) -> io::Result<(bool, Opened<Paced<IO>>)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(acceptor) = &gateway.tls else {
+        let (is_http2, io) = Sniffed::read(io).await?;
+        return Ok((is_http2, Opened::Plain(io)));
+    };
+    let stream = acceptor.accept(io).await?;
+    let wants_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let (is_http2, io) = Sniffed::read(Box::new(stream)).await?;
+    if is_http2 == wants_http2 {
+        Ok((is_http2, Opened::Tls(io)))
+    } else {
+        Err(io::Error::from(io::ErrorKind::InvalidData))
+    }
 }
 
 async fn http1<IO>(

@@ -144,14 +144,20 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(rest) = this.first.get(this.given..).filter(|rest| !rest.is_empty()) {
-            let part = rest.get(..buf.remaining()).unwrap_or(rest);
-            buf.put_slice(part);
-            this.given += part.len();
+        let waiting = this.first.get(this.given..).unwrap_or_default();
+        let replay = waiting.get(..buf.remaining()).unwrap_or(waiting);
+        let replayed = replay.len();
+        buf.put_slice(replay);
+        this.given += replayed;
+        // The first bytes and those after them come as one read: two would make hyper's buffer grow to twice its size.
+        let before = buf.filled().len();
+        if replayed > 0 && buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        match Pin::new(&mut this.io).poll_read(cx, buf) {
+            Poll::Pending if replayed > 0 => return Poll::Ready(Ok(())),
+            polled => ready!(polled)?,
+        }
         if let Some((tap, findings)) = &mut this.tap {
             tap.feed(buf.filled().get(before..).unwrap_or_default(), findings);
         }
@@ -174,5 +180,36 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Sniffed<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn first_bytes_and_those_after_them_are_one_read() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let request = [b"POST / HTTP/1.1\r\n".as_slice(), &[b'x'; 100]].concat();
+        client.write_all(&request).await.unwrap();
+        let (is_http2, mut sniffed) = Sniffed::read(server).await.unwrap();
+        assert!(!is_http2);
+        let mut buffer = [0; 1024];
+        let read = sniffed.read(&mut buffer).await.unwrap();
+        assert_eq!(buffer[..read], request);
+    }
+
+    #[tokio::test]
+    async fn first_bytes_do_not_wait_for_more() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        client.write_all(b"GET").await.unwrap();
+        let (_, mut sniffed) = Sniffed::read(server).await.unwrap();
+        let mut byte = [0];
+        for expected in b"GET" {
+            sniffed.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte[0], *expected);
+        }
     }
 }
