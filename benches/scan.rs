@@ -73,7 +73,7 @@ fn engine(wanted: impl Fn(Scanner) -> bool) -> (Duration, Engine) {
         .collect();
     let start = processor_time();
     let engine = Engine::compile(rules).unwrap();
-    (processor_time() - start, engine)
+    (since(start), engine)
 }
 
 /// Prose, this repository's pages and its sources in turn, until there is enough.
@@ -189,7 +189,7 @@ fn best(mut run: impl FnMut()) -> Duration {
         .map(|_| {
             let start = processor_time();
             run();
-            processor_time() - start
+            since(start)
         })
         .collect();
     times.sort();
@@ -234,6 +234,10 @@ fn words_with_space_first(text: &str) -> Vec<&str> {
         .windows(2)
         .map(|pair| &text[pair[0]..pair[1]])
         .collect()
+}
+
+fn since(start: Duration) -> Duration {
+    processor_time().saturating_sub(start)
 }
 
 /// Processor time of this process so far.

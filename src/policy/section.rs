@@ -36,7 +36,6 @@ pub(super) fn read_side(
         "tools",
         "canary",
         "size",
-        "fence",
     ]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
@@ -45,6 +44,9 @@ pub(super) fn read_side(
         });
         side.sections
             .extend(section.map(|section| (scanner, section)));
+    }
+    if direction == Direction::Request {
+        side.fence = fields.optional("fence", boolean);
     }
     let rules = fields.optional("rules", map(read_rule)).unwrap_or_default();
     side.rules = rules

@@ -242,9 +242,11 @@ impl Exchange {
                 self.gateway.json.clone(),
             );
             let verdicts = Arc::clone(&self.gateway.verdicts);
+            let secret = self.gateway.fence_secret;
             self.inspect(Direction::Request, body.len(), move || {
                 let context = Context {
                     verdicts: Some(&verdicts),
+                    secret: &secret,
                     ..Context::default()
                 };
                 inspect_request_in(context, api, body, &policy, &limits)

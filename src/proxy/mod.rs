@@ -136,6 +136,8 @@ pub struct Gateway {
     pub json: wire::json::Limits,
     /// What was found in texts judged before, for histories that are sent again.
     pub verdicts: Arc<Verdicts>,
+    /// What the marks around untrusted text are derived from; random.
+    pub fence_secret: [u8; 32],
     /// What is under way.
     pub load: Load,
 }

@@ -27,7 +27,7 @@ pub(super) fn rules() -> Vec<Rule> {
     ]
 }
 
-/// Visa, Mastercard, Discover, JCB and UnionPay in fours (16 or 19 digits), American Express, Diners Club, and the old Visa of 13 digits.
+/// Visa, Mastercard, Discover, JCB and China Union Pay in fours (16 or 19 digits), American Express, Diners Club, and the old Visa of 13 digits.
 const CARD: &str = r"(?-u)\b(?:(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6(?:011|4[4-9][0-9]|5[0-9]{2}|2[0-9]{2})|35[2-8][0-9])[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}(?:[ -]?[0-9]{3})?|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}|3(?:0[0-5]|[689][0-9])[0-9][ -]?[0-9]{6}[ -]?[0-9]{4}|4[0-9]{12})\b";
 
 /// The check digit of ISO/IEC 7812-1, annex B.
@@ -40,7 +40,7 @@ fn passes_luhn(text: &str) -> bool {
             product / 10 + product % 10
         })
         .sum();
-    sum % 10 == 0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
+    sum.is_multiple_of(10) && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     },
     text::{
         Form, Span, unicode,
-        view::{Map, Unescape},
+        view::{Map, Place, Unescape},
     },
 };
 
@@ -75,13 +75,12 @@ impl SegmentScan {
         let result = match &mut self.unescape {
             Some(unescape) if !unescape.is_plain(text) => {
                 let mut view = String::with_capacity(text.len());
-                unescape.push(
-                    text,
+                let view_start = self.plain.position();
+                let at = Place {
+                    view: view_start,
                     source,
-                    self.plain.position(),
-                    &mut view,
-                    &mut self.plain_map,
-                );
+                };
+                unescape.push(text, at, &mut view, &mut self.plain_map);
                 self.read(engine, &view, findings)
             }
             _ => self.read(engine, text, findings),
@@ -143,14 +142,13 @@ impl SegmentScan {
             };
             text = rest;
             let base = self.plain.position();
-            result = result.and(self.plain.read(engine, block.as_bytes(), &mut hits));
+            let read = self.plain.read(engine, block.as_bytes(), &mut hits);
+            result = result.and(read);
             if let Some(folded) = &mut self.folded {
                 folded.fold(block, base);
-                result = result.and(folded.stream.read(
-                    engine,
-                    folded.text.as_bytes(),
-                    &mut folded_hits,
-                ));
+                let text = folded.text.as_bytes();
+                let read = folded.stream.read(engine, text, &mut folded_hits);
+                result = result.and(read);
             } else if !rest.is_empty() {
                 self.folded = Some(Box::new(Folded::fork(&self.plain)));
             }
@@ -279,9 +277,9 @@ mod tests {
     use crate::scan::{Rule, Scanner};
     use proptest::prelude::*;
     use regex_automata::{Anchored, Input, MatchKind, nfa::thompson::pikevm::PikeVM, util::syntax};
-    use std::sync::OnceLock;
+    use std::{fmt::Write as _, sync::OnceLock};
 
-    fn rule(id: &str, pattern: &str, check: Option<fn(&str) -> bool>) -> Rule {
+    fn rule(id: &str, pattern: &str, check: Option<Check>) -> Rule {
         Rule {
             id: id.to_owned().into(),
             scanner: Scanner::Topic,
@@ -332,9 +330,11 @@ mod tests {
         .collect()
     }
 
+    type Check = fn(&str) -> bool;
+
     struct Rules {
         engine: Engine,
-        oracle: Vec<(PikeVM, Option<fn(&str) -> bool>)>,
+        oracle: Vec<(PikeVM, Option<Check>)>,
     }
 
     fn test_rules() -> &'static Rules {
@@ -354,11 +354,12 @@ mod tests {
                     .configure(config)
                     .syntax(syntax::Config::new().utf8(false))
                     .build(&ascii(&rule.pattern))
+                    .expect("a pattern")
             };
             let oracle = rules
                 .iter()
                 .take(shapes().len())
-                .map(|rule| (vm(rule).expect("a pattern"), rule.check))
+                .map(|rule| (vm(rule), rule.check))
                 .collect();
             let engine = Engine::compile(rules.into_iter().map(|rule| (rule, true)).collect())
                 .expect("supported rules");
@@ -367,7 +368,7 @@ mod tests {
     }
 
     /// All pairs of a start and the longest match from there.
-    fn expected(text: &str, (vm, check): &(PikeVM, Option<fn(&str) -> bool>)) -> Vec<Span> {
+    fn expected(text: &str, (vm, check): &(PikeVM, Option<Check>)) -> Vec<Span> {
         let mut cache = vm.create_cache();
         let mut all = Vec::new();
         for start in (0..text.len()).filter(|place| text.is_char_boundary(*place)) {
@@ -385,9 +386,9 @@ mod tests {
             let found = match check {
                 None => ends.clone().find(|end| longest(*end)),
                 // Shorter ends count too where a check decides: the rule of this test only ends at word boundaries.
-                Some(check) => ends
-                    .clone()
-                    .find(|end| digits_end(text, start, *end) && check(&text[start..*end])),
+                Some(check) => ends.clone().find(|end| {
+                    digits_end(text, start, *end) && check(text.get(start..*end).expect("a span"))
+                }),
             };
             all.extend(found.map(|end| Span::new(start, end)));
         }
@@ -401,7 +402,7 @@ mod tests {
                 .and_then(|place| text.as_bytes().get(place))
                 .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         };
-        let groups: Vec<&str> = text[start..end].split(' ').collect();
+        let groups: Vec<&str> = text.get(start..end).expect("a span").split(' ').collect();
         let digits = groups
             .iter()
             .all(|group| group.bytes().all(|byte| byte.is_ascii_digit()));
@@ -452,8 +453,10 @@ mod tests {
     }
 
     fn characters(text: &str) -> impl Iterator<Item = &str> {
-        text.char_indices()
-            .map(|(place, character)| &text[place..place + character.len_utf8()])
+        text.char_indices().map(|(place, character)| {
+            text.get(place..place + character.len_utf8())
+                .expect("a character")
+        })
     }
 
     /// Text of which every piece is a part of some pattern.
@@ -526,7 +529,7 @@ mod tests {
         places.sort_unstable();
         places
             .windows(2)
-            .map(|pair| &text[pair[0]..pair[1]])
+            .map(|pair| text.get(pair[0]..pair[1]).expect("a piece"))
             .collect()
     }
 
@@ -565,7 +568,7 @@ mod tests {
             let (mut written, mut places) = (String::new(), vec![0]);
             for (character, escaped) in text.chars().zip(escaped.iter().cycle()) {
                 match character {
-                    _ if *escaped => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| written.push_str(&format!("\\u{unit:04x}"))),
+                    _ if *escaped => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| write!(written, "\\u{unit:04x}").expect("a string takes it")),
                     '\n' => written.push_str("\\n"),
                     _ => written.push(character),
                 }
@@ -767,6 +770,7 @@ mod tests {
             );
             assert_eq!(refused[0].rule, "topic.test");
         }
+        rules_of(&[]);
         rules_of(&[
             r"(?i)project\s+bluebird",
             r"\b[A-Za-z0-9._%+-]+@company\.com\b",

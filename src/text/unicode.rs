@@ -16,7 +16,7 @@ pub fn fold(character: char, folded: &mut String) {
         '\u{e0020}'..='\u{e007e}' => folded.extend(char::from_u32(u32::from(character) - 0xe_0000)),
         _ if is_invisible(character) => {}
         '\u{ac00}'..='\u{d7a3}' | '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' => {
-            folded.push(character)
+            folded.push(character);
         }
         _ => {
             for part in character.nfkc() {
@@ -65,11 +65,11 @@ fn push_look_alike(letter: char, folded: &mut String) {
     match decancer::cure_char(letter, Options::default()) {
         Translation::Character(plain) if plain.is_ascii_alphanumeric() => folded.push(plain),
         Translation::String(plain) if plain.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            folded.push_str(&plain)
+            folded.push_str(&plain);
         }
         // Anything else that the table does (dropping the letter, turning it into another script's) would lose text.
         Translation::Character(_) | Translation::String(_) | Translation::None => {
-            folded.push(letter)
+            folded.push(letter);
         }
     }
     if letter.is_uppercase()

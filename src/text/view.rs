@@ -83,6 +83,15 @@ impl Map {
     }
 }
 
+/// The same place in a view and in its source.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Offset in the view.
+    pub view: usize,
+    /// Offset in the source.
+    pub source: usize,
+}
+
 /// Undoes JSON string escapes (RFC 8259, section 7) in text that arrives in pieces. What is no valid escape stays as written.
 #[derive(Clone, Debug, Default)]
 pub struct Unescape {
@@ -101,25 +110,18 @@ impl Unescape {
         self.pending.is_empty() && !text.contains('\\')
     }
 
-    /// Appends the unescaped text to `view`, whose first byte is at `view_base` of the view; `text` is at `source` of the source.
-    pub fn push(
-        &mut self,
-        text: &str,
-        source: usize,
-        view_base: usize,
-        view: &mut String,
-        map: &mut Map,
-    ) {
-        let mut at = source;
+    /// Appends the unescaped text to `view`, whose first byte is at `at.view`; `text` is at `at.source`.
+    pub fn push(&mut self, text: &str, at: Place, view: &mut String, map: &mut Map) {
+        let mut end = at.source;
         for character in text.chars() {
+            end += character.len_utf8();
             if self.pending.is_empty() && character != '\\' {
                 view.push(character);
             } else {
                 self.pending.push(character);
-                let begin = at + character.len_utf8() - self.pending.len();
-                self.resolve(begin, view_base, view, map);
+                let source = end - self.pending.len();
+                self.resolve(Place { source, ..at }, view, map);
             }
-            at += character.len_utf8();
         }
     }
 
@@ -129,22 +131,24 @@ impl Unescape {
         self.pending.clear();
     }
 
-    /// Moves as much of `pending`, which begins at `begin` of the source, to the view as is decided.
-    fn resolve(&mut self, mut begin: usize, view_base: usize, view: &mut String, map: &mut Map) {
+    /// Moves as much of `pending`, which begins at `at.source`, to the view as is decided.
+    fn resolve(&mut self, at: Place, view: &mut String, map: &mut Map) {
+        let mut source = at.source;
         while !self.pending.is_empty() {
-            let (decoded, length) = match read_escape(&self.pending) {
+            let length = match read_escape(&self.pending) {
                 Escape::Open => return,
                 Escape::Plain(length) => {
                     view.extend(self.pending.drain(..length));
-                    begin += length;
-                    continue;
+                    length
                 }
-                Escape::Of(decoded, length) => (decoded, length),
+                Escape::Of(decoded, length) => {
+                    map.whole(at.view + view.len(), decoded.len_utf8(), source, length);
+                    view.push(decoded);
+                    self.pending.drain(..length);
+                    length
+                }
             };
-            map.whole(view_base + view.len(), decoded.len_utf8(), begin, length);
-            view.push(decoded);
-            begin += length;
-            self.pending.drain(..length);
+            source += length;
         }
     }
 }
@@ -242,7 +246,7 @@ mod tests {
         let (mut unescape, mut map, mut view, mut source) =
             (Unescape::default(), Map::default(), String::new(), 0);
         for piece in pieces {
-            unescape.push(piece, source, 0, &mut view, &mut map);
+            unescape.push(piece, Place { view: 0, source }, &mut view, &mut map);
             source += piece.len();
         }
         unescape.finish(&mut view);
@@ -288,7 +292,7 @@ mod tests {
             places.push(text.len());
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| places[cut.index(places.len())]).chain([0, text.len()]).collect();
             cuts.sort_unstable();
-            let pieces: Vec<&str> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+            let pieces: Vec<&str> = cuts.windows(2).map(|pair| text.get(pair[0]..pair[1]).unwrap()).collect();
             let (whole, whole_map) = unescaped(&[&text]);
             let (parts, parts_map) = unescaped(&pieces);
             prop_assert_eq!(&whole, &parts);

@@ -4,13 +4,14 @@ use regex_automata::{
     Anchored, MatchKind,
     dfa::{Automaton as _, StartKind, dense},
     nfa::thompson::{NFA, WhichCaptures},
-    util::{primitives::StateID, start},
+    util::{alphabet, primitives::StateID, start},
 };
+use regex_syntax::hir::Hir;
 use std::collections::BTreeSet;
 
 use super::{
     Class, Engine, Firsts, Unsupported,
-    literal::{Before, Literals, Trigger},
+    literal::{Before, Literals, Start, Trigger},
     pattern::{self, Left, Pattern, Refused},
 };
 use crate::scan::Rule;
@@ -19,6 +20,16 @@ use crate::scan::Rule;
 const AUTOMATON_BYTES: usize = 1 << 20;
 /// The most different classes of [`Left`] parts; each costs every stream a counter.
 pub(super) const CLASSES: usize = 4;
+
+/// The run of a class that stands before what the automaton finds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// The class's place in the engine.
+    pub(super) class: usize,
+    /// The least of the run that a match needs, and the most that it takes.
+    pub(super) min: usize,
+    pub(super) max: usize,
+}
 
 /// A rule, ready to run.
 #[derive(Debug)]
@@ -33,8 +44,8 @@ pub(super) struct Compiled {
     pub(super) reach: usize,
     /// Whether a candidate that has not matched is given up in a very long word.
     pub(super) words: bool,
-    /// The class of the run before it, and the least and most of it that belongs to a match.
-    pub(super) left: Option<(usize, usize, usize)>,
+    /// What stands before a rare inner literal.
+    pub(super) left: Option<Run>,
 }
 
 impl Compiled {
@@ -63,6 +74,22 @@ impl Compiled {
             .into_iter()
             .map(move |byte| self.automaton.next_state(state, byte))
             .filter(|next| !self.automaton.is_dead_state(*next))
+    }
+
+    /// The state after `literal` for each [`Before`], unless it depends on the case of letters.
+    fn after(&self, literal: &[u8]) -> Option<[StateID; 5]> {
+        let mut after = self.starts;
+        for state in &mut after {
+            for byte in literal {
+                let lower = self.automaton.next_state(*state, byte.to_ascii_lowercase());
+                let upper = self.automaton.next_state(*state, byte.to_ascii_uppercase());
+                if lower != upper {
+                    return None;
+                }
+                *state = lower;
+            }
+        }
+        Some(after)
     }
 
     /// For each length of a proper prefix of `literal`, what may stand before it.
@@ -140,42 +167,8 @@ fn add(
             "begin it with a literal",
         ));
     }
-    let too_large = |_: &dyn std::error::Error| {
-        Refused::new(
-            "its automaton is too large",
-            "use smaller repetition counts; {1,} with a limit outside is smaller than {1,100}",
-        )
-    };
-    let nfa = NFA::compiler()
-        .configure(
-            NFA::config()
-                .utf8(false)
-                .which_captures(WhichCaptures::None)
-                .nfa_size_limit(Some(AUTOMATON_BYTES)),
-        )
-        .build_from_hir(&hir)
-        .map_err(|error| too_large(&error))?;
-    let limits = dense::Config::new()
-        .dfa_size_limit(Some(AUTOMATON_BYTES))
-        .determinize_size_limit(Some(4 * AUTOMATON_BYTES));
-    let automaton = dense::Builder::new()
-        .configure(
-            limits
-                .start_kind(StartKind::Anchored)
-                .match_kind(MatchKind::All)
-                .accelerate(false),
-        )
-        .build_from_nfa(&nfa)
-        .map_err(|error| too_large(&error))?;
-    let mut starts = [StateID::ZERO; 5];
-    for (slot, (_, byte)) in starts.iter_mut().zip(Before::ALL) {
-        let before = start::Config::new()
-            .anchored(Anchored::Yes)
-            .look_behind(byte);
-        *slot = automaton
-            .start_state(&before)
-            .map_err(|error| too_large(&error))?;
-    }
+    let automaton = automaton(&hir).ok_or_else(too_large)?;
+    let starts = starts(&automaton).ok_or_else(too_large)?;
     let left = left
         .map(|left| add_class(&mut engine.classes, left, hold))
         .transpose()?;
@@ -185,7 +178,7 @@ fn add(
         representatives: automaton
             .byte_classes()
             .representatives(0..=255)
-            .filter_map(|unit| unit.as_u8())
+            .filter_map(alphabet::Unit::as_u8)
             .collect(),
         automaton,
         starts,
@@ -207,9 +200,13 @@ fn add(
         } else {
             Vec::new()
         };
+        let start = Start {
+            rule: index,
+            after: compiled.after(&literal),
+        };
         Trigger {
             literal,
-            rule: index,
+            start,
             viable,
         }
     }));
@@ -217,12 +214,44 @@ fn add(
     Ok(())
 }
 
-/// The class's place, and the least and most of its run that a match takes.
-fn add_class(
-    classes: &mut Vec<Class>,
-    left: Left,
-    hold: bool,
-) -> Result<(usize, usize, usize), Refused> {
+fn too_large() -> Refused {
+    Refused::new(
+        "its automaton is too large",
+        "use fewer choices and smaller repetition counts; {1,} is smaller than {1,100}",
+    )
+}
+
+/// The anchored automaton that goes through all matches, to the longest; `None` if it is too large.
+fn automaton(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
+    let nfa = NFA::config()
+        .utf8(false)
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(AUTOMATON_BYTES));
+    let nfa = NFA::compiler().configure(nfa).build_from_hir(hir).ok()?;
+    let dfa = dense::Config::new()
+        .dfa_size_limit(Some(AUTOMATON_BYTES))
+        .determinize_size_limit(Some(4 * AUTOMATON_BYTES))
+        .start_kind(StartKind::Anchored)
+        .match_kind(MatchKind::All)
+        .accelerate(false);
+    dense::Builder::new()
+        .configure(dfa)
+        .build_from_nfa(&nfa)
+        .ok()
+}
+
+fn starts(automaton: &dense::DFA<Vec<u32>>) -> Option<[StateID; 5]> {
+    let mut starts = [StateID::ZERO; 5];
+    for (slot, (_, byte)) in starts.iter_mut().zip(Before::ALL) {
+        let before = start::Config::new()
+            .anchored(Anchored::Yes)
+            .look_behind(byte);
+        *slot = automaton.start_state(&before).ok()?;
+    }
+    Some(starts)
+}
+
+fn add_class(classes: &mut Vec<Class>, left: Left, hold: bool) -> Result<Run, Refused> {
     let place = classes
         .iter()
         .position(|class| class.bytes == left.class)
@@ -244,7 +273,11 @@ fn add_class(
     {
         class.held = class.held.max(left.max);
     }
-    Ok((place, left.min, left.max))
+    Ok(Run {
+        class: place,
+        min: left.min,
+        max: left.max,
+    })
 }
 
 /// Notes the bytes that a rule without literals can begin with.
@@ -254,7 +287,7 @@ fn add_firsts(
     index: u16,
     classes: &[Class],
 ) -> Result<(), Refused> {
-    let class = compiled.left.and_then(|(class, _, _)| classes.get(class));
+    let class = compiled.left.and_then(|run| classes.get(run.class));
     for (before, _) in Before::ALL {
         let Some(state) = compiled.start(before) else {
             continue;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Literal = Vec<u8>;
 
 /// The longest literal; more of a pattern is left to its automaton.
-pub(super) const LITERAL_LIMIT: usize = 16;
+pub(super) const LITERAL_LIMIT: usize = 8;
 /// A literal of this length is rare enough: it is not drawn out further over choices.
 const RARE: usize = 4;
 /// The most literals that one pattern is drawn out to.
@@ -59,23 +59,24 @@ struct Prefix {
     whole: bool,
 }
 
+impl Prefix {
+    const fn new(whole: bool) -> Self {
+        Self {
+            bytes: Vec::new(),
+            whole,
+        }
+    }
+}
+
 fn draw_out(hir: &Hir) -> Vec<Prefix> {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => vec![Prefix {
-            bytes: Vec::new(),
-            whole: true,
-        }],
+        HirKind::Empty | HirKind::Look(_) => vec![Prefix::new(true)],
         HirKind::Literal(text) => vec![cut(Prefix {
             bytes: text.0.to_ascii_lowercase(),
             whole: true,
         })],
         HirKind::Class(class) => choices(class).map_or_else(
-            || {
-                vec![Prefix {
-                    bytes: Vec::new(),
-                    whole: false,
-                }]
-            },
+            || vec![Prefix::new(false)],
             |choices| {
                 choices
                     .into_iter()
@@ -85,25 +86,16 @@ fn draw_out(hir: &Hir) -> Vec<Prefix> {
         ),
         HirKind::Capture(capture) => draw_out(&capture.sub),
         HirKind::Alternation(branches) => branches.iter().flat_map(draw_out).collect(),
-        HirKind::Concat(parts) => parts.iter().fold(
-            vec![Prefix {
-                bytes: Vec::new(),
-                whole: true,
-            }],
-            |before, part| {
-                if before.iter().any(|prefix| prefix.whole) {
-                    join(before, &draw_out(part))
-                } else {
-                    before
-                }
-            },
-        ),
+        HirKind::Concat(parts) => parts.iter().fold(vec![Prefix::new(true)], |before, part| {
+            if before.iter().any(|prefix| prefix.whole) {
+                join(before, &draw_out(part))
+            } else {
+                before
+            }
+        }),
         HirKind::Repetition(repetition) => {
             let once = draw_out(&repetition.sub);
-            let mut all = vec![Prefix {
-                bytes: Vec::new(),
-                whole: true,
-            }];
+            let mut all = vec![Prefix::new(true)];
             if repetition.min == 0 {
                 let more = repetition.max != Some(1);
                 all.extend(once.into_iter().map(|prefix| Prefix {
@@ -119,7 +111,7 @@ fn draw_out(hir: &Hir) -> Vec<Prefix> {
                 all = join(all, &once);
             }
             if repetition.max != Some(repetition.min) {
-                all.iter_mut().for_each(|prefix| prefix.whole = false);
+                end_here(&mut all);
             }
             all
         }
@@ -134,7 +126,7 @@ fn join(mut before: Vec<Prefix>, after: &[Prefix]) -> Vec<Prefix> {
         .filter(|prefix| prefix.whole)
         .all(|prefix| prefix.bytes.len() >= RARE);
     if after.len() > 1 && rare || before.len() + whole * after.len() > VARIANTS {
-        before.iter_mut().for_each(|prefix| prefix.whole = false);
+        end_here(&mut before);
         return before;
     }
     let mut joined = Vec::new();
@@ -151,6 +143,12 @@ fn join(mut before: Vec<Prefix>, after: &[Prefix]) -> Vec<Prefix> {
         }));
     }
     joined
+}
+
+fn end_here(prefixes: &mut [Prefix]) {
+    for prefix in prefixes {
+        prefix.whole = false;
+    }
 }
 
 fn cut(mut prefix: Prefix) -> Prefix {
@@ -222,11 +220,19 @@ impl Before {
     }
 }
 
+/// A rule that a literal starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) rule: u16,
+    /// The state of the rule's automaton after the literal, for each [`Before`], if it is the same in either case.
+    pub(super) after: Option<[regex_automata::util::primitives::StateID; 5]>,
+}
+
 /// A literal of a rule, as the automaton's builder needs it.
 #[derive(Debug)]
 pub(super) struct Trigger {
     pub(super) literal: Literal,
-    pub(super) rule: u16,
+    pub(super) start: Start,
     /// For each length of prefix, what may stand before it (bits of [`Before`]) for the rule to match; empty for a rule that does not hold text.
     pub(super) viable: Vec<u8>,
 }
@@ -237,7 +243,7 @@ pub(super) struct Literals {
     automaton: DFA,
     start: StateID,
     /// The rules that each literal starts, and the literal's length.
-    starts: Vec<(usize, Vec<u16>)>,
+    starts: Vec<(usize, Vec<Start>)>,
     /// For the state `s`, at `s >> shift`: the ends of the text that may become a literal, the longest first.
     open: Vec<Box<[Open]>>,
     shift: u32,
@@ -251,13 +257,13 @@ struct Open {
 
 impl Literals {
     pub(super) fn build(triggers: &[Trigger]) -> Option<Self> {
-        let mut rules: BTreeMap<&[u8], Vec<u16>> = BTreeMap::new();
+        let mut rules: BTreeMap<&[u8], Vec<Start>> = BTreeMap::new();
         let mut prefixes: BTreeMap<&[u8], u8> = BTreeMap::new();
         for trigger in triggers {
             rules
                 .entry(&trigger.literal)
                 .or_default()
-                .push(trigger.rule);
+                .push(trigger.start);
             for (length, bits) in trigger.viable.iter().enumerate().skip(1) {
                 *prefixes.entry(trigger.literal.get(..length)?).or_default() |= bits;
             }
@@ -325,7 +331,7 @@ impl Literals {
     }
 
     /// The literals that end here: their length and the rules they start.
-    pub(super) fn matches(&self, state: StateID) -> impl Iterator<Item = (usize, &[u16])> {
+    pub(super) fn matches(&self, state: StateID) -> impl Iterator<Item = (usize, &[Start])> {
         (0..self.automaton.match_len(state)).filter_map(move |index| {
             let (length, rules) = self
                 .starts

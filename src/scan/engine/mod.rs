@@ -3,7 +3,7 @@
 //! One automaton looks for the literals that matches begin with ([`literal`]). Each literal that is found starts the anchored automaton
 //! of its rule at the literal's first byte, a *candidate*, which is stepped with the bytes of the text until it dies. Anchored
 //! automata have no `.*` before them: they stay small and die after a few bytes. So the whole state of a stream is one
-//! state of the literal automaton and a short list of live candidates ([`candidate`]), and what must be held back is exactly known: the
+//! state of the literal automaton and a short list of live candidates ([`stream`], [`candidate`]), and what must be held back is exactly known: the
 //! text from the earliest live candidate or unfinished literal on. Rules without literals start from tables of the bytes
 //! they can begin with; a run of letters before a rare inner literal (`@`) is measured backwards from it.
 //!
@@ -14,10 +14,12 @@ mod candidate;
 mod compile;
 mod literal;
 mod pattern;
+mod stream;
 
-pub(super) use candidate::{Hit, Stream};
+pub(super) use candidate::Hit;
 use compile::Compiled;
 use literal::{Before, Literals};
+pub(super) use stream::Stream;
 
 use thiserror::Error;
 

@@ -55,27 +55,7 @@ impl Refused {
 
 /// Reads a pattern.
 pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
-    let invalid = |error: &dyn std::fmt::Display| {
-        let last = error
-            .to_string()
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
-        Refused::new(
-            format!("not a valid pattern: {last}"),
-            "write it in the syntax of the regex crate, without look-around and back-references",
-        )
-    };
-    let tree = ast::parse::Parser::new()
-        .parse(written)
-        .map_err(|error| invalid(&error))?;
-    let hir = ParserBuilder::new()
-        .utf8(false)
-        .build()
-        .parse(&with_ascii_classes(written, &tree))
-        .map_err(|error| invalid(&error))?;
+    let hir = read(written)?;
     let properties = hir.properties();
     if properties.minimum_len().unwrap_or(0) == 0 {
         return Err(Refused::new(
@@ -119,6 +99,28 @@ pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
     })
 }
 
+/// Parses a pattern as its operator meant it: ASCII classes, otherwise Unicode.
+fn read(written: &str) -> Result<Hir, Refused> {
+    let tree = ast::parse::Parser::new()
+        .parse(written)
+        .map_err(|error| invalid(&error))?;
+    ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(&with_ascii_classes(written, &tree))
+        .map_err(|error| invalid(&error))
+}
+
+fn invalid(error: &dyn std::fmt::Display) -> Refused {
+    let error = error.to_string();
+    let last = error.lines().last().unwrap_or_default();
+    let last = last.trim_start_matches("error: ");
+    Refused::new(
+        format!("not a valid pattern: {last}"),
+        "write it in the syntax of the regex crate, without look-around and back-references",
+    )
+}
+
 /// Rewrites `\w`, `\d`, `\s` and `\b` to mean ASCII wherever they stand: dense automata have no Unicode word boundaries, and Unicode
 /// classes make them large. Everything else, letters in any case included, keeps its Unicode meaning.
 fn with_ascii_classes(written: &str, tree: &Ast) -> String {
@@ -148,7 +150,7 @@ fn with_ascii_classes(written: &str, tree: &Ast) -> String {
                 Ast::ClassPerl(class) => self.perl(class),
                 Ast::Assertion(assertion) if is_word_assertion(&assertion.kind) => {
                     let range = assertion.span.start.offset..assertion.span.end.offset;
-                    self.0.push((range.clone(), String::new()));
+                    self.0.push((range, String::new()));
                 }
                 _ => {}
             }

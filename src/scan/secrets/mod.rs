@@ -12,8 +12,10 @@ use crate::scan::{Rule, Scanner};
 /// A rule as these files write it: name, pattern, summary. The label is the name in capitals.
 type Row = (&'static str, &'static str, &'static str);
 
+type Check = fn(&str) -> bool;
+
 /// Rules whose shape alone is too loose.
-const CHECKS: &[(&str, fn(&str) -> bool)] = &[
+const CHECKS: &[(&str, Check)] = &[
     ("openai_key", is_openai_key),
     ("discord_bot_token", is_mixed),
     ("huggingface_token", is_random),
