@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::edit::{self, Carrier, Coding, Cut, Edits, Splice, Words};
+use crate::guard::fence;
 use crate::guard::restore::{Originals, Restores};
 use crate::guard::verdicts::Verdicts;
 use crate::policy::{Action, Direction, Policy, Tally, Verdict};
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub originals: Option<&'a Originals>,
     /// What was found in texts judged before.
     pub verdicts: Option<&'a Verdicts>,
+    /// What the marks around untrusted text are derived from.
+    pub secret: &'a [u8],
 }
 
 /// What may be written.
@@ -225,7 +228,12 @@ impl<'a> Inspector<'a> {
         }
         for piece in &body.pieces {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
-            self.text(piece, Coding::Json, &unescape(raw))?;
+            let text = unescape(raw);
+            self.text(piece, Coding::Json, &text)?;
+            if self.direction == Direction::Request && self.policy.fence {
+                let secret = self.context.secret;
+                fence::mark(self.bytes, piece, &text, secret, &mut self.splices);
+            }
         }
         self.splices = edit::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
         Ok(())

@@ -383,7 +383,11 @@ pub(super) fn with_nulls(mut splices: Vec<Splice>, logprobs: &[Span]) -> Vec<Spl
             span: *span,
             with: b"null".to_vec(),
         }));
-        splices.sort_by_key(|splice| (splice.span.start, Reverse(splice.span.end)));
+        // What is only put in comes before what is taken out there.
+        splices.sort_by_key(|splice| {
+            let span = splice.span;
+            (span.start, !span.is_empty(), Reverse(span.end))
+        });
     }
     splices
 }

@@ -12,6 +12,7 @@ pub mod verdicts;
 
 mod answer;
 mod edit;
+mod fence;
 mod known;
 mod lane;
 mod pace;

@@ -51,28 +51,28 @@ pub fn compile(
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (file, mut problems) = read_chain(source, load)?;
     let exceptions = valid_exceptions(&file, today, &mut problems);
-    let request = compile_side(&file, Direction::Request, &exceptions);
-    let response = compile_side(&file, Direction::Response, &exceptions);
-    let failed = problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error);
-    let (request, response) = match (request, response) {
-        (Ok(request), Ok(response)) if !failed => (request, response),
-        (request, response) => {
-            for rule in [request.err(), response.err()]
-                .into_iter()
-                .flatten()
-                .flatten()
-            {
-                let problem = unusable(&rule, &file.topics, source);
-                // A topic on both sides has the same problem twice.
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-            return Err(problems);
-        }
+    let unusable = |rules: Vec<Unsupported>| -> Vec<Diagnostic> {
+        let rules = rules.iter();
+        rules
+            .map(|rule| unusable(rule, &file.topics, source))
+            .collect()
     };
+    // The file's own patterns first: that is quick, and the built-in ones are known to compile.
+    let own = file.topics.iter().map(|topic| (topic.rule(), false));
+    problems.extend(
+        Engine::compile(own.collect())
+            .err()
+            .map(unusable)
+            .unwrap_or_default(),
+    );
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        return Err(problems);
+    }
+    let side = |direction| compile_side(&file, direction, &exceptions).map_err(unusable);
+    let (request, response) = (side(Direction::Request)?, side(Direction::Response)?);
     if request.treatments.is_empty() && response.treatments.is_empty() {
         let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
         let help = "add a section such as secrets under request or response";
@@ -87,6 +87,7 @@ pub fn compile(
         message: file.message.unwrap_or_else(|| MESSAGE.to_owned()),
         observe: file.observe.unwrap_or(false),
         stream: file.stream.unwrap_or_default(),
+        fence: file.request.fence.unwrap_or(false) && !file.observe.unwrap_or(false),
         hold_arguments: file.hold_arguments.unwrap_or(false),
         request,
         response,

@@ -72,6 +72,8 @@ pub(super) struct File {
 /// `request:` or `response:`.
 #[derive(Debug, Default)]
 pub(super) struct SideFile {
+    /// Text from outside goes up between marks.
+    pub(super) fence: Option<bool>,
     pub(super) sections: Vec<(Scanner, Section)>,
     pub(super) rules: Vec<(String, Action)>,
 }
@@ -181,6 +183,7 @@ impl SideFile {
     }
 
     fn inherit(&mut self, parent: Self) {
+        self.fence = self.fence.or(parent.fence);
         for (scanner, section) in parent.sections {
             if self.section(scanner).is_none() {
                 self.sections.push((scanner, section));
@@ -198,7 +201,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&["fence", "sessions", "session", "canary", "size"]);
+    fields.unavailable(&["sessions", "session", "canary", "size"]);
     let read = File {
         written: Vec::new(),
         extends: fields.nullable("extends", |reader, node| {

@@ -43,6 +43,8 @@ pub struct Policy {
     pub stream: Mode,
     /// Arguments of tool calls leave only when they are complete.
     pub hold_arguments: bool,
+    /// Text from outside goes up between marks.
+    pub fence: bool,
     /// What goes up.
     pub request: Side,
     /// What comes back.

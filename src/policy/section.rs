@@ -43,7 +43,6 @@ pub(super) fn read_side(
         "tool",
         "tools",
         "size",
-        "fence",
     ]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
@@ -52,6 +51,9 @@ pub(super) fn read_side(
         });
         side.sections
             .extend(section.map(|section| (scanner, section)));
+    }
+    if direction == Direction::Request {
+        side.fence = fields.optional("fence", boolean);
     }
     let rules = fields.optional("rules", map(read_rule)).unwrap_or_default();
     side.rules = rules

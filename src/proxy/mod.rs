@@ -59,7 +59,7 @@ impl Default for Limits {
         Self {
             max_header_bytes: 64 * 1024,
             max_headers: 100,
-            max_body_bytes: 32 * 1024 * 1024,
+            max_body_bytes: 20 * 1024 * 1024,
             max_response_bytes: 32 * 1024 * 1024,
             max_buffered_bytes: 512 * 1024 * 1024,
             max_connections: 10_000,
@@ -136,6 +136,8 @@ pub struct Gateway {
     pub json: wire::json::Limits,
     /// What was found in texts judged before, for histories that are sent again.
     pub verdicts: Arc<Verdicts>,
+    /// What the marks around untrusted text are derived from; random.
+    pub fence_secret: [u8; 32],
     /// What is under way.
     pub load: Load,
 }

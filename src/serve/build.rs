@@ -98,6 +98,7 @@ pub fn build(
         timeouts: config.timeouts,
         json: json(&config.limits),
         verdicts: Arc::default(),
+        fence_secret: rand::random(),
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {

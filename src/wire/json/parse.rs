@@ -190,6 +190,10 @@ impl<'a> Parser<'a> {
         }
         let start = self.at;
         let escaped = self.string(Kind::Key)?;
+        // Parsers in C end a key there, so that it could be another key's name.
+        if escaped && keys::has_nul(self.bytes.get(start..self.at).unwrap_or(&[])) {
+            return Err(Malformed::at(start, "a key that holds NUL", "one without"));
+        }
         if let Some(open) = self.open.last_mut() {
             open.keys += 1;
             open.escaped_keys |= escaped;
