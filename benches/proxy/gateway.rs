@@ -19,7 +19,7 @@ const MASTER_KEY: (&str, &str) = ("SLUICEGATE_MASTER_KEY", "only for this bench"
 /// A policy that looks for nothing: what the gateway costs without scanning.
 const NOTHING: &str = "version: 1\n";
 
-/// Starts a gateway in front of an upstream with the policy of that name; `nothing` is this file's own.
+/// Starts a gateway with one worker thread, as nginx has one worker, in front of an upstream and with the policy of that name; `nothing` is this file's own.
 pub(crate) fn start(
     name: &'static str,
     policy: &str,
@@ -38,6 +38,7 @@ pub(crate) fn start(
     let configuration = format!(
         "listen: 127.0.0.1:0
 admin: 127.0.0.1:0
+threads: 1
 policy: {policy}
 {policies}providers:
   mock:
