@@ -1025,8 +1025,15 @@ fn panicking(on_error: &str) -> Arc<Policy> {
     };
     let boom: fn(&str) -> bool = |_| panic!("a bug");
     for side in [&mut policy.request, &mut policy.response] {
-        side.engine =
-            Engine::compile(vec![(rule("topic.boom", "boom", Some(boom)), true)]).unwrap();
+        side.engine = Engine::compile(vec![(
+            rule(
+                "topic.boom",
+                "boom",
+                Some(sluicegate::scan::Check::AnyEnd(boom)),
+            ),
+            true,
+        )])
+        .unwrap();
     }
     Arc::new(policy)
 }

@@ -7,15 +7,15 @@ mod cloud;
 mod generic;
 mod services;
 
-use crate::scan::{Rule, Scanner};
+use crate::scan::{Check, Rule, Scanner};
 
 /// A rule as these files write it: name, pattern, summary. The label is the name in capitals.
 type Row = (&'static str, &'static str, &'static str);
 
-type Check = fn(&str) -> bool;
+type Test = fn(&str) -> bool;
 
 /// Rules whose shape alone is too loose.
-const CHECKS: &[(&str, Check)] = &[
+const CHECKS: &[(&str, Test)] = &[
     ("openai_key", is_openai_key),
     ("discord_bot_token", is_mixed),
     ("huggingface_token", is_random),
@@ -47,7 +47,7 @@ fn rule(category: &'static str, (name, pattern, summary): &Row) -> Rule {
         label: name.to_ascii_uppercase().into(),
         score: 0,
         pattern: format!("(?-u){pattern}").into(),
-        check: check.map(|(_, check)| *check),
+        check: check.map(|(_, check)| Check::AnyEnd(*check)),
         summary: (*summary).into(),
     }
 }
