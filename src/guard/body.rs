@@ -238,16 +238,8 @@ impl<'a> Inspector<'a> {
         self.splices = edit::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
         // Two keys may have become the same placeholder, which parsers would read differently.
         if !self.splices.is_empty() && !self.blocked {
-            let limits = Limits {
-                depth: usize::MAX,
-                nodes: usize::MAX,
-                keys: usize::MAX,
-                string_bytes: usize::MAX,
-                body_bytes: usize::MAX,
-                ..Limits::default()
-            };
             let edited = edit::splice(self.bytes, &self.splices);
-            Document::parse(&edited, &limits).map_err(|_| Stop::Block)?;
+            Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
         }
         Ok(())
     }
