@@ -9,6 +9,7 @@ pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod cli;
+pub mod coding;
 pub mod config;
 pub mod diagnostic;
 pub mod document;

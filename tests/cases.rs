@@ -153,6 +153,26 @@ fn pii() {
 }
 
 #[test]
+fn url() {
+    run("url.yaml", "url");
+}
+
+#[test]
+fn html() {
+    run("html.yaml", "html");
+}
+
+#[test]
+fn path() {
+    run("path.yaml", "path");
+}
+
+#[test]
+fn code() {
+    run("code.yaml", "code");
+}
+
+#[test]
 fn view() {
     run("view.yaml", "injection");
 }

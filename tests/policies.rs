@@ -52,7 +52,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
             "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, fence or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, fence or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
         ],
     ),

@@ -1025,8 +1025,15 @@ fn panicking(on_error: &str) -> Arc<Policy> {
     };
     let boom: fn(&str) -> bool = |_| panic!("a bug");
     for side in [&mut policy.request, &mut policy.response] {
-        side.engine =
-            Engine::compile(vec![(rule("topic.boom", "boom", Some(boom)), true)]).unwrap();
+        side.engine = Engine::compile(vec![(
+            rule(
+                "topic.boom",
+                "boom",
+                Some(sluicegate::scan::Check::AnyEnd(boom)),
+            ),
+            true,
+        )])
+        .unwrap();
     }
     Arc::new(policy)
 }
@@ -1178,6 +1185,25 @@ fn responses_of_every_api_are_edited_and_refused() {
             matches!(inspection.outcome, Outcome::Refuse(refused) if refused.rule == "topic.stop")
         );
     }
+}
+
+#[test]
+fn keys_that_would_become_the_same_are_refused() {
+    let policy = policy(POLICY);
+    let ask = |metadata: &str| {
+        let body = format!(r#"{{"model":"m","messages":[],"metadata":{{{metadata}}}}}"#);
+        inspect_request(Api::Chat, Bytes::from(body), &policy, &Limits::default()).outcome
+    };
+    let Outcome::Clear(cleared) = ask(r#""zk-1234567":1"#) else {
+        panic!("one key is edited")
+    };
+    assert!(
+        bytes_of(&cleared)
+            .windows(11)
+            .any(|bytes| bytes == br#""[TOKEN]":1"#)
+    );
+    let two = ask(r#""zk-1234567":1,"zk-7654321":2"#);
+    assert!(matches!(two, Outcome::Refuse(refused) if refused.rule == "topic.token"));
 }
 
 /// Every string of a document under one of these keys.

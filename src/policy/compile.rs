@@ -10,7 +10,7 @@ use super::{Action, Direction, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
-use crate::scan::{self, Rule, Scanner};
+use crate::scan::{self, Hosts, Rule, Scanner};
 
 /// The most policies that may extend one another in a row.
 const MAX_PARENTS: usize = 8;
@@ -171,8 +171,19 @@ fn read_chain(
 
 /// The rules that a side has switched on, and what is done about each.
 fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>, Vec<Treatment>) {
-    let built_in = scan::rules().into_iter().filter_map(|rule| {
+    let hosts = side.section(Scanner::Url).map(|section| &section.hosts);
+    let listed = hosts.map(Hosts::rules).unwrap_or_default();
+    let canary = side.section(Scanner::Canary);
+    let canary = canary.map(|section| scan::canary_rule(&section.words));
+    let all = scan::rules().into_iter().chain(listed).chain(canary);
+    let built_in = all.filter_map(|rule| {
         let treatment = treatment(side, &rule)?;
+        let rule = match hosts {
+            Some(hosts) if rule.scanner == Scanner::Url && rule.category != "host" => {
+                hosts.sparing(rule)
+            }
+            _ => rule,
+        };
         Some((rule, treatment))
     });
     let own = topics
@@ -231,7 +242,10 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         });
     }
     let section = side.section(rule.scanner)?;
+    // What a policy lists by itself is no kind.
+    let listed = scan::POLICY_RULES.contains(&rule.id.as_ref());
     if let Some(kinds) = &section.kinds
+        && !listed
         && !kinds.iter().any(|kind| {
             rule.id
                 .split_once('.')
@@ -246,7 +260,14 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             level: section.level,
             origins: section.origins,
         }),
-        Scanner::Secrets | Scanner::Pii | Scanner::Topic => None,
+        Scanner::Secrets
+        | Scanner::Pii
+        | Scanner::Url
+        | Scanner::Html
+        | Scanner::Path
+        | Scanner::Code
+        | Scanner::Canary
+        | Scanner::Topic => None,
     };
     Some(Treatment {
         id,
@@ -283,6 +304,7 @@ fn valid_exceptions(
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<(String, String)> {
     let mut known: Vec<Cow<'_, str>> = scan::rules().into_iter().map(|rule| rule.id).collect();
+    known.extend(scan::POLICY_RULES.map(Cow::Borrowed));
     known.extend(file.topics.iter().map(|topic| Cow::Owned(topic.id())));
     let mut valid = Vec::new();
     for Exception {

@@ -11,8 +11,8 @@ use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
-use crate::scan::Scanner;
 use crate::scan::finding::ThreatLevel;
+use crate::scan::{Hosts, Scanner};
 
 /// The newest `version` of the format that this program knows.
 pub const VERSION: u32 = 1;
@@ -59,6 +59,10 @@ pub(super) struct Section {
     pub(super) kinds: Option<Vec<String>>,
     /// What to tell a client that was refused.
     pub(super) message: Option<String>,
+    /// The hosts that `url:` lists.
+    pub(super) hosts: Hosts,
+    /// The words of `canary:`.
+    pub(super) words: Vec<String>,
     /// What is redacted is put back into the answer.
     pub(super) reversible: bool,
 }

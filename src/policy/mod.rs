@@ -368,6 +368,42 @@ mod tests {
     }
 
     #[test]
+    fn host_lists_and_canaries_make_rules_of_their_own() {
+        let policy = policy(
+            "request:\n  url: {action: block, kinds: [metadata], allow: [api.openai.com, 10.0.0.1]}\nresponse:\n  url: {action: redact, deny: [evil.com]}\n  canary: {action: block, words: [bluebird-4711]}\n",
+        );
+        let found = |side: &Side, text: &str| {
+            let mut findings = Vec::new();
+            let mut scan = crate::scan::segment::SegmentScan::new(crate::text::Form::Plain);
+            scan.push(&side.engine, text, &mut findings).unwrap();
+            scan.finish(&side.engine, &mut findings).unwrap();
+            let rule = |finding: &Finding| side.engine.rule(finding.rule).unwrap().id.to_string();
+            findings.iter().map(rule).collect::<Vec<_>>()
+        };
+        for (text, rules) in [
+            ("https://api.openai.com/v1 and http://10.0.0.1/", &[][..]),
+            ("https://api.openai.com.evil.net/", &["url.unlisted_host"]),
+            ("ftp://malicious.server/file", &["url.unlisted_host"]),
+            ("https://api.openai.com\u{e4}.net/", &["url.unlisted_host"]),
+            ("x://127.0.0.1/", &["url.unlisted_host"]),
+            (
+                "http://169.254.169.254/",
+                &["url.metadata", "url.unlisted_host"],
+            ),
+        ] {
+            assert_eq!(found(&policy.request, text), rules, "{text}");
+        }
+        for (text, rules) in [
+            ("http://www.evil.com:80/x", &["url.denied_host"][..]),
+            ("http://notevil.com/, http://evil.com.au/", &[]),
+            ("The word is BlueBird-4711.", &["canary.word"]),
+            ("bluebird 4711", &[]),
+        ] {
+            assert_eq!(found(&policy.response, text), rules, "{text}");
+        }
+    }
+
+    #[test]
     fn scores_of_distinct_rules_reach_the_level() {
         let policy = policy("request: {injection: {action: block, level: critical}}\n");
         let (side, mut tally) = (&policy.request, Tally::new());

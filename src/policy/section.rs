@@ -4,11 +4,23 @@ use super::file::{Section, SideFile};
 use super::{Action, Direction, Origins};
 use crate::document::{Fields, Key, Node, Reader, Value, boolean, list, map, text, word};
 use crate::scan::finding::ThreatLevel;
-use crate::scan::{self, Scanner};
+use crate::scan::{self, Hosts, Scanner};
 use crate::text::Origin;
 
 /// The scanners that have a section of their own on each side.
-const SECTIONS: [Scanner; 3] = [Scanner::Injection, Scanner::Secrets, Scanner::Pii];
+const SECTIONS: [Scanner; 8] = [
+    Scanner::Injection,
+    Scanner::Secrets,
+    Scanner::Pii,
+    Scanner::Url,
+    Scanner::Html,
+    Scanner::Path,
+    Scanner::Code,
+    Scanner::Canary,
+];
+
+/// The shortest word of `canary:`: shorter ones stand in ordinary text.
+const CANARY_CHARACTERS: usize = 8;
 
 const LEVELS: [(&str, ThreatLevel); 4] = [
     (ThreatLevel::Low.name(), ThreatLevel::Low),
@@ -24,19 +36,7 @@ pub(super) fn read_side(
     direction: Direction,
 ) -> Option<SideFile> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&[
-        "classifier",
-        "toxicity",
-        "model",
-        "url",
-        "html",
-        "path",
-        "code",
-        "tool",
-        "tools",
-        "canary",
-        "size",
-    ]);
+    fields.unavailable(&["classifier", "toxicity", "model", "tool", "tools", "size"]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
         let section = fields.optional(scanner.name(), |reader, node| {
@@ -73,6 +73,8 @@ fn read_section(
         origins: Origins::ALL,
         kinds: None,
         message: fields.optional("message", filled),
+        hosts: Hosts::default(),
+        words: Vec::new(),
         reversible: false,
     };
     if scored {
@@ -98,14 +100,28 @@ fn read_section(
             ));
         }
     }
-    if !scored && direction == Direction::Request {
+    read_lists(&mut fields, scanner, &mut section);
+    if matches!(scanner, Scanner::Secrets | Scanner::Pii) && direction == Direction::Request {
         section.reversible = read_reversible(&mut fields, section.action == Action::Redact);
-    }
-    if scanner == Scanner::Pii {
-        section.kinds = fields.optional("kinds", some(kind));
     }
     fields.finish();
     action.map(|_| section)
+}
+
+/// What a section lists: kinds, hosts, words.
+fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Section) {
+    if !matches!(scanner, Scanner::Injection | Scanner::Canary) {
+        section.kinds = fields.optional("kinds", |reader, node| {
+            some(|reader: &mut Reader, node| kind(reader, node, scanner))(reader, node)
+        });
+    }
+    if scanner == Scanner::Url {
+        section.hosts.allow = fields.optional("allow", some(host)).unwrap_or_default();
+        section.hosts.deny = fields.optional("deny", some(host)).unwrap_or_default();
+    }
+    if scanner == Scanner::Canary {
+        section.words = fields.required("words", some(canary)).unwrap_or_default();
+    }
 }
 
 /// `reversible:`, which only goes with `redact` in requests.
@@ -173,11 +189,36 @@ fn origins(reader: &mut Reader, node: &Node) -> Option<Origins> {
     Some(origins.into_iter().collect())
 }
 
-/// The last part of a pii rule's id.
-fn kind(reader: &mut Reader, node: &Node) -> Option<String> {
+/// A host of `allow:` or `deny:`.
+fn host(reader: &mut Reader, node: &Node) -> Option<String> {
+    let host = Hosts::parse(&text(reader, node)?);
+    if host.is_err() {
+        let problem = reader.problem(node, format!("{} is not a host name", reader.path()));
+        let problem =
+            problem.expected("a name such as example.com, which stands for those below it too");
+        reader.report(problem.help("leave out scheme, port and path; write other scripts as xn--"));
+    }
+    host.ok()
+}
+
+/// A word of `canary:`.
+fn canary(reader: &mut Reader, node: &Node) -> Option<String> {
+    let word = filled(reader, node)?;
+    if word.chars().count() < CANARY_CHARACTERS {
+        let problem = reader.problem(node, format!("{} is too short", reader.path()));
+        let problem = problem.expected(format!("at least {CANARY_CHARACTERS} characters"));
+        reader.report(problem.help("a word that ordinary text holds would stop ordinary answers"));
+        return None;
+    }
+    Some(word)
+}
+
+/// The last part of the id of one of the scanner's rules.
+fn kind(reader: &mut Reader, node: &Node, scanner: Scanner) -> Option<String> {
     let kind = text(reader, node)?;
     let rules = scan::rules();
-    let known = rules.iter().filter_map(|rule| rule.id.strip_prefix("pii."));
+    let known = rules.iter().filter(|rule| rule.scanner == scanner);
+    let known = known.filter_map(|rule| Some(rule.id.split_once('.')?.1));
     if known.clone().any(|known| known == kind) {
         return Some(kind);
     }
@@ -187,8 +228,9 @@ fn kind(reader: &mut Reader, node: &Node) -> Option<String> {
 
 fn read_rule(reader: &mut Reader, key: &Key, node: &Node) -> Option<Action> {
     let rules = scan::rules();
-    if rules.iter().all(|rule| rule.id != key.name) {
-        let known = rules.iter().map(|rule| rule.id.as_ref());
+    let known = rules.iter().map(|rule| rule.id.as_ref());
+    let known = known.chain(scan::POLICY_RULES);
+    if !known.clone().any(|id| id == key.name) {
         reader.unknown_word(key.place(), Some("rule"), &key.name, known);
     }
     action(reader, node)

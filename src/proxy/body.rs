@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
+
+use crate::coding::{Coding, Decoder, Problem};
 
 /// Bytes asked of the budget at a time while a body of unknown length arrives.
 const STEP: usize = 64 * 1024;
@@ -35,6 +38,8 @@ pub(super) enum Unread {
     TooSlow,
     /// The client broke off, or framed it wrongly.
     Broken,
+    /// Its compressed form is none, or grows too much.
+    Coded(Problem),
 }
 
 impl Budget {
@@ -137,6 +142,45 @@ where
     })
     .await
     .unwrap_or(Err(Unread::TooSlow))
+}
+
+/// How a request's body is compressed.
+///
+/// # Errors
+/// By something that is not undone, or more than once.
+pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => Coding::parse(value.as_bytes()),
+        (Some(_), Some(_)) => Err(Problem::Unknown),
+    }
+}
+
+/// Undoes a body's compression, on a thread where it delays nobody, into at most `limit` bytes that are in the budget.
+pub(super) async fn decode(
+    bytes: Bytes,
+    coding: Coding,
+    limit: usize,
+    mut hold: Hold,
+) -> Result<(Bytes, Hold), Unread> {
+    let work = move || {
+        let mut decoder = Decoder::new(coding).map_err(|_| Unread::Busy)?;
+        let mut plain = BytesMut::new();
+        decoder.push(bytes);
+        while let Some(piece) = decoder.step().map_err(Unread::Coded)? {
+            if plain.len() + piece.len() > limit {
+                return Err(Unread::TooLarge);
+            }
+            hold.grow(piece.len())?;
+            plain.extend_from_slice(&piece);
+        }
+        decoder.finish().map_err(Unread::Coded)?;
+        Ok((plain.freeze(), hold))
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Unread::Broken))
 }
 
 #[cfg(test)]

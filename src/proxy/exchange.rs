@@ -231,7 +231,7 @@ impl Exchange {
         body: Incoming,
     ) -> Result<Response<Outgoing>, Problem> {
         self.account.speaks(call.api);
-        if !forward::is_json(admitted.head.headers.get(header::CONTENT_TYPE)) {
+        if !forward::is_json(&admitted.head.headers) {
             return Err(Problem::ContentType);
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
@@ -275,19 +275,18 @@ impl Exchange {
         head: &Parts,
         body: Incoming,
     ) -> Result<(Bytes, Hold), Problem> {
-        if head
-            .headers
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|encoding| encoding != "identity")
-        {
-            return Err(Problem::Encoding);
-        }
+        let coding = body::coding(&head.headers).map_err(|_| Problem::Encoding)?;
         let gateway = &self.gateway;
         let limit = gateway.limits.max_body_bytes;
         let mut hold = body::admit(&body, limit, &gateway.load.budget).map_err(Problem::Unread)?;
         let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold)
             .await
             .map_err(Problem::Unread)?;
+        let (bytes, hold) = match coding {
+            Some(coding) => body::decode(bytes, coding, limit, hold).await,
+            None => Ok((bytes, hold)),
+        }
+        .map_err(Problem::Unread)?;
         self.account
             .note(|record| record.request.bytes = bytes.len() as u64);
         Ok((bytes, hold))

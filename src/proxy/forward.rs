@@ -195,9 +195,10 @@ pub(super) fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &st
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// Whether a body is JSON in UTF-8, by its content type.
-pub(super) fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let Some(Ok(value)) = content_type.map(HeaderValue::to_str) else {
+/// Whether a body is JSON in UTF-8, by its one content type.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(Ok(value)), None) = (types.next().map(HeaderValue::to_str), types.next()) else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
@@ -336,11 +337,16 @@ mod tests {
             ("application/jsonp", false),
         ] {
             assert_eq!(
-                is_json(Some(&HeaderValue::from_static(value))),
+                is_json(&headers(&[("content-type", value)])),
                 expected,
                 "{value}"
             );
         }
-        assert!(!is_json(None));
+        assert!(!is_json(&headers(&[])));
+        let two = [
+            ("content-type", "application/json"),
+            ("content-type", "text/plain"),
+        ];
+        assert!(!is_json(&headers(&two)));
     }
 }

@@ -60,7 +60,7 @@ impl Default for Limits {
         Self {
             max_header_bytes: 64 * 1024,
             max_headers: 100,
-            max_body_bytes: 32 * 1024 * 1024,
+            max_body_bytes: 20 * 1024 * 1024,
             max_response_bytes: 32 * 1024 * 1024,
             max_buffered_bytes: 512 * 1024 * 1024,
             max_connections: 10_000,

@@ -88,8 +88,8 @@ const KEY: &str = "send a key made by `sluicegate key create`, as Authorization:
     x-goog-api-key or ?key=";
 const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
 const LIMITED: &str = "the key's limit of requests is used up for now";
-const ENCODING: &str = "compressed bodies are not read by this version; send the body without \
-    Content-Encoding";
+const ENCODING: &str = "the body's Content-Encoding is not one of gzip, deflate, br and zstd, or there are several; \
+    send it as one of them or plain";
 const CONTENT_TYPE: &str = "the body is not JSON by its content type; send \
     Content-Type: application/json (UTF-8)";
 const BUSY: &str = "the gateway holds as many bodies as it may; try again in a moment";
@@ -231,6 +231,11 @@ fn unread(problem: Unread) -> Told {
             400,
             "invalid_request",
             "the body broke off or is framed wrongly",
+        ),
+        Unread::Coded(problem) => say(
+            400,
+            "invalid_encoding",
+            format!("the body cannot be decompressed: {problem}"),
         ),
         Unread::Busy => say(503, "overloaded", BUSY).after(Duration::from_secs(1)),
     }

@@ -7,11 +7,19 @@ pub mod engine;
 pub mod finding;
 pub mod segment;
 
+mod canary;
+mod code;
+mod html;
 mod injection;
+mod path;
 mod pii;
 mod secrets;
+mod url;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
+
+pub use canary::canary_rule;
+pub use url::{Hosts, InvalidHost};
 
 /// A family of rules; the first part of a rule's id and the key of its section in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,13 +30,33 @@ pub enum Scanner {
     Secrets,
     /// Personal data.
     Pii,
+    /// Addresses that no request should go to, and links that carry data away.
+    Url,
+    /// What a browser would run.
+    Html,
+    /// Files and places in file systems that tools should not touch.
+    Path,
+    /// Commands and calls that do harm when a tool runs them.
+    Code,
+    /// Words that must not come back.
+    Canary,
     /// An operator's own patterns.
     Topic,
 }
 
 impl Scanner {
     /// All scanners, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Injection, Self::Secrets, Self::Pii, Self::Topic];
+    pub const ALL: [Self; 9] = [
+        Self::Injection,
+        Self::Secrets,
+        Self::Pii,
+        Self::Url,
+        Self::Html,
+        Self::Path,
+        Self::Code,
+        Self::Canary,
+        Self::Topic,
+    ];
 
     /// The name in ids, YAML, logs and metrics.
     pub const fn name(self) -> &'static str {
@@ -36,6 +64,11 @@ impl Scanner {
             Self::Injection => "injection",
             Self::Secrets => "secrets",
             Self::Pii => "pii",
+            Self::Url => "url",
+            Self::Html => "html",
+            Self::Path => "path",
+            Self::Code => "code",
+            Self::Canary => "canary",
             Self::Topic => "topic",
         }
     }
@@ -44,6 +77,34 @@ impl Scanner {
 impl fmt::Display for Scanner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A test that a matched text must pass too.
+#[derive(Clone)]
+pub enum Check {
+    /// Asked at each place where a match may end; the longest match that passes counts: a check digit.
+    AnyEnd(fn(&str) -> bool),
+    /// Asked once, of the longest match: what a prefix says means nothing, as with the host of an address.
+    LongestEnd(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+}
+
+impl Check {
+    /// Whether the text passes.
+    pub fn passes(&self, text: &str) -> bool {
+        match self {
+            Self::AnyEnd(check) => check(text),
+            Self::LongestEnd(check) => check(text),
+        }
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AnyEnd(_) => "AnyEnd",
+            Self::LongestEnd(_) => "LongestEnd",
+        })
     }
 }
 
@@ -63,12 +124,24 @@ pub struct Rule {
     /// A regular expression in the syntax of the `regex` crate. `\w`, `\d`, `\s` and `\b` mean ASCII.
     pub pattern: Cow<'static, str>,
     /// A test that the matched text must pass too, such as a check digit.
-    pub check: Option<fn(&str) -> bool>,
+    pub check: Option<Check>,
     /// One sentence for people: what a match is.
     pub summary: Cow<'static, str>,
 }
 
+/// The rules that exist only where a policy gives them something to find.
+pub const POLICY_RULES: [&str; 3] = ["url.denied_host", "url.unlisted_host", "canary.word"];
+
 /// All built-in rules: the one list of them.
 pub fn rules() -> Vec<Rule> {
-    [injection::rules(), secrets::rules(), pii::rules()].concat()
+    [
+        injection::rules(),
+        secrets::rules(),
+        pii::rules(),
+        url::rules(),
+        html::rules(),
+        path::rules(),
+        code::rules(),
+    ]
+    .concat()
 }

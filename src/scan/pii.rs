@@ -1,6 +1,6 @@
 //! Personal data that a rule can tell.
 
-use crate::scan::{Rule, Scanner};
+use crate::scan::{Check, Rule, Scanner};
 
 pub(super) fn rules() -> Vec<Rule> {
     vec![
@@ -21,7 +21,7 @@ pub(super) fn rules() -> Vec<Rule> {
             label: "CARD".into(),
             score: 0,
             pattern: CARD.into(),
-            check: Some(passes_luhn),
+            check: Some(Check::AnyEnd(passes_luhn)),
             summary: "a payment card number".into(),
         },
     ]

@@ -274,7 +274,7 @@ fn unchanged(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::{Rule, Scanner};
+    use crate::scan::{Check, Rule, Scanner};
     use proptest::prelude::*;
     use regex_automata::{Anchored, Input, MatchKind, nfa::thompson::pikevm::PikeVM, util::syntax};
     use std::{fmt::Write as _, sync::OnceLock};
@@ -325,12 +325,10 @@ mod tests {
         .chain([rule(
             "test.digits",
             r"\b\d{3,5}(?: \d{2,4}){0,2}\b",
-            Some(even),
+            Some(Check::AnyEnd(even)),
         )])
         .collect()
     }
-
-    type Check = fn(&str) -> bool;
 
     struct Rules {
         engine: Engine,
@@ -359,7 +357,7 @@ mod tests {
             let oracle = rules
                 .iter()
                 .take(shapes().len())
-                .map(|rule| (vm(rule), rule.check))
+                .map(|rule| (vm(rule), rule.check.clone()))
                 .collect();
             let engine = Engine::compile(rules.into_iter().map(|rule| (rule, true)).collect())
                 .expect("supported rules");
@@ -387,7 +385,8 @@ mod tests {
                 None => ends.clone().find(|end| longest(*end)),
                 // Shorter ends count too where a check decides: the rule of this test only ends at word boundaries.
                 Some(check) => ends.clone().find(|end| {
-                    digits_end(text, start, *end) && check(text.get(start..*end).expect("a span"))
+                    digits_end(text, start, *end)
+                        && check.passes(text.get(start..*end).expect("a span"))
                 }),
             };
             all.extend(found.map(|end| Span::new(start, end)));

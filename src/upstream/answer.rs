@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use flate2::write::GzDecoder;
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -17,9 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection::Connection;
 use super::{Failure, Upstream};
-
-/// Compressed bytes inflated at a time: deflate grows a byte to at most 1032, so a piece stays below 1 MiB.
-const INFLATE_STEP: usize = 1000;
+use crate::coding::Decoder;
 
 /// A provider's answer.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ pub struct Body {
     incoming: Incoming,
     connection: Option<Box<Connection>>,
     upstream: Arc<Upstream>,
-    inflate: Option<Inflate>,
+    decoder: Option<Decoder>,
     clock: Clock,
 }
 
@@ -55,16 +51,15 @@ impl Body {
         incoming: Incoming,
         connection: Box<Connection>,
         upstream: Arc<Upstream>,
-        gzip: bool,
+        decoder: Option<Decoder>,
         whole: Instant,
     ) -> Self {
         let clock = Clock::new(upstream.timeouts().between_chunks, whole);
-        let inflate = gzip.then(Inflate::default);
         let mut body = Self {
             incoming,
             connection: Some(connection),
             upstream,
-            inflate,
+            decoder,
             clock,
         };
         if body.incoming.is_end_stream() {
@@ -80,17 +75,17 @@ impl Body {
     /// If it ended early, was garbled, or took too long. Nothing may follow then.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         loop {
-            if let Some(inflate) = &mut self.inflate
-                && let Some(chunk) = inflate.step().transpose()
+            if let Some(decoder) = &mut self.decoder
+                && let Some(chunk) = decoder.step().transpose()
             {
-                return Poll::Ready(Some(chunk));
+                return Poll::Ready(Some(chunk.map_err(Failure::from)));
             }
             let Some(chunk) = ready!(self.poll_frame(cx)?) else {
-                let finished = self.inflate.as_mut().map_or(Ok(()), Inflate::finish);
-                return Poll::Ready(finished.err().map(Err));
+                let finished = self.decoder.as_mut().map_or(Ok(()), Decoder::finish);
+                return Poll::Ready(finished.err().map(|problem| Err(problem.into())));
             };
-            match &mut self.inflate {
-                Some(inflate) => inflate.waiting = chunk,
+            match &mut self.decoder {
+                Some(decoder) => decoder.push(chunk),
                 None if chunk.is_empty() => {}
                 None => return Poll::Ready(Some(Ok(chunk))),
             }
@@ -99,7 +94,7 @@ impl Body {
 
     /// Whether [`Self::poll_chunk`] is known to have nothing more to give.
     pub fn is_end(&self) -> bool {
-        self.inflate.is_none() && self.incoming.is_end_stream()
+        self.decoder.is_none() && self.incoming.is_end_stream()
     }
 
     /// The whole body, of at most `limit` bytes; `admit` is asked for room before each part is kept.
@@ -229,51 +224,6 @@ impl Clock {
                 });
             }
             timer.as_mut().reset(due);
-        }
-    }
-}
-
-/// Undoes gzip that was not asked for, piece by piece so that a small input cannot become a large buffer (RFC 1952).
-struct Inflate {
-    waiting: Bytes,
-    decoder: GzDecoder<Vec<u8>>,
-    seen: bool,
-}
-
-impl Default for Inflate {
-    fn default() -> Self {
-        Self {
-            waiting: Bytes::new(),
-            decoder: GzDecoder::new(Vec::new()),
-            seen: false,
-        }
-    }
-}
-
-impl Inflate {
-    /// The next inflated bytes, `None` if more input is needed.
-    fn step(&mut self) -> Result<Option<Bytes>, Failure> {
-        while !self.waiting.is_empty() {
-            let piece = self.waiting.split_to(self.waiting.len().min(INFLATE_STEP));
-            self.seen = true;
-            self.decoder
-                .write_all(&piece)
-                .and_then(|()| self.decoder.flush())
-                .map_err(|_| Failure::Encoding)?;
-            let output = std::mem::take(self.decoder.get_mut());
-            if !output.is_empty() {
-                return Ok(Some(output.into()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Checks the trailer's length and checksum; to be called once, after the last input.
-    fn finish(&mut self) -> Result<(), Failure> {
-        if self.seen {
-            self.decoder.try_finish().map_err(|_| Failure::Truncated)
-        } else {
-            Ok(())
         }
     }
 }

@@ -27,6 +27,7 @@ use self::connection::{Connection, Io, Outgoing, Unanswered};
 use self::pool::Pool;
 pub use self::provider::{Credential, Provider, Timeouts};
 use self::tls::Tls;
+use crate::coding::{self, Coding, Decoder};
 use crate::guard::Cleared;
 use crate::secret::Secret;
 
@@ -115,6 +116,16 @@ pub enum Failure {
     /// The path or the credential cannot be put into a request.
     #[error("the request cannot be written: {0}")]
     Unwritable(&'static str),
+}
+
+impl From<coding::Problem> for Failure {
+    fn from(problem: coding::Problem) -> Self {
+        match problem {
+            coding::Problem::Unknown | coding::Problem::Malformed => Self::Encoding,
+            coding::Problem::Truncated => Self::Truncated,
+            coding::Problem::TooLarge { limit } => Self::TooLarge { limit },
+        }
+    }
 }
 
 impl Failure {
@@ -281,16 +292,15 @@ impl Upstream {
         if head.status.is_informational() {
             return Err(Failure::Protocol(None));
         }
-        let mut encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
-        let gzip = match (
-            encodings.next().map(HeaderValue::as_bytes),
-            encodings.next(),
-        ) {
-            (None | Some(b"" | b"identity"), None) => false,
-            (Some(b"gzip" | b"x-gzip"), None) => true,
-            _ => return Err(Failure::Encoding),
+        let mut codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+        let coding = match (codings.next(), codings.next()) {
+            (None, _) => None,
+            (Some(value), None) => Coding::parse(value.as_bytes())?,
+            (Some(_), Some(_)) => return Err(Failure::Encoding),
         };
-        let body = Body::new(incoming, connection, Arc::clone(self), gzip, whole);
+        let decoder = coding.map(Decoder::new).transpose();
+        let decoder = decoder.map_err(|_| Failure::Encoding)?;
+        let body = Body::new(incoming, connection, Arc::clone(self), decoder, whole);
         Ok(Answer {
             status: head.status,
             headers: head.headers,

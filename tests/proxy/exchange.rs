@@ -465,8 +465,8 @@ async fn bodies_that_cannot_be_read_are_refused_clearly() {
         (
             "content-type: application/json\r\ncontent-encoding: gzip\r\n",
             "{}",
-            415,
-            "unsupported_encoding",
+            400,
+            "invalid_encoding",
         ),
         (
             "content-type: application/json\r\n",

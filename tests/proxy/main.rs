@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise, and a table of cases is as long as it is"
 )]
 
+mod bodies;
 mod exchange;
 mod faults;
 mod smuggling;

@@ -9,6 +9,7 @@ use super::{
     pattern::is_word_part,
     stream::{Stream, TAIL},
 };
+use crate::scan::Check;
 
 /// The most candidates of one stream that live at once.
 const LIVE_LIMIT: usize = 64;
@@ -223,7 +224,9 @@ impl Stream {
         candidate: &mut Candidate,
         end: usize,
     ) {
-        if end - candidate.start <= CHECKED_ENDS
+        let every_end = !matches!(compiled.rule.check, Some(Check::LongestEnd(_)));
+        if every_end
+            && end - candidate.start <= CHECKED_ENDS
             && !candidate.continues
             && !self.passes(reading, compiled, candidate.start, end)
         {
@@ -246,7 +249,8 @@ impl Stream {
             end,
             ..
         } = candidate;
-        let checked = continues || end - start <= CHECKED_ENDS;
+        let longest = matches!(compiled.rule.check, Some(Check::LongestEnd(_)));
+        let checked = continues || !longest && end - start <= CHECKED_ENDS;
         if end > start && (checked || self.passes(reading, compiled, start, end)) {
             reading.hits.push(Hit {
                 rule,
@@ -278,7 +282,7 @@ impl Stream {
     }
 
     fn passes(&self, reading: &Reading<'_>, compiled: &Compiled, start: usize, end: usize) -> bool {
-        let Some(check) = compiled.rule.check else {
+        let Some(check) = &compiled.rule.check else {
             return true;
         };
         let text: Vec<u8> = (start..end)
@@ -288,6 +292,6 @@ impl Stream {
         std::str::from_utf8(&text)
             .ok()
             .filter(|text| text.len() == end - start)
-            .is_none_or(check)
+            .is_none_or(|text| check.passes(text))
     }
 }

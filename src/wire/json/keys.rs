@@ -16,6 +16,19 @@ const NO_KEY: Node = Node {
     escaped: false,
 };
 
+/// Whether raw string content holds the escape of U+0000: a backslash that is not itself escaped, then `u0000`.
+pub(super) fn has_nul(raw: &[u8]) -> bool {
+    memchr::memmem::find_iter(raw, b"\\u0000").any(|at| {
+        let before = raw.get(..at).unwrap_or(&[]);
+        let slashes = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\\')
+            .count();
+        slashes % 2 == 0
+    })
+}
+
 /// Refuses an object, whose last node is the tape's last, if two of its keys are equal.
 pub(super) fn refuse_duplicates(bytes: &[u8], nodes: &[Node], open: Open) -> Step<()> {
     let keys = keys(nodes, open.node + 1);
