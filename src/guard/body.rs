@@ -12,7 +12,7 @@ use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
-use crate::wire::json::{Document, Limits, Malformed, unescape};
+use crate::wire::json::{Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
 use super::{
@@ -227,18 +227,9 @@ impl<'a> Inspector<'a> {
             }
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
-        // Two keys may have become the same placeholder, which parsers would read differently.
-        if !self.splices.is_empty() && !self.blocked {
-            let limits = Limits {
-                depth: usize::MAX,
-                nodes: usize::MAX,
-                keys: usize::MAX,
-                string_bytes: usize::MAX,
-                body_bytes: usize::MAX,
-                ..Limits::default()
-            };
-            let edited = carrier::splice(self.bytes, &self.splices);
-            Document::parse(&edited, &limits).map_err(|_| Stop::Block)?;
+        let changed = !self.splices.is_empty() && !self.blocked;
+        if changed && !carrier::is_strict(&carrier::splice(self.bytes, &self.splices)) {
+            return Err(Stop::Block);
         }
         Ok(())
     }
@@ -304,22 +295,14 @@ impl<'a> Inspector<'a> {
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
-                let originals = self.context.originals;
-                if let Some(number) = originals.and_then(|all| all.find(matched, piece.form)) {
-                    marks.restores.add(finding.span, number);
-                }
+                marks.restore(self.context.originals, finding.span, (matched, piece.form));
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
             judged.push((finding.span, finding.rule, action));
             match Duty::of(action) {
                 Duty::Pass => {}
-                Duty::Edit => {
-                    marks.edits.add(finding);
-                    if !side.reverses(finding.rule) {
-                        marks.one_way.add(finding);
-                    }
-                }
+                Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
                 Duty::Replace => marks.replaced = marks.replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }
