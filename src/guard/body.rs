@@ -12,7 +12,7 @@ use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
-use crate::wire::json::{Limits, Malformed, unescape};
+use crate::wire::json::{Document, Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
 use super::{
@@ -227,9 +227,10 @@ impl<'a> Inspector<'a> {
             }
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
-        let changed = !self.splices.is_empty() && !self.blocked;
-        if changed && !carrier::is_strict(&carrier::splice(self.bytes, &self.splices)) {
-            return Err(Stop::Block);
+        // Two keys may have become the same placeholder, which parsers would read differently.
+        if !self.splices.is_empty() && !self.blocked {
+            let edited = carrier::splice(self.bytes, &self.splices);
+            Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
         }
         Ok(())
     }

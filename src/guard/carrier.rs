@@ -12,7 +12,7 @@ use crate::guard::structure::{self, Spot};
 use crate::scan::engine::Engine;
 use crate::scan::finding::RuleIndex;
 use crate::text::{Form, Span};
-use crate::wire::json::{Document, Limits, escape_into, unescape};
+use crate::wire::json::{escape_into, unescape};
 
 /// How bytes carry text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,20 +197,6 @@ pub(super) fn splice(source: &[u8], splices: &[Splice]) -> Vec<u8> {
     }
     out.extend_from_slice(source.get(done..).unwrap_or_default());
     out
-}
-
-/// Whether edited bytes are still strict JSON: two keys may have become the same placeholder, which parsers would read
-/// differently.
-pub(super) fn is_strict(bytes: &[u8]) -> bool {
-    let limits = Limits {
-        depth: usize::MAX,
-        nodes: usize::MAX,
-        keys: usize::MAX,
-        string_bytes: usize::MAX,
-        body_bytes: usize::MAX,
-        ..Limits::default()
-    };
-    Document::parse(bytes, &limits).is_ok()
 }
 
 /// A walk over a string, one character or escape at a time. `offset` counts decoded bytes and belongs to `raw_offset`.

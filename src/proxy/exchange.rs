@@ -282,11 +282,8 @@ impl Exchange {
         let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold)
             .await
             .map_err(Problem::Unread)?;
-        let (bytes, hold) = match coding {
-            Some(coding) => body::decode(bytes, coding, limit, hold).await,
-            None => Ok((bytes, hold)),
-        }
-        .map_err(Problem::Unread)?;
+        let decoded = body::decode(bytes, coding, limit, hold).await;
+        let (bytes, hold) = decoded.map_err(Problem::Unread)?;
         self.account
             .note(|record| record.request.bytes = bytes.len() as u64);
         Ok((bytes, hold))

@@ -39,6 +39,18 @@ pub struct Limits {
     pub event_bytes: usize,
 }
 
+impl Limits {
+    /// For what was read within others before.
+    pub const NONE: Self = Self {
+        depth: usize::MAX,
+        nodes: usize::MAX,
+        keys: usize::MAX,
+        string_bytes: usize::MAX,
+        body_bytes: usize::MAX,
+        event_bytes: usize::MAX,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
