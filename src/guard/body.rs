@@ -296,22 +296,14 @@ impl<'a> Inspector<'a> {
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
-                let originals = self.context.originals;
-                if let Some(number) = originals.and_then(|all| all.find(matched, piece.form)) {
-                    marks.restores.add(finding.span, number);
-                }
+                marks.restore(self.context.originals, finding.span, (matched, piece.form));
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
             judged.push((finding.span, finding.rule, action));
             match Duty::of(action) {
                 Duty::Pass => {}
-                Duty::Edit => {
-                    marks.edits.add(finding);
-                    if !side.reverses(finding.rule) {
-                        marks.one_way.add(finding);
-                    }
-                }
+                Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
                 Duty::Replace => marks.replaced = marks.replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }

@@ -172,6 +172,26 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Adds a finding that is to be taken out.
+    pub(super) fn edit(&mut self, finding: &Finding, reversible: bool) {
+        self.edits.add(finding);
+        if !reversible {
+            self.one_way.add(finding);
+        }
+    }
+
+    /// Adds what may be a placeholder.
+    pub(super) fn restore(
+        &mut self,
+        originals: Option<&Originals>,
+        span: Span,
+        (matched, form): (&str, Form),
+    ) {
+        if let Some(number) = originals.and_then(|all| all.find(matched, form)) {
+            self.restores.add(span, number);
+        }
+    }
+
     /// Whether a placeholder at `span` can be undone: it stands for all of a match, and for nothing else.
     pub(super) fn reverse(&self, span: Span) -> bool {
         self.edits.is_one(span) && !self.one_way.touches(span)
