@@ -255,6 +255,10 @@ fn messages(
 }
 
 /// Each text comes as deltas, then whole in all the places where the API repeats it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one stream of the API from its first event to its last"
+)]
 fn responses(
     shape: Shape,
     deltas: &[Delta<'_>],
@@ -1218,7 +1222,9 @@ fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&
             }
         }
         serde_json::Value::Array(items) => {
-            items.iter().for_each(|item| strings_at(item, keys, found));
+            for item in items {
+                strings_at(item, keys, found);
+            }
         }
         _ => {}
     }

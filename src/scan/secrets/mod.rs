@@ -51,7 +51,8 @@ fn labelled((name, word, value, summary): &(&'static str, &str, &str, &'static s
         category: "labelled",
         label: name.to_ascii_uppercase().into(),
         score: 0,
-        pattern: format!(r"(?i-u){word}{ASSIGNED}{value}\b").into(),
+        // Without the boundary, the end of every word that ends as a name begins would be held back.
+        pattern: format!(r"(?i-u)(?:\b|_)(?:{word}){ASSIGNED}{value}\b").into(),
         check: Some(Check::AnyEnd(ends_in_secret)),
         summary: (*summary).into(),
     }

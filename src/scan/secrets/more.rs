@@ -24,11 +24,6 @@ pub(super) const ROWS: &[Row] = &[
         "a 42 client secret",
     ),
     (
-        "maxmind_key",
-        r"\b[A-Z0-9][A-Za-z0-9]{5}_[A-Za-z0-9]{29}_mmk\b",
-        "a MaxMind licence key",
-    ),
-    (
         "jwt_base64",
         r"\bZXlK(?:[A-Za-z0-9+/_-]{4}){8,}[A-Za-z0-9+/_=-]*",
         "a JSON web token in base64",

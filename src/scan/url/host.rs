@@ -74,7 +74,7 @@ fn host_of(part: &str) -> String {
     // Sentences go on behind an address.
     let host = host.trim_end_matches(|end: char| !end.is_alphanumeric());
     let host = match host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
     host.trim_end_matches(['.', ':']).to_owned()
@@ -320,6 +320,10 @@ mod tests {
         ] {
             assert_eq!(found(address), Some(Place::Metadata), "{address}");
         }
+    }
+
+    #[test]
+    fn outer_addresses_are_not() {
         for address in [
             "http://8.8.8.8",
             "http://172.32.0.1",
