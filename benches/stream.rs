@@ -15,7 +15,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
-use sluicegate::guard::body::{Context, inspect_request, inspect_request_in};
+use sluicegate::guard::Context;
+use sluicegate::guard::body::{inspect_request, inspect_request_in};
 use sluicegate::guard::stream::{Exchange, Flow, StreamGuard};
 use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Policy, Source, compile, embedded};

@@ -153,6 +153,11 @@ fn pii() {
 }
 
 #[test]
+fn national() {
+    run("national.yaml", "pii");
+}
+
+#[test]
 fn url() {
     run("url.yaml", "url");
 }

@@ -255,6 +255,10 @@ fn messages(
 }
 
 /// Each text comes as deltas, then whole in all the places where the API repeats it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one stream of the API from its first event to its last"
+)]
 fn responses(
     shape: Shape,
     deltas: &[Delta<'_>],
@@ -1187,6 +1191,25 @@ fn responses_of_every_api_are_edited_and_refused() {
     }
 }
 
+#[test]
+fn keys_that_would_become_the_same_are_refused() {
+    let policy = policy(POLICY);
+    let ask = |metadata: &str| {
+        let body = format!(r#"{{"model":"m","messages":[],"metadata":{{{metadata}}}}}"#);
+        inspect_request(Api::Chat, Bytes::from(body), &policy, &Limits::default()).outcome
+    };
+    let Outcome::Clear(cleared) = ask(r#""zk-1234567":1"#) else {
+        panic!("one key is edited")
+    };
+    assert!(
+        bytes_of(&cleared)
+            .windows(11)
+            .any(|bytes| bytes == br#""[TOKEN]":1"#)
+    );
+    let two = ask(r#""zk-1234567":1,"zk-7654321":2"#);
+    assert!(matches!(two, Outcome::Refuse(refused) if refused.rule == "topic.token"));
+}
+
 /// Every string of a document under one of these keys.
 fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&'v str>) {
     match value {
@@ -1199,7 +1222,9 @@ fn strings_at<'v>(value: &'v serde_json::Value, keys: &[&str], found: &mut Vec<&
             }
         }
         serde_json::Value::Array(items) => {
-            items.iter().for_each(|item| strings_at(item, keys, found));
+            for item in items {
+                strings_at(item, keys, found);
+            }
         }
         _ => {}
     }

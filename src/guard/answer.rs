@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::edit::{self, Carrier, Coding, Edits, Splice, Words};
+use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::edit::Edits;
 use crate::guard::known::Known;
 use crate::guard::lane::{Judge, Running};
 use crate::guard::pace;
@@ -156,7 +157,7 @@ impl Answer {
             self.context.note(&self.event, data);
             return Ok(raw.bytes().clone());
         }
-        let data = edit::splice(data, &splices);
+        let data = carrier::splice(data, &splices);
         // Read again, so that what is written is known to be well formed, and that the context holds no text that was taken out.
         read_event(self.api, &data, &self.limits, &mut self.event)?;
         self.context.note(&self.event, &data);
@@ -185,7 +186,7 @@ impl Answer {
                 lane.restores.forget(delta.text.end);
             }
         }
-        edit::with_nulls(splices, &notes.logprobs)
+        carrier::with_nulls(splices, &notes.logprobs)
     }
 
     /// Reads an event's text and judges it. Answers with the event that is to take its place where text outside its data had to
@@ -371,7 +372,7 @@ impl Answer {
             return Ok(None);
         }
         let mut splitter = Splitter::new(self.framing);
-        splitter.push(&edit::splice(raw.bytes(), &splices));
+        splitter.push(&carrier::splice(raw.bytes(), &splices));
         Ok(splitter.next()?.or_else(|| splitter.finish()))
     }
 

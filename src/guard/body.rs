@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::edit::{self, Carrier, Coding, Cut, Edits, Splice, Words};
+use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::edit::Marks;
 use crate::guard::fence;
-use crate::guard::restore::{Originals, Restores};
-use crate::guard::verdicts::Verdicts;
+use crate::guard::restore::Originals;
 use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
-use crate::wire::json::{Limits, Malformed, unescape};
+use crate::wire::json::{Document, Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
-use super::{Cleared, Duty, Failure, Refused, Stop, check_shape, contain, passes_unjudged};
+use super::{
+    Cleared, Context, Duty, Failure, Refused, Stop, check_shape, contain, passes_unjudged,
+};
 
 /// The most findings that are listed with their places. The verdict counts all.
 const MAX_PLACES: usize = 1_000;
@@ -39,17 +41,6 @@ pub struct Inspection {
     pub unjudged: Option<Failure>,
     /// What the placeholders that went into a request stand for.
     pub originals: Arc<Originals>,
-}
-
-/// What an inspection may make use of.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Context<'a> {
-    /// What the request's placeholders stand for, for its answer.
-    pub originals: Option<&'a Originals>,
-    /// What was found in texts judged before.
-    pub verdicts: Option<&'a Verdicts>,
-    /// What the marks around untrusted text are derived from.
-    pub secret: &'a [u8],
 }
 
 /// What may be written.
@@ -235,7 +226,12 @@ impl<'a> Inspector<'a> {
                 fence::mark(self.bytes, piece, &text, secret, &mut self.splices);
             }
         }
-        self.splices = edit::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
+        self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
+        // Two keys may have become the same placeholder, which parsers would read differently.
+        if !self.splices.is_empty() && !self.blocked {
+            let edited = carrier::splice(self.bytes, &self.splices);
+            Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
+        }
         Ok(())
     }
 
@@ -295,66 +291,25 @@ impl<'a> Inspector<'a> {
 
     fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
         let side = self.policy.side(self.direction);
-        let none = Originals::default();
-        let (mut edits, mut one_way) = (Edits::default(), Edits::default());
-        let mut restores = Restores::default();
-        let mut replaced = None;
+        let mut marks = Marks::default();
         let mut judged = Vec::with_capacity(self.findings.len());
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
-                let originals = self.context.originals;
-                if let Some(number) = originals.and_then(|all| all.find(matched, piece.form)) {
-                    restores.add(finding.span, number);
-                }
+                marks.restore(self.context.originals, finding.span, (matched, piece.form));
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
             judged.push((finding.span, finding.rule, action));
             match Duty::of(action) {
                 Duty::Pass => {}
-                Duty::Edit => {
-                    edits.add(finding);
-                    if !side.reverses(finding.rule) {
-                        one_way.add(finding);
-                    }
-                }
-                Duty::Replace => replaced = replaced.or(Some(finding.rule)),
+                Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
+                Duty::Replace => marks.replaced = marks.replaced.or(Some(finding.rule)),
                 Duty::Stop => self.blocked = true,
             }
         }
         let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
-        match (replaced, self.direction, coding) {
-            // Text, reasoning and tool calls of an answer belong together: all of it goes.
-            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
-            (Some(rule), ..) => {
-                let message = side.message(rule).unwrap_or(&self.policy.message);
-                self.splices.push(Splice {
-                    span: piece.span,
-                    with: carrier.say(message),
-                });
-            }
-            (None, ..) => {
-                let cuts = edits.restoring(restores.placed(), Span::new(0, text.len()));
-                let mut cuts = carrier.cuts(cuts.into_iter());
-                if side.is_reversible() {
-                    let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
-                    let reversible =
-                        |cut: &&mut Cut| edits.is_one(cut.span) && !one_way.touches(cut.span);
-                    for cut in cuts.iter_mut().filter(reversible) {
-                        cut.hide(&mut self.originals, (text, piece.form), label);
-                    }
-                }
-                let words = Words {
-                    engine: &side.engine,
-                    originals: match self.direction {
-                        Direction::Request => &self.originals,
-                        Direction::Response => self.context.originals.unwrap_or(&none),
-                    },
-                };
-                carrier.splice(&cuts, words, &mut self.splices);
-            }
-        }
+        self.change(&carrier, text, &marks);
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
@@ -372,6 +327,43 @@ impl<'a> Inspector<'a> {
             }));
     }
 
+    /// Notes what changes in one text.
+    fn change(&mut self, carrier: &Carrier<'_>, text: &str, marks: &Marks) {
+        let side = self.policy.side(self.direction);
+        let none = Originals::default();
+        match (marks.replaced, self.direction, carrier.coding) {
+            // Text, reasoning and tool calls of an answer belong together: all of it goes.
+            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
+            (Some(rule), ..) => {
+                let message = side.message(rule).unwrap_or(&self.policy.message);
+                self.splices.push(Splice {
+                    span: carrier.span(),
+                    with: carrier.say(message),
+                });
+            }
+            (None, ..) => {
+                let cuts = marks
+                    .edits
+                    .restoring(marks.restores.placed(), Span::new(0, text.len()));
+                let mut cuts = carrier.cuts(cuts.into_iter());
+                if side.is_reversible() {
+                    let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
+                    for cut in cuts.iter_mut().filter(|cut| marks.reverse(cut.span)) {
+                        cut.hide(&mut self.originals, (text, carrier.form), label);
+                    }
+                }
+                let words = Words {
+                    engine: &side.engine,
+                    originals: match self.direction {
+                        Direction::Request => &self.originals,
+                        Direction::Response => self.context.originals.unwrap_or(&none),
+                    },
+                };
+                carrier.splice(&cuts, words, &mut self.splices);
+            }
+        }
+    }
+
     /// Turns the result of inspecting into what may be written.
     fn conclude(mut self, result: Result<(), Stop>, body: &Bytes) -> Inspection {
         let outcome = match result {
@@ -379,7 +371,7 @@ impl<'a> Inspector<'a> {
                 Outcome::Refuse(Refused::new(self.policy, self.tally.verdict()))
             }
             Ok(()) if self.splices.is_empty() => Outcome::Clear(Cleared(body.clone())),
-            Ok(()) => Outcome::Clear(Cleared(edit::splice(self.bytes, &self.splices).into())),
+            Ok(()) => Outcome::Clear(Cleared(carrier::splice(self.bytes, &self.splices).into())),
             Err(Stop::Block) => Outcome::Refuse(Refused::new(self.policy, self.tally.verdict())),
             Err(Stop::Fail(failure)) if passes_unjudged(self.policy, &failure) => {
                 self.unjudged = Some(failure);

@@ -7,7 +7,7 @@
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use crate::guard::edit::{Carrier, Splice};
+use crate::guard::carrier::{Carrier, Coding, Splice};
 use crate::text::{Form, Origin, Span};
 use crate::wire::Piece;
 
@@ -56,7 +56,7 @@ pub(super) fn mark(
         Place::Member(_) | Place::Item => {}
     }
     let boundary = boundary(secret, text);
-    let carrier = Carrier::new(body, piece.span, super::edit::Coding::Json, Form::Plain);
+    let carrier = Carrier::new(body, piece.span, Coding::Json, Form::Plain);
     let marks = [
         (
             piece.span.start,
@@ -108,10 +108,11 @@ fn boundary(secret: &[u8], text: &str) -> String {
     };
     mac.update(text.as_bytes());
     let mac = mac.finalize().into_bytes();
-    mac.iter()
+    let number = mac
+        .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! An answer's id, model and object type are in each of its events. Comparing them with what was scanned in an earlier event
 //! costs a few nanoseconds, scanning them again would cost more than the text that is new.
 
-use crate::guard::edit::{Carrier, Coding};
+use crate::guard::carrier::{Carrier, Coding};
 use crate::text::Form;
 
 /// The most strings kept, and the longest.

@@ -11,6 +11,7 @@ pub mod stream;
 pub mod verdicts;
 
 mod answer;
+mod carrier;
 mod edit;
 mod fence;
 mod known;
@@ -24,6 +25,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::guard::restore::Originals;
+use crate::guard::verdicts::Verdicts;
 use crate::policy::{Action, OnError, Policy, Respond, Unknown, Verdict};
 use crate::scan::engine::Overflow;
 use crate::wire::json::Malformed;
@@ -87,6 +90,27 @@ impl fmt::Debug for Cleared {
     /// Only the length: the bytes are prompts and answers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cleared({} bytes)", self.0.len())
+    }
+}
+
+/// What an inspection may make use of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// What the request's placeholders stand for, for its answer.
+    pub originals: Option<&'a Originals>,
+    /// What was found in texts judged before.
+    pub verdicts: Option<&'a Verdicts>,
+    /// What the marks around untrusted text are derived from.
+    pub secret: &'a [u8],
+}
+
+impl<'a> Context<'a> {
+    /// For the answer to a request whose placeholders stand for these texts.
+    pub fn answering(originals: &'a Originals) -> Self {
+        Self {
+            originals: Some(originals),
+            ..Self::default()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A policy's own test cases: what they say, and how an outcome compares.
 
-use super::file::Spot;
+use super::spot::Spot;
 use super::{Action, Direction, Policy, Verdict};
 use crate::diagnostic::Diagnostic;
 

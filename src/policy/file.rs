@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::check::Case;
 use super::section::{action, filled, read_reversible, read_side, some};
+use super::spot::Spot;
 use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
@@ -15,38 +16,6 @@ use crate::scan::{Hosts, Scanner};
 
 /// The newest `version` of the format that this program knows.
 pub const VERSION: u32 = 1;
-
-/// A place in a policy file, for problems that only show when all files are put together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spot {
-    file: String,
-    line: usize,
-    column: usize,
-}
-
-impl Spot {
-    /// An error at this place.
-    pub(super) fn error(&self, found: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(&self.file, found).at(self.line, self.column)
-    }
-
-    fn of(reader: &Reader, node: &Node) -> Self {
-        Self {
-            file: reader.file().to_owned(),
-            line: node.line,
-            column: node.column,
-        }
-    }
-
-    /// Another place of the same file.
-    fn moved(&self, (line, column): (usize, usize)) -> Self {
-        Self {
-            file: self.file.clone(),
-            line,
-            column,
-        }
-    }
-}
 
 /// One policy file. `None` is what its parent, or else the default, decides.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod file;
 mod section;
+mod spot;
 mod stream;
 mod verdict;
 

@@ -36,14 +36,7 @@ pub(super) fn read_side(
     direction: Direction,
 ) -> Option<SideFile> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&[
-        "classifier",
-        "toxicity",
-        "model",
-        "tool",
-        "tools",
-        "size",
-    ]);
+    fields.unavailable(&["classifier", "toxicity", "model", "tool", "tools", "size"]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
         let section = fields.optional(scanner.name(), |reader, node| {

@@ -14,9 +14,9 @@ use super::stream::{Admission, Stream};
 use super::{forward, models};
 use crate::audit;
 use crate::auth::Principal;
-use crate::guard::body::{Context, Outcome, inspect_response_in, inspect_text_in};
+use crate::guard::body::{Outcome, inspect_response_in, inspect_text_in};
 use crate::guard::stream::{self, StreamGuard};
-use crate::guard::{Cleared, Refused};
+use crate::guard::{Cleared, Context, Refused};
 use crate::policy::{self, Unknown};
 use crate::telemetry::Direction;
 use crate::upstream::{Answer, Failure};
@@ -190,10 +190,7 @@ impl Exchange {
             );
             let originals = Arc::clone(&call.originals);
             self.inspect(Direction::Response, body.len(), move || {
-                let context = Context {
-                    originals: Some(&originals),
-                    ..Context::default()
-                };
+                let context = Context::answering(&originals);
                 if is_text {
                     inspect_text_in(context, policy::Direction::Response, body, &policy)
                 } else {

@@ -157,13 +157,16 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
     }
 }
 
-/// Undoes a body's compression, on a thread where it delays nobody, into at most `limit` bytes that are in the budget.
+/// Undoes a body's compression, if there is any, on a thread where it delays nobody, into at most `limit` bytes that are in the budget.
 pub(super) async fn decode(
     bytes: Bytes,
-    coding: Coding,
+    coding: Option<Coding>,
     limit: usize,
     mut hold: Hold,
 ) -> Result<(Bytes, Hold), Unread> {
+    let Some(coding) = coding else {
+        return Ok((bytes, hold));
+    };
     let work = move || {
         let mut decoder = Decoder::new(coding).map_err(|_| Unread::Busy)?;
         let mut plain = BytesMut::new();

@@ -23,7 +23,7 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, credential, forward, head};
 use crate::auth::{Denied, Principal};
-use crate::guard::body::{Context, Inspection, Outcome, inspect_request_in};
+use crate::guard::body::{Inspection, Outcome, inspect_request_in};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
@@ -236,20 +236,10 @@ impl Exchange {
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         let inspection = {
-            let (api, policy, limits) = (
-                call.api,
-                Arc::clone(&call.policy),
-                self.gateway.json.clone(),
-            );
-            let verdicts = Arc::clone(&self.gateway.verdicts);
-            let secret = self.gateway.fence_secret;
+            let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
+            let api = call.api;
             self.inspect(Direction::Request, body.len(), move || {
-                let context = Context {
-                    verdicts: Some(&verdicts),
-                    secret: &secret,
-                    ..Context::default()
-                };
-                inspect_request_in(context, api, body, &policy, &limits)
+                inspect_request_in(gateway.context(), api, body, &policy, &gateway.json)
             })
             .await?
         };
@@ -292,11 +282,8 @@ impl Exchange {
         let bytes = body::read(body, limit, gateway.timeouts.body, &mut hold)
             .await
             .map_err(Problem::Unread)?;
-        let (bytes, hold) = match coding {
-            Some(coding) => body::decode(bytes, coding, limit, hold).await,
-            None => Ok((bytes, hold)),
-        }
-        .map_err(Problem::Unread)?;
+        let decoded = body::decode(bytes, coding, limit, hold).await;
+        let (bytes, hold) = decoded.map_err(Problem::Unread)?;
         self.account
             .note(|record| record.request.bytes = bytes.len() as u64);
         Ok((bytes, hold))

@@ -30,6 +30,7 @@ pub use self::body::Budget;
 pub use self::connection::serve;
 use self::route::Table;
 use crate::auth::Keyring;
+use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Failures, Limiter};
 use crate::policy::Policy;
@@ -135,7 +136,7 @@ pub struct Gateway {
     /// Limits on JSON.
     pub json: wire::json::Limits,
     /// What was found in texts judged before, for histories that are sent again.
-    pub verdicts: Arc<Verdicts>,
+    pub verdicts: Verdicts,
     /// What the marks around untrusted text are derived from; random.
     pub fence_secret: [u8; 32],
     /// What is under way.
@@ -143,6 +144,15 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// What inspections of requests may make use of.
+    fn context(&self) -> Context<'_> {
+        Context {
+            verdicts: Some(&self.verdicts),
+            secret: &self.fence_secret,
+            ..Context::default()
+        }
+    }
+
     /// Reads the keys again if the store changed: an unknown key may have been made a moment ago, beside the gateway.
     async fn learn_keys(self: &Arc<Self>) -> bool {
         let gateway = Arc::clone(self);

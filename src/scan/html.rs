@@ -26,7 +26,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "document",
-        r#"<\s{0,4}(?:base|link|style)\b[^<>]*>?|<\s{0,4}meta\s[^<>]{0,40}http-equiv[^<>]*>?|<\s{0,4}form\b[^<>]*>?"#,
+        r"<\s{0,4}(?:base|link|style)\b[^<>]*>?|<\s{0,4}meta\s[^<>]{0,40}http-equiv[^<>]*>?|<\s{0,4}form\b[^<>]*>?",
         "an element that changes the page or sends data",
     ),
     (

@@ -11,6 +11,7 @@ mod canary;
 mod code;
 mod html;
 mod injection;
+mod national;
 mod path;
 mod pii;
 mod secrets;
@@ -138,6 +139,7 @@ pub fn rules() -> Vec<Rule> {
         injection::rules(),
         secrets::rules(),
         pii::rules(),
+        national::rules(),
         url::rules(),
         html::rules(),
         path::rules(),

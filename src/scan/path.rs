@@ -30,13 +30,13 @@ pub(super) fn rules() -> Vec<Rule> {
     vec![
         rule(
             "traversal",
-            r#"\.{2,}(?:/|\\{1,4})(?:[A-Za-z0-9._~/\\-])*"#,
+            r"\.{2,}(?:/|\\{1,4})(?:[A-Za-z0-9._~/\\-])*",
             None,
             "a path that climbs out of its directory",
         ),
         rule(
             "encoded",
-            r#"(?i)\.{0,2}%(?:25){0,3}(?:2e|2f|5c|c0|c1|u00|u22|00)[a-z0-9%._/\\~+-]*"#,
+            r"(?i)\.{0,2}%(?:25){0,3}(?:2e|2f|5c|c0|c1|u00|u22|00)[a-z0-9%._/\\~+-]*",
             Some(Check::LongestEnd(Arc::new(hides_a_path))),
             "a path that climbs or leads to a sensitive file, hidden by percent escapes",
         ),
@@ -132,15 +132,12 @@ fn undo_escapes(text: &[u8]) -> Vec<u8> {
                 .get(place)
                 .and_then(|byte| char::from(*byte).to_digit(16))
         };
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(first);
-                rest = after;
-            }
+        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
+            out.push(u8::try_from(high * 16 + low).unwrap_or_default());
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            out.push(first);
+            rest = after;
         }
     }
     out

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::StartError;
 use crate::auth::{self, KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
+use crate::guard::verdicts::Verdicts;
 use crate::limit::{Failures, Limiter};
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Policies, tls};
@@ -97,7 +98,7 @@ pub fn build(
         limits: config.limits,
         timeouts: config.timeouts,
         json: json(&config.limits),
-        verdicts: Arc::default(),
+        verdicts: Verdicts::default(),
         fence_secret: rand::random(),
         load: Load::new(&config.limits, threads(config)),
     };

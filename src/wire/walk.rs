@@ -4,7 +4,7 @@
 //! spelling of a body hides a string from scanners.
 
 use super::json::{Document, Kind, Malformed, Value};
-use super::words::{data_url, is_text, is_word};
+use super::words::{data_url, is_base64, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Form, Origin, Span};
 
@@ -191,9 +191,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A string of base64 that is no text, of the given MIME type if known.
+    /// A string of base64 that is no text, of the given MIME type if known. What is no base64 is text after all.
     pub(super) fn media(&mut self, value: Value<'_>, mime: Option<&[u8]>, context: Context) {
-        if value.kind() == Kind::String && !mime.is_some_and(is_text) {
+        self.binary(value, value.raw(), mime, context);
+    }
+
+    /// The same where only `data` of the string is base64.
+    fn binary(&mut self, value: Value<'_>, data: &[u8], mime: Option<&[u8]>, context: Context) {
+        if value.kind() == Kind::String && !mime.is_some_and(is_text) && is_base64(data) {
             self.seen += 1;
             self.media += 1;
         } else {
@@ -204,7 +209,7 @@ impl<'a> Walk<'a> {
     /// A URL, or base64 or `data:` URL of a file.
     pub(super) fn url(&mut self, value: Value<'_>, context: Context) {
         match data_url(value.raw()) {
-            Some(mime) => self.media(value, Some(&mime), context),
+            Some((mime, data)) => self.binary(value, data, Some(&mime), context),
             None => self.any(value, context),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::json::unescape;
 
-/// The MIME type of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
-pub(super) fn data_url(raw: &[u8]) -> Option<Vec<u8>> {
+/// The MIME type and the data of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
+pub(super) fn data_url(raw: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let head = raw.get(..raw.len().min(256))?;
     let comma = memchr::memchr(b',', head)?;
     // Some writers of JSON escape each slash.
@@ -15,7 +15,22 @@ pub(super) fn data_url(raw: &[u8]) -> Option<Vec<u8>> {
             .eq_ignore_ascii_case("data:")
             .then(|| mime.as_bytes().to_vec())
     };
-    mime(&head)
+    Some((mime(&head)?, raw.get(comma + 1..)?))
+}
+
+/// Whether raw JSON string content is base64 in either alphabet (RFC 4648), in lines if need be.
+pub(super) fn is_base64(raw: &[u8]) -> bool {
+    let mut bytes = raw.iter();
+    while let Some(byte) = bytes.next() {
+        let fits = match byte {
+            b'\\' => matches!(bytes.next(), Some(b'/' | b'n' | b'r')),
+            byte => byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte),
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).

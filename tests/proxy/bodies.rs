@@ -160,7 +160,7 @@ async fn p23_what_parsers_read_differently_is_refused() {
 async fn compressed_requests_are_read_and_sent_on_plain() {
     let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
     let gateway = Gateway::start(upstream.address, |config| {
-        config.limits.max_body_bytes = 4 << 20
+        config.limits.max_body_bytes = 4 << 20;
     })
     .await;
     let plain = prompt(&"Hello there. ".repeat(200));
@@ -197,7 +197,10 @@ async fn compressed_requests_are_read_and_sent_on_plain() {
             );
         }
         // Larger than the limit without being a bomb.
-        let long: String = (0..700_000).map(|n| format!("{n} ")).collect();
+        let long = (0..700_000)
+            .map(|n| n.to_string())
+            .collect::<Vec<_>>()
+            .join(" ");
         assert_eq!(
             ask(&gateway, &headers, &packed(coding, &prompt(&long)))
                 .await

@@ -1,7 +1,8 @@
 //! Untrusted text is fenced, and cannot get out.
 
 use super::*;
-use sluicegate::guard::body::{Context, inspect_request_in};
+use sluicegate::guard::Context;
+use sluicegate::guard::body::inspect_request_in;
 use sluicegate::wire::read_request;
 
 fn fenced(api: Api, body: &serde_json::Value, secret: &[u8]) -> serde_json::Value {

@@ -1,7 +1,8 @@
 //! Reversible redaction: there and back again.
 
 use super::*;
-use sluicegate::guard::body::{Context, Inspection, inspect_response_in};
+use sluicegate::guard::Context;
+use sluicegate::guard::body::{Inspection, inspect_response_in};
 use sluicegate::guard::restore::Originals;
 
 const REVERSIBLE: &str = r"
@@ -155,10 +156,7 @@ fn what_is_put_back_is_not_masked_again() {
 #[test]
 fn whole_answers_get_originals_back() {
     let (inspection, _) = asked("Anna Smith");
-    let context = Context {
-        originals: Some(&inspection.originals),
-        ..Context::default()
-    };
+    let context = Context::answering(&inspection.originals);
     let answer = serde_json::json!({"id": "x", "choices": [
         {"index": 0, "message": {"role": "assistant", "content": "Hi <NAME_1>, <NAME_2>"}, "finish_reason": "stop"},
         {"index": 1, "message": {"role": "assistant", "content": null, "tool_calls": [

@@ -1,7 +1,8 @@
 //! Histories that are sent again are judged alike, from memory.
 
 use super::*;
-use sluicegate::guard::body::{Context, Inspection, inspect_request_in};
+use sluicegate::guard::Context;
+use sluicegate::guard::body::{Inspection, inspect_request_in};
 use sluicegate::guard::verdicts::Verdicts;
 
 fn history(turns: usize) -> Bytes {

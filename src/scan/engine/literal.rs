@@ -286,10 +286,12 @@ impl Literals {
             .flat_map(|literal| (0..=literal.len()).filter_map(|length| literal.get(..length)))
             .map(|bytes| (walk(bytes).as_usize(), bytes))
             .collect();
+        // Rules that all start from single bytes leave the automaton without literals: then there is one state, 0.
         let shift = states
             .keys()
             .fold(0, |bits, state| bits | state)
-            .trailing_zeros();
+            .trailing_zeros()
+            .min(usize::BITS - 1);
         let mut open =
             vec![Box::default(); states.keys().max().map_or(0, |last| (last >> shift) + 1)];
         for (state, bytes) in states {

@@ -5,6 +5,8 @@
 
 mod cloud;
 mod generic;
+mod labelled;
+mod more;
 mod services;
 
 use crate::scan::{Check, Rule, Scanner};
@@ -31,11 +33,38 @@ pub(super) fn rules() -> Vec<Rule> {
         ("service", services::ROWS),
         ("cloud", cloud::ROWS),
         ("generic", generic::ROWS),
+        ("service", more::ROWS),
     ];
-    lists
+    let shapes = lists
         .into_iter()
-        .flat_map(|(category, rows)| rows.iter().map(move |row| rule(category, row)))
-        .collect()
+        .flat_map(|(category, rows)| rows.iter().map(move |row| rule(category, row)));
+    shapes.chain(labelled::ROWS.iter().map(labelled)).collect()
+}
+
+/// What may stand between a name and the value it is given.
+const ASSIGNED: &str = r#"[A-Za-z0-9_.\s'"-]{0,20}[=:>,|][`'"\s=>|:]{0,5}"#;
+
+fn labelled((name, word, value, summary): &(&'static str, &str, &str, &'static str)) -> Rule {
+    Rule {
+        id: format!("secrets.{name}").into(),
+        scanner: Scanner::Secrets,
+        category: "labelled",
+        label: name.to_ascii_uppercase().into(),
+        score: 0,
+        // Without the boundary, the end of every word that ends as a name begins would be held back.
+        pattern: format!(r"(?i-u)(?:\b|_)(?:{word}){ASSIGNED}{value}\b").into(),
+        check: Some(Check::AnyEnd(ends_in_secret)),
+        summary: (*summary).into(),
+    }
+}
+
+/// Whether the last word, the value, has digits and is no word or number of ordinary text.
+fn ends_in_secret(text: &str) -> bool {
+    let value = text
+        .rsplit([' ', '\t', '\n', '"', '\'', '`', '=', '>', ',', '|'])
+        .find(|part| part.len() >= 8)
+        .unwrap_or_default();
+    value.bytes().any(|byte| byte.is_ascii_digit()) && entropy(value) > 2.5
 }
 
 fn rule(category: &'static str, (name, pattern, summary): &Row) -> Rule {

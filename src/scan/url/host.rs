@@ -74,7 +74,7 @@ fn host_of(part: &str) -> String {
     // Sentences go on behind an address.
     let host = host.trim_end_matches(|end: char| !end.is_alphanumeric());
     let host = match host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
     host.trim_end_matches(['.', ':']).to_owned()
@@ -82,8 +82,8 @@ fn host_of(part: &str) -> String {
 
 /// Where a host is, if it is inside.
 pub(super) fn place(host: &str) -> Option<Place> {
-    if let Some(address) = address(host) {
-        return place_of_address(address);
+    if let Some(found) = address(host) {
+        return place_of_address(found);
     }
     // Text without blanks may follow directly: `http://10.0.0.1` before a Chinese comma.
     if let Some((name, _)) = host.split_once(|next: char| !next.is_ascii())
@@ -148,9 +148,10 @@ fn place_of_address(address: IpAddr) -> Option<Place> {
 
 /// The version 4 address inside one of version 6: mapped, compatible, translated (RFC 6052), 6to4 (RFC 3056).
 fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, high, low] = address.segments();
+    let [.., high, low] = address.segments();
+    let [prefix @ .., _, _] = address.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match [a, b, c, d, e, f] {
+    match prefix {
         [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => {
             Some(join(high, low))
         }
@@ -319,6 +320,10 @@ mod tests {
         ] {
             assert_eq!(found(address), Some(Place::Metadata), "{address}");
         }
+    }
+
+    #[test]
+    fn outer_addresses_are_not() {
         for address in [
             "http://8.8.8.8",
             "http://172.32.0.1",

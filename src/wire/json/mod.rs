@@ -18,12 +18,16 @@ use std::fmt;
 
 use parse::Parser;
 
+/// Values and keys that a document of any size may have.
+pub const FREE_NODES: usize = 65_536;
+
 /// Upper bounds on what is read. Whatever exceeds one is refused, never cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Arrays and objects inside each other; above 512 counts as 512, because readers of the tape recurse.
     pub depth: usize,
-    /// Values and keys together. A node of the tape takes 16 bytes.
+    /// Values and keys together. A node of the tape takes 16 bytes, so there may also be no more than [`FREE_NODES`] and one for
+    /// each 4 bytes of the document (lists of token numbers have about one for 5), and strings one for each 16.
     pub nodes: usize,
     /// Members of one object.
     pub keys: usize,
@@ -33,6 +37,18 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of one event of a stream, framing included.
     pub event_bytes: usize,
+}
+
+impl Limits {
+    /// For what was read within others before.
+    pub const NONE: Self = Self {
+        depth: usize::MAX,
+        nodes: usize::MAX,
+        keys: usize::MAX,
+        string_bytes: usize::MAX,
+        body_bytes: usize::MAX,
+        event_bytes: usize::MAX,
+    };
 }
 
 impl Default for Limits {

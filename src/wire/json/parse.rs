@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::escape::{combine, hex4};
-use super::{Kind, Limits, Malformed, Node, keys};
+use super::{FREE_NODES, Kind, Limits, Malformed, Node, keys};
 
 /// The deepest nesting whatever the limits say: readers of the tape recurse.
 const MAX_DEPTH: usize = 512;
@@ -120,6 +120,10 @@ impl<'a> Parser<'a> {
             Some(b'"') => {
                 self.string(Kind::String)?;
                 self.strings += 1;
+                let limit = FREE_NODES + self.bytes.len() / 16;
+                if self.strings as usize > limit {
+                    return self.fail(format!("more than {limit} strings"), "fewer or longer ones");
+                }
                 Ok(Next::AfterValue)
             }
             Some(b'{') => self.open(true),
@@ -316,8 +320,9 @@ impl<'a> Parser<'a> {
     }
 
     fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step<Next> {
-        if self.nodes.len() >= self.limits.nodes {
-            let found = format!("more than {} values and keys", self.limits.nodes);
+        let limit = self.limits.nodes.min(FREE_NODES + self.bytes.len() / 4);
+        if self.nodes.len() >= limit {
+            let found = format!("more than {limit} values and keys");
             return Err(Malformed::at(start, found, "fewer"));
         }
         self.nodes.push(Node {

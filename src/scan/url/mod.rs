@@ -14,7 +14,7 @@ const AUTHORITY: &str = r#"[^\x00-\x20/?#"'`<>(){}|^]+"#;
 const SCHEMES: &str = "(?:https?|ftps?|sftp|wss?|gopher|dict|ldaps?|tftp|file|redis|mongodb|mysql|postgres|smtp|imap|ssh|telnet|git)";
 
 pub(super) fn rules() -> Vec<Rule> {
-    vec![
+    let mut rules = vec![
         internal("metadata", Place::Metadata, "an address that hands out a cloud machine's credentials"),
         internal("private", Place::Private, "an address in a private, link-local or reserved network"),
         internal("loopback", Place::Loopback, "an address of the machine itself"),
@@ -25,6 +25,14 @@ pub(super) fn rules() -> Vec<Rule> {
             None,
             "a scheme through which servers are made to read files or talk to other services",
         ),
+    ];
+    rules.extend(exfiltration());
+    rules
+}
+
+/// Addresses of images and links that carry data to who owns the host.
+fn exfiltration() -> [Rule; 3] {
+    [
         rule(
             "exfiltration_image",
             "exfiltration",
@@ -35,7 +43,8 @@ pub(super) fn rules() -> Vec<Rule> {
         rule(
             "exfiltration_html",
             "exfiltration",
-            r#"(?i-u)<img\s[ -;=?-~]{0,40}src\s?=\s?["']?(?:https?:)?//[!#-&*-;=?-_a-~]+"#.to_owned(),
+            r#"(?i-u)<img\s[ -;=?-~]{0,40}src\s?=\s?["']?(?:https?:)?//[!#-&*-;=?-_a-~]+"#
+                .to_owned(),
             Some(longest(|text| host::carries_data(text, 16))),
             "an HTML image whose address carries data",
         ),
