@@ -272,6 +272,7 @@ impl<'a> Inspector<'a> {
             let mut scan = SegmentScan::new(piece.form);
             let read = scan.push(&side.engine, text, &mut self.findings);
             scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+            side.judge((text, piece.form), piece.origin, &mut self.findings);
             if let (Some((known, key)), Ok(())) = (known, &scanned) {
                 known.remember(key, &self.findings);
             }

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use jiff::civil::Date;
 
 use super::file::{Exception, File, SideFile, Topic};
+use super::judge::Judges;
 use super::{Action, Direction, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Engine, Unsupported};
@@ -117,9 +118,21 @@ fn compile_side(
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
-    let engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    let mut engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    let judged = Judges::compile(written, treatments.len()).map_err(|invalid| {
+        vec![Unsupported {
+            rule: "classifier".to_owned(),
+            reason: invalid.to_string(),
+            help: "build the program again from a whole copy of its source".to_owned(),
+        }]
+    });
+    let (judges, judged) = judged?;
+    let (judged, more): (Vec<Rule>, Vec<Treatment>) = judged.into_iter().unzip();
+    engine.add_judged(judged);
+    treatments.extend(more);
     Ok(Side {
         engine,
+        judges,
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
@@ -267,6 +280,8 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         | Scanner::Path
         | Scanner::Code
         | Scanner::Canary
+        | Scanner::Classifier
+        | Scanner::Toxicity
         | Scanner::Topic => None,
     };
     Some(Treatment {

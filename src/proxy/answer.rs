@@ -189,7 +189,8 @@ impl Exchange {
                 self.gateway.json.clone(),
             );
             let originals = Arc::clone(&call.originals);
-            self.inspect(Direction::Response, body.len(), move || {
+            let effort = policy.response.effort(body.len());
+            self.inspect(Direction::Response, effort, move || {
                 let context = Context::answering(&originals);
                 if is_text {
                     inspect_text_in(context, policy::Direction::Response, body, &policy)

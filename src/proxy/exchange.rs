@@ -238,7 +238,8 @@ impl Exchange {
         let inspection = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
             let api = call.api;
-            self.inspect(Direction::Request, body.len(), move || {
+            let effort = policy.request.effort(body.len());
+            self.inspect(Direction::Request, effort, move || {
                 inspect_request_in(gateway.context(), api, body, &policy, &gateway.json)
             })
             .await?
@@ -293,7 +294,7 @@ impl Exchange {
     pub(super) async fn inspect<F>(
         &self,
         direction: Direction,
-        bytes: usize,
+        effort: usize,
         work: F,
     ) -> Result<Inspection, Problem>
     where
@@ -303,7 +304,7 @@ impl Exchange {
             let began = Instant::now();
             (work(), began.elapsed())
         };
-        let (inspection, took) = if bytes <= HEAVY_BYTES {
+        let (inspection, took) = if effort <= HEAVY_BYTES {
             timed(work)
         } else {
             let heavy = Arc::clone(&self.gateway.load.heavy);

@@ -113,6 +113,7 @@ impl Compiled {
 
 pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupported>> {
     let mut engine = Engine {
+        judged: Vec::new(),
         rules: Vec::new(),
         literals: None,
         firsts: Firsts {
