@@ -138,6 +138,7 @@ def authored_rows(train, rng):
         made.append(Row(" ".join(hard[at] for at in rng.integers(0, len(hard), int(rng.integers(2, 7)))), False, 1.5, "authored"))
     made += [Row(text, False, 2.0, "authored") for text in authored.system_prompts(700, rng)]
     made += [Row(text, True, 0.5, "authored") for text in authored.attacks(3000, rng)]
+    made += [Row(text, True, 0.3, "authored") for text in authored.jailbreaks(600, rng)]
     kinds = ("document", "tool-output", "chat", "benign", "response")
     hosts = [row["text"] for row in train if row["label"] == "benign" and row["kind"] in kinds and 100 < len(row["text"]) < 3000 and row["source"] != "s-labs"]
     for text in authored.hidden(2500, rng):

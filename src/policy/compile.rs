@@ -119,16 +119,15 @@ fn compile_side(
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
     let mut engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
-    let judged = Judges::compile(written, treatments.len()).map_err(|invalid| {
+    let (judges, made) = Judges::compile(written, treatments.len()).map_err(|invalid| {
         vec![Unsupported {
             rule: "classifier".to_owned(),
             reason: invalid.to_string(),
             help: "build the program again from a whole copy of its source".to_owned(),
         }]
-    });
-    let (judges, judged) = judged?;
-    let (judged, more): (Vec<Rule>, Vec<Treatment>) = judged.into_iter().unzip();
-    engine.add_judged(judged);
+    })?;
+    let (rules, more): (Vec<Rule>, Vec<Treatment>) = made.into_iter().unzip();
+    engine.add_judged(rules);
     treatments.extend(more);
     Ok(Side {
         engine,

@@ -24,37 +24,28 @@ pub fn features(text: &[u8], words: &mut Vec<u32>, hashes: &mut Vec<u32>) {
 /// Runs of four, five and six bytes from each place.
 fn runs(text: &[u8], hashes: &mut Vec<u32>) {
     for run in text.windows(6) {
-        let [a, b, c, d, e, f] = *run else { continue };
-        let four = u64::from(u32::from_le_bytes([a, b, c, d]));
-        let five = four | u64::from(e) << 32;
-        let six = five | u64::from(f) << 40;
-        hashes.extend([four, five | 1 << 56, six | 2 << 56].map(spread));
-    }
-    // What is too near the end for a run of six.
-    for length in [4u8, 5] {
-        let tail = text.get(text.len().saturating_sub(5)..).unwrap_or_default();
-        let from = tail.len().saturating_sub(usize::from(length));
-        let starts = if length == 4 {
-            from.saturating_sub(1)..from + 1
-        } else {
-            from..from + 1
-        };
-        for start in starts {
-            let Some(run) = tail.get(start..start + usize::from(length)) else {
-                continue;
-            };
-            let value = run
-                .iter()
-                .rev()
-                .fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-            hashes.push(spread(value | u64::from(length - 4) << 56));
+        if let (Some(four), [.., fifth, sixth]) = (run.first_chunk(), run) {
+            let four = u64::from(u32::from_le_bytes(*four));
+            let five = four | u64::from(*fifth) << 32;
+            let six = five | u64::from(*sixth) << 40;
+            hashes.extend([four, five | 1 << 56, six | 2 << 56].map(spread));
         }
     }
+    // What is too near the end for a run of six.
+    let value = |run: &[u8]| {
+        let bytes = run.iter().rev();
+        bytes.fold(0u64, |value, byte| value << 8 | u64::from(*byte))
+    };
+    hashes.extend(text.windows(4).rev().take(2).map(|run| spread(value(run))));
+    let five = text.windows(5).next_back();
+    hashes.extend(five.map(|run| spread(value(run) | 1 << 56)));
 }
+
+/// The hash of no letters.
+const EMPTY: u32 = 0x811c_9dc5;
 
 /// Hashes of the words: letters and digits of any script; of scripts without spaces, each character.
 fn split(text: &[u8], words: &mut Vec<u32>) {
-    const EMPTY: u32 = 0x811c_9dc5;
     let mut hash = EMPTY;
     let mut left = 0;
     for (at, byte) in text.iter().enumerate() {
@@ -79,12 +70,13 @@ fn split(text: &[u8], words: &mut Vec<u32>) {
         }
     }
     end(&mut hash, words);
+}
 
-    fn end(hash: &mut u32, words: &mut Vec<u32>) {
-        if *hash != EMPTY {
-            words.push(*hash);
-            *hash = EMPTY;
-        }
+/// Ends a word, if there is one.
+fn end(hash: &mut u32, words: &mut Vec<u32>) {
+    if *hash != EMPTY {
+        words.push(*hash);
+        *hash = EMPTY;
     }
 }
 

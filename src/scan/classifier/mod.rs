@@ -194,7 +194,7 @@ impl Reading {
                 self.view += view.len();
                 let mut say = |opinion: Opinion| say(opinion.moved(map));
                 windows.push(&view, &mut |window| {
-                    judges.window(window, scratch, &mut say)
+                    judges.window(window, scratch, &mut say);
                 });
                 map.trim(windows.done());
             }
