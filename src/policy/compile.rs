@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use super::file::{Exception, File, SideFile, Topic};
 use super::judge::Judges;
-use super::{Action, Direction, Policy, Scored, Side, Treatment};
+use super::place::Places;
+use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
@@ -129,15 +130,43 @@ fn compile_side(
     let (rules, more): (Vec<Rule>, Vec<Treatment>) = made.into_iter().unzip();
     engine.add_judged(rules);
     treatments.extend(more);
+    let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,
         judges,
+        limits,
+        minds_places: treatments.iter().any(|own| !own.places.is_all()),
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
         restore,
         generation: hash_of(&(&file.written, direction)),
     })
+}
+
+/// The limits that act, their treatments after those of the engine's rules.
+fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
+    let section = side.section(Scanner::Size);
+    let written = section.map(|section| section.limits.as_slice());
+    let mut limits = Vec::new();
+    for (measure, max) in written.unwrap_or_default() {
+        let treatment = treatment(side, &measure.rule());
+        let Some(treatment) = treatment.filter(|treatment| treatment.action > Action::Allow) else {
+            continue;
+        };
+        limits.push(Limit {
+            measure: *measure,
+            max: *max,
+            rule: next_index(treatments),
+        });
+        treatments.push(treatment);
+    }
+    limits
+}
+
+/// The index of the next treatment.
+fn next_index(treatments: &[Treatment]) -> RuleIndex {
+    RuleIndex(u16::try_from(treatments.len()).unwrap_or(u16::MAX))
 }
 
 fn hash_of(value: &impl Hash) -> u64 {
@@ -209,6 +238,7 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
                 scored: None,
                 message: topic.message.clone(),
                 reversible: topic.reversible && direction == Direction::Request,
+                places: Places::of(Scanner::Topic),
             };
             (rule, treatment)
         });
@@ -236,6 +266,7 @@ fn restore() -> (Rule, Treatment) {
         scored: None,
         message: None,
         reversible: false,
+        places: Places::of(Scanner::Topic),
     };
     (rule, treatment)
 }
@@ -251,6 +282,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             scored: None,
             message: None,
             reversible: false,
+            places: side
+                .section(rule.scanner)
+                .map_or_else(|| Places::of(rule.scanner), |section| section.places),
         });
     }
     let section = side.section(rule.scanner)?;
@@ -281,7 +315,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         | Scanner::Canary
         | Scanner::Classifier
         | Scanner::Toxicity
-        | Scanner::Topic => None,
+        | Scanner::Topic
+        | Scanner::Size
+        | Scanner::Tool => None,
     };
     Some(Treatment {
         id,
@@ -289,6 +325,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         scored,
         message: section.message.clone(),
         reversible: section.reversible,
+        places: section.places,
     })
 }
 

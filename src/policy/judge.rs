@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::file::SideFile;
+use super::place::Places;
 use super::section::{filled, some};
 use super::{Action, Direction, Treatment};
 use crate::document::{Node, Reader, Value, number, word};
@@ -265,6 +266,7 @@ fn judged(task: Task, label: &str, side: &SideFile, file: &JudgeFile) -> (Rule, 
         scored: None,
         message: file.message.clone(),
         reversible: false,
+        places: Places::of(rule.scanner),
     };
     (rule, treatment)
 }

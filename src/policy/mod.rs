@@ -8,13 +8,16 @@ mod check;
 mod compile;
 mod file;
 mod judge;
+mod place;
 mod section;
+mod size;
 mod spot;
 mod stream;
 mod verdict;
 
 use std::borrow::Cow;
 
+use self::place::Places;
 use crate::scan::Scanner;
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
@@ -23,6 +26,8 @@ pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, embedded};
 pub use file::VERSION;
 pub use judge::Judges;
+pub use place::Ground;
+pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
 
@@ -130,7 +135,11 @@ pub struct Side {
     pub engine: Engine,
     /// Judge what patterns cannot say.
     pub judges: Judges,
-    /// By rule index of the engine.
+    /// How much text may pass.
+    pub limits: Vec<Limit>,
+    /// Whether some rule's matches do not count everywhere in a text.
+    pub minds_places: bool,
+    /// By rule index of the engine; those of rules that nothing looks for in text follow.
     treatments: Vec<Treatment>,
     /// Matches that mean nothing: rule ids and texts.
     exceptions: Vec<(String, String)>,
@@ -151,6 +160,8 @@ struct Treatment {
     message: Option<String>,
     /// What it takes out is put back into the answer.
     reversible: bool,
+    /// Where its matches count.
+    places: Places,
 }
 
 /// How a scored rule acts: together with all others of its side.
@@ -171,6 +182,7 @@ static FOREIGN: Treatment = Treatment {
     scored: None,
     message: None,
     reversible: false,
+    places: Places::of(Scanner::Topic),
 };
 
 /// A set of origins.
@@ -289,6 +301,12 @@ impl Tally {
 }
 
 impl Side {
+    /// A rule's id, also of one that nothing looks for in text.
+    pub fn id(&self, rule: RuleIndex) -> &str {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.map_or("", |treatment| treatment.id.as_ref())
+    }
+
     /// What a rule tells in place of what it found, if it has a text of its own.
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
@@ -318,6 +336,12 @@ impl Side {
     /// Differs between sides that may find different things.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether a rule's matches mean something there.
+    pub fn minds(&self, rule: RuleIndex, ground: Ground) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_none_or(|treatment| treatment.places.contains(ground))
     }
 
     /// Whether a rule's matches can be placeholders, and nothing else.
@@ -503,6 +527,7 @@ mod tests {
         let first = finding(side, "secrets.openai_key");
         let next = Finding {
             continues: true,
+            probability: None,
             ..first
         };
         for part in [&first, &next, &next] {

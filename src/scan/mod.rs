@@ -48,11 +48,15 @@ pub enum Scanner {
     Canary,
     /// An operator's own patterns.
     Topic,
+    /// More text than a policy lets pass.
+    Size,
+    /// Calls of tools that a policy does not let pass.
+    Tool,
 }
 
 impl Scanner {
     /// All scanners, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Injection,
         Self::Classifier,
         Self::Toxicity,
@@ -64,6 +68,8 @@ impl Scanner {
         Self::Code,
         Self::Canary,
         Self::Topic,
+        Self::Size,
+        Self::Tool,
     ];
 
     /// The name in ids, YAML, logs and metrics.
@@ -80,6 +86,8 @@ impl Scanner {
             Self::Code => "code",
             Self::Canary => "canary",
             Self::Topic => "topic",
+            Self::Size => "size",
+            Self::Tool => "tool",
         }
     }
 }
@@ -140,7 +148,7 @@ pub struct Rule {
 }
 
 /// The rules that exist only where a policy gives them something to find, or switches their judge on.
-pub const POLICY_RULES: [&str; 10] = [
+pub const POLICY_RULES: [&str; 14] = [
     "url.denied_host",
     "url.unlisted_host",
     "canary.word",
@@ -151,6 +159,10 @@ pub const POLICY_RULES: [&str; 10] = [
     "toxicity.sexism",
     "toxicity.profanity",
     "toxicity.suspicion",
+    "size.segment_chars",
+    "size.segment_tokens",
+    "size.total_chars",
+    "size.total_tokens",
 ];
 
 /// All built-in rules: the one list of them.

@@ -77,15 +77,11 @@ fn table(report: &Report, by: &str, output: &mut Output) -> anyhow::Result<()> {
 /// One JSON document.
 pub(super) fn print_json(
     report: &Report,
-    arguments: &Arguments,
-    benign: &[f64],
+    calibrated: Option<f64>,
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let [half_percent, one_percent] = report.thresholds;
     let [alone, all] = report.speed;
-    let calibrated = arguments
-        .calibrate
-        .map(|share| measure::threshold(benign.to_vec(), share));
     output.json(&json!({
         "task": report.task.judge().name(),
         "rows": report.rows.len(),
