@@ -19,7 +19,9 @@ fn main() {
         let mut write = |window: Window<'_>| {
             hashes.clear();
             features(window.text, &mut words, &mut hashes);
-            hashes.iter_mut().for_each(|hash| *hash >>= 32 - bits);
+            for hash in &mut hashes {
+                *hash >>= 32 - bits;
+            }
             hashes.sort_unstable();
             hashes.dedup();
             let place = [window.span.start, window.span.end, hashes.len()];

@@ -28,7 +28,7 @@ import authored
 HERE = pathlib.Path(__file__).resolve().parent
 BITS = 19
 SEED = 1
-ALPHA = 3e-7
+ALPHA = 2e-7
 EPOCHS = 6
 SENTENCE = 0.7
 """What a single sentence must say more than many together: without its neighbours it is easily misread."""

@@ -129,7 +129,7 @@ pub(super) fn threshold(mut scores: Vec<f64>, share: f64) -> f64 {
     scores.get(allowed).map_or(0.0, |score| score + 1e-9)
 }
 
-/// The share of pairs of which the attack scores higher, ties counted half (Hanley & McNeil 1982). `None` without pairs.
+/// The share of pairs of which the attack scores higher, ties counted half: the area under the curve. `None` without pairs.
 pub(super) fn area(rows: &[Judged]) -> Option<f64> {
     let mut order: Vec<&Judged> = rows.iter().collect();
     order.sort_by(|one, other| one.score.total_cmp(&other.score));

@@ -198,7 +198,7 @@ mod tests {
         );
         assert_eq!(second.1, " then go on. ");
         assert_eq!((many.0, many.2), (Kind::Many, Span::new(0, text.len())));
-        assert_eq!(many.1, format!("{}{}", first.1, &second.1[1..]));
+        assert_eq!(many.1, format!("{}{}", first.1, second.1.trim_start()));
         assert_eq!(
             windows(["Hi."]),
             [(Kind::Many, " hi. ".to_owned(), Span::new(0, 3))]
