@@ -18,7 +18,7 @@ use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::Origin;
 pub use check::{Case, Outcome, Report, check};
-pub use compile::{Source, compile, embedded};
+pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
 pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
