@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use jiff::civil::Date;
 
 use super::file::{Exception, File, SideFile, Topic};
-use super::{Action, Direction, Policy, Scored, Side, Treatment};
+use super::place::Places;
+use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Automata, Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
@@ -132,14 +133,42 @@ fn compile_side(
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
     let engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
+    let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,
+        limits,
+        minds_places: treatments.iter().any(|own| !own.places.is_all()),
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
         restore,
         generation: hash_of(&(&file.written, direction)),
     })
+}
+
+/// The limits that act, their treatments after those of the engine's rules.
+fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
+    let section = side.section(Scanner::Size);
+    let written = section.map(|section| section.limits.as_slice());
+    let mut limits = Vec::new();
+    for (measure, max) in written.unwrap_or_default() {
+        let treatment = treatment(side, &measure.rule());
+        let Some(treatment) = treatment.filter(|treatment| treatment.action > Action::Allow) else {
+            continue;
+        };
+        limits.push(Limit {
+            measure: *measure,
+            max: *max,
+            rule: next_index(treatments),
+        });
+        treatments.push(treatment);
+    }
+    limits
+}
+
+/// The index of the next treatment.
+fn next_index(treatments: &[Treatment]) -> RuleIndex {
+    RuleIndex(u16::try_from(treatments.len()).unwrap_or(u16::MAX))
 }
 
 fn hash_of(value: &impl Hash) -> u64 {
@@ -211,6 +240,7 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
                 scored: None,
                 message: topic.message.clone(),
                 reversible: topic.reversible && direction == Direction::Request,
+                places: Places::of(Scanner::Topic),
             };
             (rule, treatment)
         });
@@ -238,6 +268,7 @@ fn restore() -> (Rule, Treatment) {
         scored: None,
         message: None,
         reversible: false,
+        places: Places::of(Scanner::Topic),
     };
     (rule, treatment)
 }
@@ -253,6 +284,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             scored: None,
             message: None,
             reversible: false,
+            places: side
+                .section(rule.scanner)
+                .map_or_else(|| Places::of(rule.scanner), |section| section.places),
         });
     }
     let section = side.section(rule.scanner)?;
@@ -281,7 +315,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         | Scanner::Path
         | Scanner::Code
         | Scanner::Canary
-        | Scanner::Topic => None,
+        | Scanner::Topic
+        | Scanner::Size
+        | Scanner::Tool => None,
     };
     Some(Treatment {
         id,
@@ -289,6 +325,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         scored,
         message: section.message.clone(),
         reversible: section.reversible,
+        places: section.places,
     })
 }
 
