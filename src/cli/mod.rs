@@ -11,6 +11,7 @@ mod key;
 mod man;
 mod output;
 mod scan;
+mod schema;
 mod serve;
 mod vault;
 

@@ -10,7 +10,7 @@ use super::file::SideFile;
 use super::place::Places;
 use super::section::{filled, some};
 use super::{Action, Direction, Treatment};
-use crate::document::{Node, Reader, Value, number, word};
+use crate::document::{Node, Reader, number, word};
 use crate::scan::classifier::{Classifiers, InvalidWeights, Opinion, Probability, Task};
 use crate::scan::finding::{Finding, RuleIndex};
 use crate::scan::{Rule, Scanner};
@@ -93,22 +93,19 @@ fn judged_action(reader: &mut Reader, node: &Node) -> Option<Action> {
 fn by_origin(reader: &mut Reader, node: &Node, direction: Direction) -> Option<ByOrigin> {
     let probability =
         |reader: &mut Reader, node: &Node| number(0.001..=1.0)(reader, node).map(Probability::new);
-    if !matches!(node.value, Value::Map(_)) {
-        return probability(reader, node).map(|value| [Some(value); 4]);
-    }
-    let mut fields = reader.fields(node)?;
-    let mut read = |name, on| {
-        let value = fields.optional(name, probability);
-        value.filter(|_| direction == Direction::Request || on)
-    };
-    let values = [
-        None,
-        read("user", false),
-        read("assistant", true),
-        read("tool", false),
-    ];
-    fields.finish();
-    Some(values)
+    let short =
+        |reader: &mut Reader, node: &Node| probability(reader, node).map(|value| [Some(value); 4]);
+    reader.short_or_map(node, short, |reader, node| {
+        let mut fields = reader.fields(node)?;
+        let user = match direction {
+            Direction::Request => fields.optional("user", probability),
+            Direction::Response => None,
+        };
+        let assistant = fields.optional("assistant", probability);
+        let tool = fields.optional("tool", probability);
+        fields.finish();
+        Some([None, user, assistant, tool])
+    })
 }
 
 fn kind(reader: &mut Reader, node: &Node, task: Task) -> Option<usize> {
