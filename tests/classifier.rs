@@ -41,7 +41,7 @@ fn policy(yaml: &str) -> Policy {
 
 fn judge(task: Task, text: &str) -> f64 {
     let judges = Classifiers::new(&[task]).unwrap();
-    judges.judge(text, Form::Plain)[0].probability
+    judges.judge(text, Form::Plain).first().unwrap().probability
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn from_the_threshold_on_it_acts_and_from_the_flag_on_it_logs() {
     let off =
         policy("request: {classifier: {action: allow, threshold: 0.5}, secrets: {action: log}}\n");
     assert_eq!(ended(&off, Direction::Request, ATTACK).0, Action::Allow);
-    let ruled = policy(
+    let own = policy(
         "request: {classifier: {action: block, threshold: 0.5}, rules: {classifier.injection: log}}\n",
     );
-    assert_eq!(ended(&ruled, Direction::Request, ATTACK).0, Action::Log);
+    assert_eq!(ended(&own, Direction::Request, ATTACK).0, Action::Log);
 }
 
 #[test]

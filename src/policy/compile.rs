@@ -134,16 +134,7 @@ fn compile_side(
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
     let mut engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
-    let (judges, made) = Judges::compile(written, treatments.len()).map_err(|invalid| {
-        vec![Unsupported {
-            rule: "classifier".to_owned(),
-            reason: invalid.to_string(),
-            help: "build the program again from a whole copy of its source".to_owned(),
-        }]
-    })?;
-    let (rules, more): (Vec<Rule>, Vec<Treatment>) = made.into_iter().unzip();
-    engine.add_judged(rules);
-    treatments.extend(more);
+    let judges = Judges::compile(written, &mut engine, &mut treatments)?;
     let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,
@@ -314,25 +305,11 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
     {
         return None;
     }
-    let scored = match rule.scanner {
-        Scanner::Injection => Some(Scored {
-            score: rule.score,
-            level: section.level,
-            origins: section.origins,
-        }),
-        Scanner::Secrets
-        | Scanner::Pii
-        | Scanner::Url
-        | Scanner::Html
-        | Scanner::Path
-        | Scanner::Code
-        | Scanner::Canary
-        | Scanner::Classifier
-        | Scanner::Toxicity
-        | Scanner::Topic
-        | Scanner::Size
-        | Scanner::Tool => None,
-    };
+    let scored = (rule.scanner == Scanner::Injection).then_some(Scored {
+        score: rule.score,
+        level: section.level,
+        origins: section.origins,
+    });
     Some(Treatment {
         id,
         action: section.action,

@@ -11,7 +11,8 @@ use super::place::Places;
 use super::section::{filled, some};
 use super::{Action, Direction, Treatment};
 use crate::document::{Node, Reader, number, word};
-use crate::scan::classifier::{Classifiers, InvalidWeights, Opinion, Probability, Task};
+use crate::scan::classifier::{Classifiers, Opinion, Probability, Task};
+use crate::scan::engine::{Engine, Unsupported};
 use crate::scan::finding::{Finding, RuleIndex};
 use crate::scan::{Rule, Scanner};
 use crate::text::{Form, Origin};
@@ -135,21 +136,28 @@ struct Judge {
 }
 
 impl Judges {
-    /// Of what a side has switched on, with the rules of their findings, which follow `rules` others.
+    /// Of what a side has switched on. The rules of their findings, and what is done about each, follow those that are there.
     pub(super) fn compile(
         side: &SideFile,
-        rules: usize,
-    ) -> Result<(Self, Vec<(Rule, Treatment)>), InvalidWeights> {
+        engine: &mut Engine,
+        treatments: &mut Vec<Treatment>,
+    ) -> Result<Self, Vec<Unsupported>> {
         let on = side
             .judges
             .iter()
             .filter(|(_, file)| file.action > Action::Allow);
         let tasks: Vec<Task> = on.clone().map(|(task, _)| *task).collect();
+        let classifiers = Classifiers::new(&tasks).map_err(|invalid| {
+            vec![Unsupported {
+                rule: "classifier".to_owned(),
+                reason: invalid.to_string(),
+                help: "build the program again from a whole copy of its source".to_owned(),
+            }]
+        })?;
         let mut judges = Self {
-            classifiers: Classifiers::new(&tasks)?,
+            classifiers,
             tasks: Vec::new(),
         };
-        let mut made = Vec::new();
         for (task, file) in on {
             let defaults = ORIGINS.map(|origin| {
                 judges
@@ -172,12 +180,15 @@ impl Judges {
                 act,
                 flag,
                 kinds: file.kinds.clone(),
-                first: u16::try_from(rules + made.len()).unwrap_or(u16::MAX),
+                first: u16::try_from(treatments.len()).unwrap_or(u16::MAX),
             });
             let labels = task.labels().iter().chain([&SUSPICION]);
-            made.extend(labels.map(|label| judged(*task, label, side, file)));
+            let made = labels.map(|label| judged(*task, label, side, file));
+            let (rules, more): (Vec<Rule>, Vec<Treatment>) = made.unzip();
+            engine.add_judged(rules);
+            treatments.extend(more);
         }
-        Ok((judges, made))
+        Ok(judges)
     }
 
     /// Whether there is none.
