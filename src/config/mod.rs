@@ -6,6 +6,7 @@
 mod check;
 mod effective;
 mod file;
+mod limit;
 mod master;
 mod policies;
 mod provider;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 use crate::document;
+use crate::limit::Rules;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
@@ -58,6 +60,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Limits on what clients may send.
     pub limits: proxy::Limits,
+    /// Limits on what callers may use.
+    pub rules: Rules,
     /// How long clients may take.
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
@@ -81,6 +85,7 @@ impl Default for Config {
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
+            rules: Rules::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
             log: telemetry::Config {

@@ -12,6 +12,7 @@ pub mod verdicts;
 
 mod answer;
 mod carrier;
+mod count;
 mod edit;
 mod fence;
 mod known;
@@ -102,6 +103,8 @@ pub struct Context<'a> {
     pub verdicts: Option<&'a Verdicts>,
     /// What the marks around untrusted text are derived from.
     pub secret: &'a [u8],
+    /// Tokens are to be counted, for this model if the body names none.
+    pub count_for: Option<&'a str>,
 }
 
 impl<'a> Context<'a> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Gateway;
+use super::charge::Charge;
 use super::respond::{Party, Problem};
 use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side, Usage};
 use crate::guard::stream::{Ending, Summary};
@@ -20,6 +21,8 @@ pub(super) struct Account {
     gateway: Arc<Gateway>,
     began: Instant,
     api: Option<Api>,
+    /// What it costs.
+    pub(super) charge: Charge,
     /// `None` once closed, or handed on.
     record: Option<Box<Exchange>>,
 }
@@ -33,6 +36,7 @@ impl Account {
             gateway: Arc::clone(gateway),
             began: Instant::now(),
             api: None,
+            charge: Charge::default(),
             record: Some(Box::new(Exchange {
                 time: Timestamp::now(),
                 id,
@@ -59,6 +63,7 @@ impl Account {
             gateway: Arc::clone(&self.gateway),
             began: self.began,
             api: self.api,
+            charge: std::mem::take(&mut self.charge),
             record: self.record.take(),
         }
     }
@@ -175,6 +180,7 @@ impl Account {
             Ending::Break => (Outcome::Cut, Some("upstream_broke_off".to_owned())),
             Ending::Open => (Outcome::Cut, Some("client_left".to_owned())),
         };
+        self.charge.wrote(summary.tokens);
         self.note(|record| {
             record.outcome = outcome;
             record.reason = record.reason.take().or(reason);
@@ -189,6 +195,9 @@ impl Account {
             return Ok(());
         };
         record.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Some(used) = self.charge.settle(&record) {
+            record.usage = Some(usage(used));
+        }
         self.gateway.load.exchanges.fetch_sub(1, Ordering::Relaxed);
         self.count(&record);
         let appended = self.gateway.audit.append(&Record::Exchange(record));

@@ -78,6 +78,7 @@ impl Exchange {
             framing: None,
             policy: Arc::clone(&admitted.policy),
             originals: Arc::default(),
+            count_for: None,
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -106,6 +107,7 @@ impl Exchange {
             framing: None,
             policy: Arc::clone(&admitted.policy),
             originals: Arc::default(),
+            count_for: None,
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -188,9 +190,12 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
-            let originals = Arc::clone(&call.originals);
+            let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
             self.inspect(Direction::Response, body.len(), move || {
-                let context = Context::answering(&originals);
+                let context = Context {
+                    count_for: count_for.as_deref(),
+                    ..Context::answering(&originals)
+                };
                 if is_text {
                     inspect_text_in(context, policy::Direction::Response, body, &policy)
                 } else {
@@ -199,6 +204,7 @@ impl Exchange {
             })
             .await?
         };
+        self.account.charge.wrote(inspection.tokens);
         self.account.note(|record| {
             record.response.bytes = bytes;
             record.usage = inspection.facts.usage.map(account::usage);
@@ -228,10 +234,12 @@ impl Exchange {
         call: Call,
         principal: Principal,
     ) -> Response<Outgoing> {
+        let count_for = call.count_for;
         let asked = stream::Exchange {
             model: call.model,
             request_id: self.id.clone(),
             originals: call.originals,
+            count_for,
         };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         self.account.note(|record| {

@@ -3,7 +3,9 @@
 mod account;
 mod answer;
 mod body;
+mod charge;
 mod connection;
+mod contain;
 mod credential;
 mod exchange;
 mod forward;
@@ -117,8 +119,8 @@ pub struct Gateway {
     pub keyring: Keyring,
     /// To be notified after each reload of the keyring: open streams look again.
     pub keys_changed: Arc<Notify>,
-    /// Limits of keys.
-    pub limiter: Limiter,
+    /// What callers may use.
+    pub limiter: Arc<Limiter>,
     /// Wrong keys by address.
     pub failures: Failures,
     /// The providers' credentials.

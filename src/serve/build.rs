@@ -89,7 +89,7 @@ pub fn build(
         }),
         keyring,
         keys_changed: Arc::new(Notify::new()),
-        limiter: Limiter::new(start),
+        limiter: Arc::new(Limiter::new(config.rules.clone(), start)),
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         vault,
         audit: audit::Log::open(&config.data.join("audit"), now)?,

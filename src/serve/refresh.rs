@@ -96,7 +96,8 @@ impl Refresh {
         for upstream in self.gateway.table.providers() {
             upstream.sweep();
         }
-        self.gateway.limiter.forget_idle(Instant::now().into_std());
+        let limiter = &self.gateway.limiter;
+        limiter.sweep(Instant::now().into_std(), Timestamp::now());
     }
 }
 
