@@ -79,6 +79,9 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     fields.optional("limits", |reader, node| {
         limits(reader, node, &mut config.limits, &mut config.rules)
     });
+    fields.optional("budgets", |reader, node| {
+        limit::budgets(reader, node, &mut config.budgets)
+    });
     fields.optional("timeouts", |reader, node| {
         timeouts(reader, node, &mut config.timeouts)
     });

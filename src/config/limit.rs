@@ -7,6 +7,40 @@ use crate::document::{Node, Reader, Value, integer, list, text, word};
 use crate::limit::{Rule, Scope};
 use crate::rate::quota::Quota;
 
+use super::file::set;
+
+/// How budgets are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// A model without a price costs nothing; otherwise a budget in money refuses it.
+    pub unknown_is_free: bool,
+    /// Tokens that are reserved for an answer if the request does not say how many it may have.
+    pub output_tokens: u64,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            unknown_is_free: false,
+            output_tokens: 4_096,
+        }
+    }
+}
+
+/// The words for what becomes of models without a price.
+pub(super) const UNKNOWN: [(&str, bool); 2] = [("refuse", false), ("free", true)];
+
+/// Reads the section on budgets.
+pub(super) fn budgets(reader: &mut Reader, node: &Node, budgets: &mut Budgets) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    let unknown = fields.optional("unknown_model", word(&UNKNOWN));
+    set(&mut budgets.unknown_is_free, unknown);
+    let tokens = fields.optional("output_tokens", integer(1..=10_000_000));
+    set(&mut budgets.output_tokens, tokens);
+    fields.finish();
+    Some(())
+}
+
 /// Reads one rule: whose use is counted together, and what each of them may use.
 pub(super) fn rule(reader: &mut Reader, node: &Node) -> Option<Rule> {
     let scopes = Scope::ALL.map(|scope| (scope.name(), scope));
@@ -17,7 +51,9 @@ pub(super) fn rule(reader: &mut Reader, node: &Node) -> Option<Rule> {
     let quota = Quota {
         requests: fields.optional("requests", one_or_more).unwrap_or_default(),
         tokens: fields.optional("tokens", one_or_more).unwrap_or_default(),
-        concurrent: fields.optional("concurrent", count).and_then(NonZeroU32::new),
+        concurrent: fields
+            .optional("concurrent", count)
+            .and_then(NonZeroU32::new),
         streams: fields
             .optional("streams", integer(1..=u32::MAX))
             .and_then(NonZeroU32::new),

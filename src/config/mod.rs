@@ -28,7 +28,8 @@ use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
-pub use policies::{Policies, check_policies, policies, policy};
+pub use limit::Budgets;
+pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -62,6 +63,8 @@ pub struct Config {
     pub limits: proxy::Limits,
     /// Limits on what callers may use.
     pub rules: Rules,
+    /// How budgets are kept.
+    pub budgets: Budgets,
     /// How long clients may take.
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
@@ -86,6 +89,7 @@ impl Default for Config {
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
             rules: Rules::default(),
+            budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
             log: telemetry::Config {

@@ -80,7 +80,10 @@ mod tests {
             rest = later;
         }
         let (whole, parts) = (whole.tokens().unwrap(), parts.tokens().unwrap());
-        assert!(whole > 1000 && parts.abs_diff(whole) <= 4, "{whole} {parts}");
+        assert!(
+            whole > 1000 && parts.abs_diff(whole) <= 4,
+            "{whole} {parts}"
+        );
         let mut none = Counter::new(None);
         none.delta("text");
         assert_eq!((none.bytes, none.tokens()), (4, None));

@@ -66,6 +66,11 @@ impl Cleared {
         Self(refusal::events(api, framing, refusal, &context).into())
     }
 
+    /// What the gateway itself tells a client.
+    pub fn said(value: &serde_json::Value) -> Self {
+        Self(value.to_string().into())
+    }
+
     /// Bytes that the operator wants passed on without a look at them: those of a path listed under `unscanned_paths`.
     pub const fn unscanned(bytes: Bytes) -> Self {
         Self(bytes)
@@ -108,6 +113,13 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// The same, with tokens counted for a model.
+    #[must_use]
+    pub const fn counting(mut self, count_for: Option<&'a str>) -> Self {
+        self.count_for = count_for;
+        self
+    }
+
     /// For the answer to a request whose placeholders stand for these texts.
     pub fn answering(originals: &'a Originals) -> Self {
         Self {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::window::Window;
 use crate::glob;
-use crate::rate::quota::{Budget, Cycle, Quota, Unit};
 use crate::rate::Rate;
+use crate::rate::quota::{Budget, Cycle, Quota, Unit};
 
 /// Whose use is counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,12 +148,7 @@ pub(super) struct Plan {
 
 impl Rules {
     /// Adds to `claims` what an exchange claims at a stage.
-    pub(super) fn claim(
-        &self,
-        plan: &mut Plan,
-        caller: Caller<'_>,
-        target: Target<'_>,
-    ) {
+    pub(super) fn claim(&self, plan: &mut Plan, caller: Caller<'_>, target: Target<'_>) {
         if let Some(quota) = caller.quota {
             plan.quota(Scope::Key, caller.key, quota);
         }
@@ -206,7 +201,9 @@ impl Rule {
 
 /// At most 256 bytes of a name that a client chose: what begins alike is counted together.
 fn clipped(name: &str) -> Arc<str> {
-    let end = (0..=name.len().min(256)).rev().find(|end| name.is_char_boundary(*end));
+    let end = (0..=name.len().min(256))
+        .rev()
+        .find(|end| name.is_char_boundary(*end));
     name.get(..end.unwrap_or(0)).unwrap_or_default().into()
 }
 
@@ -239,7 +236,12 @@ impl Plan {
         if let Some(most) = quota.streams.filter(|_| self.stream) {
             self.add(scope, subject, Kind::Streams, Cap::Most(most.get()));
         }
-        for Budget { unit, amount, cycle } in &quota.budgets {
+        for Budget {
+            unit,
+            amount,
+            cycle,
+        } in &quota.budgets
+        {
             let kind = Kind::Spend(Window::at(*cycle, self.time));
             self.add(scope, subject, kind, Cap::Amount(*unit, *amount));
         }

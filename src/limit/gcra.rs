@@ -162,6 +162,9 @@ mod tests {
         assert_eq!(remaining(at, fast, 0), 0);
         assert!(take(0, fast, 4_294_967_295, 0).is_ok());
         let slow = rate("1/day");
-        assert_eq!(until_whole(charge(0, slow, 1, 0), slow, 0), Duration::from_hours(24));
+        assert_eq!(
+            until_whole(charge(0, slow, 1, 0), slow, 0),
+            Duration::from_hours(24)
+        );
     }
 }

@@ -9,17 +9,21 @@ mod admission;
 mod claim;
 mod failures;
 mod gcra;
+mod ledger;
+mod price;
 mod table;
 mod window;
 
-pub use admission::{Admission, Limiter};
+pub use admission::{Admission, Estimate, Limiter, Setup, Used};
 pub use claim::{Caller, Rule, Rules, Scope, Target};
 pub use failures::Failures;
-pub use table::{Ask, Spend};
+pub use ledger::{Account, Books, Ledger, LedgerError, account};
+pub use price::{FILE as PRICES_FILE, Price, Prices};
+pub use table::Spend;
 pub use window::Window;
 
-use crate::rate::quota::{Budget, Unit};
 use crate::rate::Rate;
+use crate::rate::quota::{Budget, Unit};
 use std::fmt;
 use std::time::Duration;
 
@@ -100,6 +104,8 @@ pub enum Limit {
     Streams(u32),
     /// Tokens or money per cycle.
     Budget(Budget),
+    /// The model has no price, and there is a budget in money.
+    Unpriced,
 }
 
 impl Refused {
@@ -107,6 +113,7 @@ impl Refused {
     pub const fn code(&self) -> &'static str {
         match self.limit {
             Limit::Budget(_) => "insufficient_quota",
+            Limit::Unpriced => "model_without_price",
             Limit::Tokens(_) if self.never => "request_too_large",
             Limit::Requests(_) | Limit::Tokens(_) | Limit::Concurrent(_) | Limit::Streams(_) => {
                 "rate_limit_exceeded"
@@ -122,7 +129,9 @@ impl fmt::Display for Refused {
             scope => format!("this {}", scope.name()),
         };
         match self.limit {
-            Limit::Requests(rate) => write!(f, "the limit of {rate} requests of {whose} is used up"),
+            Limit::Requests(rate) => {
+                write!(f, "the limit of {rate} requests of {whose} is used up")
+            }
             Limit::Tokens(rate) if self.never => write!(
                 f,
                 "the request and the longest answer to it are larger than the limit of {rate} tokens of {whose}; \
@@ -136,6 +145,10 @@ impl fmt::Display for Refused {
             Limit::Streams(most) => {
                 write!(f, "{most} streams of {whose} are open, which is the limit")
             }
+            Limit::Unpriced => write!(
+                f,
+                "the price of this model is not known, so the money budget of {whose} does not allow it"
+            ),
             Limit::Budget(budget) => {
                 let unit = match budget.unit {
                     Unit::Tokens => "tokens",

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::claim::{Cap, Claim, Kind, Name, Scope};
 use super::gcra;
 use super::window::Window;
 use super::{Level, Standing};
-use crate::rate::quota::Unit;
 use crate::rate::Rate;
+use crate::rate::quota::Unit;
 
 const SHARDS: usize = 64;
 /// Cells beyond which new users and models, whose names clients choose, share one.
@@ -25,7 +25,7 @@ const MAX_CELLS: usize = 1_000_000;
 
 /// What an exchange asks for, or what is kept for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
+pub(super) struct Ask {
     /// Tokens, read and written.
     pub tokens: u64,
     /// Millionths of a dollar.
@@ -79,7 +79,10 @@ enum Cell {
     /// See [`gcra`].
     Rate(u128),
     Count(u32),
-    Spend { spent: Spend, reserved: Ask },
+    Spend {
+        spent: Spend,
+        reserved: Ask,
+    },
 }
 
 impl Cell {
@@ -236,6 +239,29 @@ impl Table {
         }
     }
 
+    /// What was used of a claim's cell, what is reserved of it, and when it is whole again.
+    pub(super) fn used(&self, claim: &Claim, now: Present) -> (u64, u64, Option<Timestamp>) {
+        let cell = self
+            .shard(self.index(&claim.name))
+            .get(&claim.name)
+            .copied();
+        let cell = cell.unwrap_or_else(|| Cell::empty(claim.name.kind));
+        match (claim.name.kind, cell) {
+            (Kind::Requests(rate) | Kind::Tokens(rate), Cell::Rate(at)) => {
+                let left = gcra::remaining(at, rate, now.nanos);
+                let whole = SignedDuration::try_from(gcra::until_whole(at, rate, now.nanos)).ok();
+                let whole = whole.and_then(|whole| now.time.checked_add(whole).ok());
+                (u64::from(rate.count.get().saturating_sub(left)), 0, whole)
+            }
+            (Kind::Spend(window), Cell::Spend { spent, reserved }) => match claim.cap {
+                Cap::Amount(Unit::Money, _) => (spent.money, reserved.money, window.end()),
+                _ => (spent.tokens(), reserved.tokens, window.end()),
+            },
+            (_, Cell::Count(count)) => (u64::from(count), 0, None),
+            _ => (0, 0, None),
+        }
+    }
+
     /// Forgets cells that are as good as new, and those of windows that are over.
     pub(super) fn sweep(&self, now: Present) {
         for shard in &self.shards {
@@ -251,7 +277,8 @@ impl Table {
                 (_, Cell::Count(count)) => count > 0,
                 _ => false,
             });
-            self.cells.fetch_sub(before - shard.len(), Ordering::Relaxed);
+            self.cells
+                .fetch_sub(before - shard.len(), Ordering::Relaxed);
             if shard.capacity() > 4 * shard.len() {
                 shard.shrink_to_fit();
             }
@@ -271,7 +298,11 @@ impl Table {
         }
         for claim in claims {
             let chosen = matches!(claim.name.scope, Scope::User | Scope::Model);
-            if chosen && !self.shard(self.index(&claim.name)).contains_key(&claim.name) {
+            if chosen
+                && !self
+                    .shard(self.index(&claim.name))
+                    .contains_key(&claim.name)
+            {
                 claim.name.subject = Arc::from("*");
             }
         }
@@ -325,7 +356,8 @@ impl Locked<'_> {
 
     fn read(&mut self, index: usize, claim: &Claim) -> Cell {
         let cell = self.shard(index).and_then(|shard| shard.get(&claim.name));
-        cell.copied().unwrap_or(Cell::empty(claim.name.kind))
+        cell.copied()
+            .unwrap_or_else(|| Cell::empty(claim.name.kind))
     }
 
     fn change(&mut self, index: usize, claim: &Claim, change: impl FnOnce(Cell) -> Cell) {
@@ -351,7 +383,12 @@ impl Refusal {
 }
 
 /// Whether a cell agrees; if not, when it would, and whether it never would.
-fn check(claim: &Claim, cell: Cell, ask: Ask, now: Present) -> Result<(), (Option<Duration>, bool)> {
+fn check(
+    claim: &Claim,
+    cell: Cell,
+    ask: Ask,
+    now: Present,
+) -> Result<(), (Option<Duration>, bool)> {
     let rate = |at, rate: Rate, amount| {
         if amount > u64::from(rate.count.get()) {
             return Err((None, true));
@@ -374,9 +411,9 @@ fn check(claim: &Claim, cell: Cell, ask: Ask, now: Present) -> Result<(), (Optio
             if taken.saturating_add(asked) <= amount && taken < amount {
                 return Ok(());
             }
-            let end = window.end().map(|end| {
-                Duration::try_from(end.duration_since(now.time)).unwrap_or_default()
-            });
+            let end = window
+                .end()
+                .map(|end| Duration::try_from(end.duration_since(now.time)).unwrap_or_default());
             // What is only kept for others may come back at any time.
             let spent_up = spent.saturating_add(asked) > amount || spent >= amount;
             Err((end.filter(|_| spent_up), spent_up && window.end().is_none()))
@@ -464,12 +501,22 @@ mod tests {
     }
 
     fn rate(scope: Scope, subject: &str, text: &str) -> Claim {
-        claim(scope, subject, Kind::Tokens(text.parse().unwrap()), Cap::Rate)
+        claim(
+            scope,
+            subject,
+            Kind::Tokens(text.parse().unwrap()),
+            Cap::Rate,
+        )
     }
 
     fn budget(subject: &str, unit: Unit, amount: u64) -> Claim {
         let window = Window::at(Cycle::Day, Timestamp::UNIX_EPOCH);
-        claim(Scope::Key, subject, Kind::Spend(window), Cap::Amount(unit, amount))
+        claim(
+            Scope::Key,
+            subject,
+            Kind::Spend(window),
+            Cap::Amount(unit, amount),
+        )
     }
 
     const fn tokens(tokens: u64) -> Ask {
@@ -513,13 +560,13 @@ mod tests {
                     && spent + kept + amount <= BUDGET
                     && spent + kept < BUDGET
             };
-            let agreed = subjects.iter().all(agrees);
-            for subject in subjects.iter().filter(|_| agreed) {
+            let all = subjects.iter().all(agrees);
+            for subject in subjects.iter().filter(|_| all) {
                 self.rates[*subject].0 += cost;
                 self.running[*subject] += 1;
                 self.spent[*subject].1 += amount;
             }
-            agreed
+            all
         }
 
         fn settle(&mut self, subjects: &[usize], kept: u64, used: Option<u64>, now: u64) {

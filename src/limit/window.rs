@@ -83,14 +83,48 @@ mod tests {
     #[test]
     fn p33_windows_follow_the_calendar_in_utc() {
         for (cycle, time, start, end) in [
-            (Cycle::Day, "2026-11-22T00:00:00Z", "2026-11-22", "2026-11-23T00:00:00Z"),
-            (Cycle::Day, "2026-11-21T23:59:59.999Z", "2026-11-21", "2026-11-22T00:00:00Z"),
-            (Cycle::Week, "2026-11-22T12:00:00Z", "2026-11-16", "2026-11-23T00:00:00Z"),
-            (Cycle::Week, "2026-11-23T00:00:00Z", "2026-11-23", "2026-11-30T00:00:00Z"),
-            (Cycle::Month, "2024-02-29T23:00:00-05:00", "2024-03-01", "2024-04-01T00:00:00Z"),
-            (Cycle::Month, "2026-12-31T23:59:59Z", "2026-12-01", "2027-01-01T00:00:00Z"),
+            (
+                Cycle::Day,
+                "2026-11-22T00:00:00Z",
+                "2026-11-22",
+                "2026-11-23T00:00:00Z",
+            ),
+            (
+                Cycle::Day,
+                "2026-11-21T23:59:59.999Z",
+                "2026-11-21",
+                "2026-11-22T00:00:00Z",
+            ),
+            (
+                Cycle::Week,
+                "2026-11-22T12:00:00Z",
+                "2026-11-16",
+                "2026-11-23T00:00:00Z",
+            ),
+            (
+                Cycle::Week,
+                "2026-11-23T00:00:00Z",
+                "2026-11-23",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                Cycle::Month,
+                "2024-02-29T23:00:00-05:00",
+                "2024-03-01",
+                "2024-04-01T00:00:00Z",
+            ),
+            (
+                Cycle::Month,
+                "2026-12-31T23:59:59Z",
+                "2026-12-01",
+                "2027-01-01T00:00:00Z",
+            ),
         ] {
-            assert_eq!(window(cycle, time), (start.to_owned(), end.to_owned()), "{time}");
+            assert_eq!(
+                window(cycle, time),
+                (start.to_owned(), end.to_owned()),
+                "{time}"
+            );
         }
         let lifetime = Window::at(Cycle::Lifetime, Timestamp::UNIX_EPOCH);
         assert_eq!((lifetime.start(), lifetime.end()), (None, None));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::account::{self, Account};
+use super::account::Account;
 use super::body::Unread;
 use super::exchange::{Admitted, Call, Exchange, may_use};
 use super::outgoing::{self, Outgoing};
@@ -192,10 +192,7 @@ impl Exchange {
             );
             let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
             self.inspect(Direction::Response, body.len(), move || {
-                let context = Context {
-                    count_for: count_for.as_deref(),
-                    ..Context::answering(&originals)
-                };
+                let context = Context::answering(&originals).counting(count_for.as_deref());
                 if is_text {
                     inspect_text_in(context, policy::Direction::Response, body, &policy)
                 } else {
@@ -204,10 +201,10 @@ impl Exchange {
             })
             .await?
         };
-        self.account.charge.wrote(inspection.tokens);
+        let told = inspection.facts.usage;
+        self.account.charge.wrote(told, inspection.tokens);
         self.account.note(|record| {
             record.response.bytes = bytes;
-            record.usage = inspection.facts.usage.map(account::usage);
             Account::judged(&mut record.response, &inspection.verdict, inspection.media);
         });
         match inspection.outcome {

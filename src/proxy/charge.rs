@@ -10,13 +10,11 @@ use super::respond::Problem;
 use crate::audit;
 use crate::auth::Principal;
 use crate::guard::body::Inspection;
-use crate::limit::{Admission, Ask, Caller, Level, Spend, Standing, Target};
+use crate::limit::{Admission, Caller, Estimate, Level, Standing, Target};
 use crate::wire::{Family, Usage};
 
 /// Tokens that an image or another part that is no text is taken for until the provider has counted it.
 const MEDIA_TOKENS: u64 = 1_000;
-/// Tokens that an answer may have if the request does not say.
-const OUTPUT_TOKENS: u64 = 4_096;
 
 /// What is known of an exchange's cost so far.
 #[derive(Debug, Default)]
@@ -29,6 +27,8 @@ pub(super) struct Charge {
     declined: bool,
     /// Tokens of the request and of the answer so far, as the gateway counts them.
     counted: Usage,
+    /// The same as the provider tells.
+    told: Option<Usage>,
     /// Tokens reserved for the answer.
     reserved: u64,
 }
@@ -44,47 +44,60 @@ impl Charge {
         self.declined = !success;
     }
 
-    /// Tokens of the answer, as the gateway counts them; `None` if the provider has.
-    pub(super) fn wrote(&mut self, tokens: Option<u64>) {
-        self.counted.output = tokens.unwrap_or_default();
+    /// Tokens of the answer, as the provider tells and as the gateway counts them, if it does.
+    pub(super) fn wrote(&mut self, told: Option<Usage>, counted: Option<u64>) {
+        self.told = told;
+        self.counted.output = counted.unwrap_or_default();
     }
 
-    /// Settles, and gives the tokens that were used.
-    pub(super) fn settle(&mut self, record: &audit::Exchange) -> Option<Usage> {
+    /// Settles, and gives the tokens that were used, with their cost.
+    pub(super) fn settle(&mut self, record: &audit::Exchange) -> Option<audit::Usage> {
         let admission = self.admission.take()?;
         let used = self.used(record);
-        let spend = Spend {
-            requests: u64::from(self.sent),
+        let (now, time) = (Instant::now().into_std(), Timestamp::now());
+        let (cost, written) = admission.settle((self.sent, used), now, time);
+        if let Err(error) = written {
+            tracing::error!(%error, "what an exchange cost is not in the journal");
+        }
+        (used != Usage::default()).then_some(audit::Usage {
             input: used.input,
             output: used.output,
-            money: 0,
-        };
-        admission.settle(spend, Instant::now().into_std(), Timestamp::now());
-        (used != Usage::default()).then_some(used)
+            cost_micro_usd: cost,
+        })
     }
 
     fn used(&self, record: &audit::Exchange) -> Usage {
-        if !self.sent || self.declined {
-            return Usage::default();
-        }
-        let Some(told) = record.usage else {
+        let Some(told) = self.told else {
+            if !self.sent || self.declined {
+                return Usage::default();
+            }
             // A whole answer without text and without a word of its cost is written later, in the background.
             let later = !record.stream && record.status.is_some() && self.counted.output == 0;
+            let output = if later {
+                self.reserved
+            } else {
+                self.counted.output
+            };
             return Usage {
-                input: self.counted.input,
-                output: if later { self.reserved } else { self.counted.output },
+                output,
+                ..self.counted
             };
         };
         // What a provider has told by the middle of a stream may be behind, or not all.
         Usage {
-            input: if told.input == 0 { self.counted.input } else { told.input },
+            input: if told.input == 0 {
+                self.counted.input
+            } else {
+                told.input
+            },
             output: told.output.max(self.counted.output),
+            ..told
         }
     }
 }
 
 /// A caller as limits know it.
-fn caller(principal: &Principal) -> Caller<'_> {
+pub(super) fn caller(principal: &Principal) -> Caller<'_> {
     Caller {
         key: &principal.key.id,
         name: &principal.key.name,
@@ -126,12 +139,15 @@ impl Exchange {
         let media = u64::from(inspection.media).saturating_mul(MEDIA_TOKENS);
         charge.counted.input = inspection.tokens.unwrap_or_default().saturating_add(media);
         if call.generates {
-            let most = facts.max_output_tokens.unwrap_or(OUTPUT_TOKENS);
+            let most = facts
+                .max_output_tokens
+                .unwrap_or(self.gateway.output_tokens);
             charge.reserved = most.saturating_mul(facts.choices.into());
         }
-        let ask = Ask {
-            tokens: charge.counted.input.saturating_add(charge.reserved),
-            money: 0,
+        let estimate = Estimate {
+            input: charge.counted.input,
+            output: charge.reserved,
+            stream: call.framing.is_some(),
         };
         let target = Target {
             user: facts.user.as_deref(),
@@ -141,9 +157,8 @@ impl Exchange {
         let Some(mut admission) = charge.admission.take() else {
             return Err(Problem::Internal);
         };
-        let asked = (ask, call.framing.is_some());
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
-        match admission.reserve((caller(principal), target), asked, now, time) {
+        match admission.reserve((caller(principal), target), estimate, now, time) {
             Ok(()) => {
                 self.standing = admission.standing;
                 charge.admission = Some(admission);
@@ -172,7 +187,10 @@ pub(super) fn tell(headers: &mut HeaderMap, family: Family, standing: Standing) 
         let told = match family {
             Family::OpenAi => [
                 (format!("x-ratelimit-limit-{name}"), limit.to_string()),
-                (format!("x-ratelimit-remaining-{name}"), remaining.to_string()),
+                (
+                    format!("x-ratelimit-remaining-{name}"),
+                    remaining.to_string(),
+                ),
                 (format!("x-ratelimit-reset-{name}"), spelled(reset)),
             ],
             Family::Anthropic => {
@@ -186,7 +204,9 @@ pub(super) fn tell(headers: &mut HeaderMap, family: Family, standing: Standing) 
             Family::Gemini => return,
         };
         for (name, value) in told {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
                 headers.insert(name, value);
             }
         }
@@ -212,7 +232,9 @@ fn moment(now: Timestamp, later: Duration) -> String {
     let later = SignedDuration::try_from(later).unwrap_or(SignedDuration::MAX);
     let moment = now.saturating_add(later).unwrap_or(Timestamp::MAX);
     let seconds = moment.as_second() + i64::from(moment.subsec_nanosecond() > 0);
-    Timestamp::from_second(seconds).unwrap_or(moment).to_string()
+    Timestamp::from_second(seconds)
+        .unwrap_or(moment)
+        .to_string()
 }
 
 #[cfg(test)]
@@ -231,6 +253,9 @@ mod tests {
             assert_eq!(spelled(time), expected);
         }
         let now: Timestamp = "2026-11-22T23:59:59.5Z".parse().unwrap();
-        assert_eq!(moment(now, Duration::from_millis(600)), "2026-11-23T00:00:01Z");
+        assert_eq!(
+            moment(now, Duration::from_millis(600)),
+            "2026-11-23T00:00:01Z"
+        );
     }
 }

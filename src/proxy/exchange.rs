@@ -22,7 +22,7 @@ use super::{Gateway, charge, credential, forward, head};
 use crate::auth::{Denied, Principal};
 use crate::guard::body::{Inspection, Outcome, inspect_request_in};
 use crate::guard::restore::Originals;
-use crate::guard::{Cleared, Context, Failure};
+use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::telemetry::Direction;
@@ -126,14 +126,12 @@ impl Exchange {
             provider: named,
             path,
         } = found.map_err(Problem::Route)?;
-        self.family = match &endpoint {
-            Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
-            Endpoint::Models { family, .. } => *family,
-            Endpoint::Unscanned => named
-                .as_ref()
-                .map_or(self.family, |upstream| upstream.provider().family),
-        };
-        let principal = self.admit(&head).await?;
+        self.family = endpoint.family(named.as_ref()).unwrap_or(self.family);
+        let principal = self.authenticate(&head).await?;
+        if endpoint == Endpoint::Usage {
+            return self.tell_usage(&principal);
+        }
+        self.admit_by_head(&principal)?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -171,12 +169,12 @@ impl Exchange {
             }
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
-            Endpoint::Unscanned => self.pass(admitted, body).await,
+            Endpoint::Unscanned | Endpoint::Usage => self.pass(admitted, body).await,
         }
     }
 
-    /// Key to principal, and the principal's limit.
-    async fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
+    /// Key to principal.
+    async fn authenticate(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
         let address = self.peer.address.ip();
@@ -196,7 +194,6 @@ impl Exchange {
         })?;
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
-        self.admit_by_head(&principal)?;
         Ok(principal)
     }
 
@@ -231,17 +228,16 @@ impl Exchange {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
             let (api, count_for) = (call.api, call.count_for.clone());
             self.inspect(Direction::Request, body.len(), move || {
-                let context = Context {
-                    count_for: count_for.as_deref(),
-                    ..gateway.context()
-                };
+                let context = gateway.context().counting(count_for.as_deref());
                 inspect_request_in(context, api, body, &policy, &gateway.json)
             })
             .await?
         };
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
-        call.count_for = call.count_for.map(|_| call.model.clone().unwrap_or_default());
+        call.count_for = call
+            .count_for
+            .map(|_| call.model.clone().unwrap_or_default());
         call.framing = call
             .framing
             .or_else(|| inspection.facts.stream.then_some(Framing::Sse));

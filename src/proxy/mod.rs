@@ -19,6 +19,7 @@ mod socket;
 mod stall;
 mod stream;
 pub mod tls;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,6 +122,8 @@ pub struct Gateway {
     pub keys_changed: Arc<Notify>,
     /// What callers may use.
     pub limiter: Arc<Limiter>,
+    /// Tokens that are reserved for an answer if the request does not say how many it may have.
+    pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
     /// The providers' credentials.

@@ -143,14 +143,7 @@ impl Problem {
                 format!("the key is not valid; {KEY}"),
             ),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
-            Self::Limited(refused) => {
-                let told = say(429, refused.code(), refused.to_string());
-                match refused.wait {
-                    _ if refused.never => told,
-                    // Others have to end first, which nobody can tell.
-                    wait => told.after(wait.unwrap_or(Duration::from_secs(1))),
-                }
-            }
+            Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),
             Self::ContentType => say(415, "unsupported_content_type", CONTENT_TYPE),
             Self::Unread(problem) => unread(*problem),
@@ -204,6 +197,20 @@ fn say(status: u16, code: &'static str, message: impl Into<String>) -> Told {
         message: message.into(),
         retry_after: None,
     }
+}
+
+fn limited(refused: &Refused) -> Told {
+    let status = if refused.limit == Limit::Unpriced {
+        403
+    } else {
+        429
+    };
+    let told = say(status, refused.code(), refused.to_string());
+    if refused.never {
+        return told;
+    }
+    // If others have to end first, nobody can tell when.
+    told.after(refused.wait.unwrap_or(Duration::from_secs(1)))
 }
 
 fn route(problem: NoRoute) -> Told {
@@ -266,13 +273,13 @@ pub(super) fn problem(problem: &Problem, family: Family, request_id: &str) -> Re
     let spent = |refused: &Refused| refused.never || matches!(refused.limit, Limit::Budget(_));
     if matches!(problem, Problem::Limited(refused) if spent(refused))
         || matches!(
-        problem,
-        Problem::Credential { .. }
-            | Problem::Upstream {
-                failure: Failure::Redirect { .. },
-                ..
-            }
-    )
+            problem,
+            Problem::Credential { .. }
+                | Problem::Upstream {
+                    failure: Failure::Redirect { .. },
+                    ..
+                }
+        )
     {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }

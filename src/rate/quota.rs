@@ -174,7 +174,10 @@ impl FromStr for Budget {
         let (amount, cycle) = text.split_once('/').ok_or_else(invalid)?;
         let cycle = Cycle::ALL.into_iter().find(|known| known.name() == cycle);
         let (unit, amount) = if let Some(tokens) = amount.strip_suffix("tokens") {
-            (Unit::Tokens, whole(tokens).and_then(|text| text.parse().ok()))
+            (
+                Unit::Tokens,
+                whole(tokens).and_then(|text| text.parse().ok()),
+            )
         } else if let Some(dollars) = amount.strip_suffix("usd") {
             (Unit::Money, micro(dollars))
         } else {
