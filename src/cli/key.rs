@@ -24,7 +24,7 @@ use super::{Place, Problems, Status, change_log, record};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a key; it is shown once
-    Create(Create),
+    Create(Box<Create>),
     /// List all keys, revoked and expired ones included
     List {
         #[command(flatten)]
@@ -92,7 +92,7 @@ pub(super) struct Create {
 pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     let now = Timestamp::now();
     match command {
-        Command::Create(arguments) => create(arguments, now, output)?,
+        Command::Create(arguments) => create(*arguments, now, output)?,
         Command::List { options } => {
             let keys = open(&options.place.data()?)?.list()?;
             list(&keys, now, options.json, output)?;
