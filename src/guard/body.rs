@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::count::Counter;
 use crate::guard::edit::Marks;
 use crate::guard::fence;
 use crate::guard::lane::{blocks, ground};
@@ -36,8 +37,8 @@ pub struct Inspection {
     pub facts: Facts,
     /// Images, audio and files in it, which nothing scans.
     pub media: u32,
-    /// Bytes of text in it, escapes undone: what an estimate of its tokens can go by.
-    pub text_bytes: usize,
+    /// Tokens of its text, if they were to be counted and it does not say them itself.
+    pub tokens: Option<u64>,
     /// Where the findings are, in order of place; at most a thousand.
     pub places: Vec<Place>,
     /// Why it was not judged in full, where the policy lets it pass all the same.
@@ -147,7 +148,7 @@ struct Inspector<'a> {
     blocked: bool,
     facts: Facts,
     media: u32,
-    text_bytes: usize,
+    counter: Counter,
     places: Vec<Place>,
     meter: Meter,
     unjudged: Option<Failure>,
@@ -172,7 +173,7 @@ impl<'a> Inspector<'a> {
             blocked: false,
             facts: Facts::default(),
             media: 0,
-            text_bytes: 0,
+            counter: Counter::new(context.count_for),
             places: Vec::new(),
             meter: Meter::default(),
             unjudged: None,
@@ -183,6 +184,7 @@ impl<'a> Inspector<'a> {
         self.facts = body.facts;
         self.meter = Meter::new(self.facts.model.as_deref());
         self.media = body.media;
+        self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
         if self.policy.side(self.direction).is_reversible() {
             for piece in &body.pieces {
@@ -233,7 +235,7 @@ impl<'a> Inspector<'a> {
 
     /// Scans one whole text. Goes on after a refusal, so that the verdict is complete.
     fn text(&mut self, piece: &Piece, coding: Coding, text: &str) -> Result<(), Stop> {
-        self.text_bytes += text.len();
+        self.counter.whole(text);
         let side = self.policy.side(self.direction);
         self.findings.clear();
         let known = self.context.verdicts.and_then(|verdicts| {
@@ -361,7 +363,7 @@ impl<'a> Inspector<'a> {
             verdict: self.tally.verdict().clone(),
             facts: self.facts,
             media: self.media,
-            text_bytes: self.text_bytes,
+            tokens: self.counter.tokens(),
             places: self.places,
             unjudged: self.unjudged,
             originals: Arc::new(self.originals),

@@ -9,7 +9,7 @@ use super::file::{Exception, File, SideFile, Topic};
 use super::place::Places;
 use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
-use crate::scan::engine::{Engine, Unsupported};
+use crate::scan::engine::{Automata, Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
 use crate::scan::{self, Hosts, Rule, Scanner};
 
@@ -50,6 +50,19 @@ pub fn compile(
     load: impl Fn(&str) -> Option<Source>,
     today: Date,
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    compile_with(source, load, &Automata::default(), today)
+}
+
+/// The same with the automata of policies compiled before.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(
+    source: &Source,
+    load: impl Fn(&str) -> Option<Source>,
+    automata: &Automata,
+    today: Date,
+) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (file, mut problems) = read_chain(source, load)?;
     let exceptions = valid_exceptions(&file, today, &mut problems);
     let unusable = |rules: Vec<Unsupported>| -> Vec<Diagnostic> {
@@ -61,7 +74,7 @@ pub fn compile(
     // The file's own patterns first: that is quick, and the built-in ones are known to compile.
     let own = file.topics.iter().map(|topic| (topic.rule(), false));
     problems.extend(
-        Engine::compile(own.collect())
+        Engine::compile_with(own.collect(), automata)
             .err()
             .map(unusable)
             .unwrap_or_default(),
@@ -72,7 +85,7 @@ pub fn compile(
     {
         return Err(problems);
     }
-    let side = |direction| compile_side(&file, direction, &exceptions).map_err(unusable);
+    let side = |direction| compile_side(&file, direction, &exceptions, automata).map_err(unusable);
     let (request, response) = (side(Direction::Request)?, side(Direction::Response)?);
     if request.treatments.is_empty() && response.treatments.is_empty() {
         let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
@@ -102,6 +115,7 @@ fn compile_side(
     file: &File,
     direction: Direction,
     exceptions: &[(String, String)],
+    automata: &Automata,
 ) -> Result<Side, Vec<Unsupported>> {
     let written = match direction {
         Direction::Request => &file.request,
@@ -118,7 +132,7 @@ fn compile_side(
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
-    let engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    let engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
     let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,

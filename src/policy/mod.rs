@@ -22,12 +22,17 @@ use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::Origin;
 pub use check::{Case, Outcome, Report, check};
-pub use compile::{Source, compile, embedded};
+pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
+
+/// What a policy file may hold.
+pub fn outline() -> crate::document::Shape {
+    file::File::outline()
+}
 
 /// A compiled policy: immutable, shared by all exchanges it applies to.
 #[derive(Debug)]
