@@ -38,7 +38,7 @@ FLAG, ACT = 0.01, 0.0015
 """Shares of ordinary text above the two thresholds."""
 
 OPAQUE = {"obf:" + kind for kind in "b64 b64_wrap hex rot13 reverse url uesc htmlent spaced dotted".split()}
-"""Forms that decoding undoes before the judge reads: nothing is to be learnt from them as they are."""
+"""Forms that decoding undoes before the judge reads: as they are, they say nothing of an attack."""
 EVERYDAY = set("openassistant gpteacher-roleplay self-instruct ifeval mt-bench arena-hard gsm8k m-ifeval tau-bench gpteacher-roleplay-resp gpteacher-codegen mbpp humaneval".split())
 FAMILIES = {
     "lakera": "lakera-gandalf lakera-mosscap giskard protectai-validation",
@@ -106,9 +106,9 @@ def windows(texts, program):
 def injection_rows(train, rng):
     made = []
     for row in train:
-        if row["kind"] in OPAQUE:
-            continue
         attack, text, family = row["label"] not in BENIGN, row["text"], FAMILIES.get(source(row), "other")
+        if attack and row["kind"] in OPAQUE:
+            continue
         span = row.get("payload") if attack else None
         if attack:
             weight = 0.15 if row.get("noisy") else 1.0

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::civil::date;
 use serde::Deserialize;
 use sluicegate::guard::Context;
-use sluicegate::guard::body::{Outcome, inspect_request_in, inspect_text};
+use sluicegate::guard::body::{Outcome, inspect_request, inspect_text};
 use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Action, Direction, Policy, Source, compile};
 use sluicegate::scan::classifier::{Classifiers, Opinion, Reading, Task};
@@ -112,7 +112,12 @@ fn attacks_in_many_languages_are_likely_and_ordinary_words_are_not() {
 }
 
 fn ended(policy: &Policy, direction: Direction, text: &str) -> (Action, Vec<String>) {
-    let inspection = inspect_text(direction, Bytes::from(text.to_owned()), policy);
+    let inspection = inspect_text(
+        Context::default(),
+        direction,
+        Bytes::from(text.to_owned()),
+        policy,
+    );
     let rules = inspection.verdict.rules.iter();
     (
         inspection.verdict.action,
@@ -173,8 +178,7 @@ fn request(policy: &Policy, role: &str) -> Action {
         verdicts: Some(&verdicts),
         ..Context::default()
     };
-    let inspect =
-        || inspect_request_in(context, Api::Chat, body.clone(), policy, &Limits::default());
+    let inspect = || inspect_request(context, Api::Chat, body.clone(), policy, &Limits::default());
     let first = inspect();
     assert_eq!(
         first.verdict,
@@ -200,7 +204,12 @@ fn a_toxic_answer_is_replaced_by_the_policys_message() {
     let yaml = "response: {toxicity: {action: replace, threshold: 0.9, message: \"I can't share that.\"}}\n";
     let policy = policy(yaml);
     let text = "You are a fucking idiot and everybody hates you.";
-    let inspection = inspect_text(Direction::Response, Bytes::from(text), &policy);
+    let inspection = inspect_text(
+        Context::default(),
+        Direction::Response,
+        Bytes::from(text),
+        &policy,
+    );
     assert!(
         matches!(inspection.outcome, Outcome::Clear(cleared) if cleared.clone().into_bytes() == "I can't share that.")
     );

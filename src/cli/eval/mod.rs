@@ -19,7 +19,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::{self, Environment, Flags};
-use crate::guard::body::{self, Inspection};
+use crate::guard::{
+    self,
+    body::{self, Inspection},
+};
 use crate::policy::{Direction, Policy};
 use crate::scan::classifier::{self, Classifiers};
 use crate::text::Form;
@@ -240,12 +243,18 @@ fn inspect(row: &Row, origin: Origin, policy: &Policy) -> Inspection {
     let message = match origin {
         Origin::Assistant => {
             let text = Bytes::from(row.text.clone());
-            return body::inspect_text(Direction::Response, text, policy);
+            return body::inspect_text(
+                guard::Context::default(),
+                Direction::Response,
+                text,
+                policy,
+            );
         }
         Origin::User => json!({"role": "user", "content": row.text}),
         Origin::Tool => json!({"role": "tool", "tool_call_id": "call", "content": row.text}),
         Origin::System => json!({"role": "system", "content": row.text}),
     };
     let request = json!({"model": "model", "messages": [message]});
-    body::inspect_request(Api::Chat, Bytes::from(request.to_string()), policy, &limits)
+    let body = Bytes::from(request.to_string());
+    body::inspect_request(guard::Context::default(), Api::Chat, body, policy, &limits)
 }
