@@ -1,17 +1,20 @@
 //! The trained judges: the trainer's scores, any cut of a text, and what policies do about opinions.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::civil::date;
 use serde::Deserialize;
 use sluicegate::guard::Context;
 use sluicegate::guard::body::{Outcome, inspect_request, inspect_text};
+use sluicegate::guard::stream::{End, Ending, Exchange, Flow, StreamGuard};
 use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Action, Direction, Policy, Source, compile};
 use sluicegate::scan::classifier::{Classifiers, Opinion, Reading, Task};
 use sluicegate::text::Form;
-use sluicegate::wire::Api;
 use sluicegate::wire::json::Limits;
+use sluicegate::wire::{Api, Framing};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -215,4 +218,61 @@ fn a_toxic_answer_is_replaced_by_the_policys_message() {
     );
     let rule = &inspection.verdict.rules[0];
     assert!(rule.id.starts_with("toxicity.") && rule.probability.unwrap().value() >= 0.9);
+}
+
+/// What leaves of a streamed answer, a few characters an event, and how far it came before it was stopped.
+fn streamed(yaml: &str, text: &str, step: usize) -> (String, bool) {
+    let policy = Arc::new(policy(yaml));
+    let limits = Limits::default();
+    let mut guard = StreamGuard::new(
+        Api::Chat,
+        Framing::Sse,
+        policy,
+        &limits,
+        Exchange::default(),
+    );
+    let mut out = Vec::new();
+    let letters: Vec<char> = text.chars().collect();
+    for piece in letters.chunks(step) {
+        let delta = serde_json::json!({"id": "1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": piece.iter().collect::<String>()}}]});
+        if guard.push(format!("data: {delta}\n\n").as_bytes(), &mut out) == Flow::End {
+            break;
+        }
+    }
+    guard.finish(End::Complete, &mut out);
+    let written = out
+        .into_iter()
+        .flat_map(sluicegate::guard::Cleared::into_bytes);
+    let written = String::from_utf8(written.collect()).unwrap();
+    let events = written
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    let events = events.filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
+    let text = events.filter_map(|event| {
+        let content = &event["choices"][0]["delta"]["content"];
+        content.as_str().map(str::to_owned)
+    });
+    let stopped = matches!(guard.summary().ending, Ending::Refuse(_));
+    (text.collect(), stopped)
+}
+
+#[test]
+fn streams_are_cut_after_the_sentence_or_before_the_window() {
+    let kind = "Thank you for asking about the garden today. Roses like sun. ";
+    let text =
+        format!("{kind}You are a fucking idiot and everybody hates you. Roses like water too.");
+    let judge = "response: {toxicity: {action: block, threshold: 0.8}}\n";
+    let window = format!("stream: {{mode: window, window_chars: 100, overlap_chars: 20}}\n{judge}");
+    let buffer = format!("stream: {{mode: buffer}}\n{judge}");
+    for step in [1, 7, 200] {
+        let (left, stopped) = streamed(judge, &text, step);
+        assert!(stopped && !left.contains("water"), "{step}: {left}");
+        for yaml in [&window, &buffer] {
+            let (left, stopped) = streamed(yaml, &text, step);
+            assert!(stopped && !left.contains("idiot"), "{step}: {left}");
+        }
+        for yaml in [judge, &window, &buffer] {
+            assert!(!streamed(yaml, kind, step).1);
+        }
+    }
 }
