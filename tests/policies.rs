@@ -2,6 +2,7 @@
 
 use jiff::civil::{Date, date};
 use sluicegate::diagnostic::Diagnostic;
+use sluicegate::guard::Context;
 use sluicegate::guard::body::{Outcome, inspect_text};
 use sluicegate::policy::{
     self, OnError, Policy, Report, Respond, Source, check, compile, embedded,
@@ -243,7 +244,12 @@ fn the_shipped_policies_show_what_they_do() {
 /// What fails when the policy's own tests run through the guard.
 fn failures(policy: &Policy) -> Vec<String> {
     let reports = check(policy, |direction, text| {
-        let inspection = inspect_text(direction, text.to_owned().into(), policy);
+        let inspection = inspect_text(
+            Context::default(),
+            direction,
+            text.to_owned().into(),
+            policy,
+        );
         let output = match inspection.outcome {
             Outcome::Clear(cleared) => String::from_utf8(cleared.into_bytes().to_vec()).ok(),
             Outcome::Refuse(_) | Outcome::Fail(_) => None,
