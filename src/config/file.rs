@@ -10,7 +10,7 @@ use crate::document::{
 };
 use crate::{admin, echo, proxy, telemetry};
 
-use super::{Config, parse_address, provider};
+use super::{Config, parse_address, provider, state};
 
 /// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
 ///
@@ -50,12 +50,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     set(&mut config.policy, fields.optional("policy", text));
     config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
     fields.optional("store", |reader, node| {
-        only(
-            reader,
-            node,
-            "sqlite",
-            "one gateway's keys live in its data folder",
-        )
+        state::store(reader, node, folder, &mut config.store)
     });
     fields.optional("shared", |reader, node| {
         only(

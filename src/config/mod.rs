@@ -9,6 +9,7 @@ mod file;
 mod master;
 mod policies;
 mod provider;
+mod state;
 
 use std::collections::HashMap;
 use std::env;
@@ -23,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy, telemetry};
+use crate::{admin, echo, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use policies::{Policies, check_policies, policies, policy};
@@ -50,6 +51,8 @@ pub struct Config {
     pub policy: String,
     /// The listener's certificate; `None` serves plain HTTP.
     pub tls: Option<proxy::tls::Config>,
+    /// Where keys are kept.
+    pub store: store::Config,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
     /// How the built-in provider answers.
@@ -77,6 +80,7 @@ impl Default for Config {
             policies: None,
             policy: "default".to_owned(),
             tls: None,
+            store: store::Config::default(),
             providers: provider::built_in(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),

@@ -12,7 +12,6 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::account::Account;
@@ -21,8 +20,8 @@ use super::connection::Peer;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
-use super::{Gateway, credential, forward, head};
-use crate::auth::{Denied, Principal};
+use super::{Gateway, caller, credential, forward, head};
+use crate::auth::Principal;
 use crate::guard::body::{Inspection, Outcome, inspect_request_in};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
@@ -184,21 +183,7 @@ impl Exchange {
     async fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
-        let address = self.peer.address.ip();
-        let mut found = self.gateway.keyring.authenticate(&key, Timestamp::now());
-        if found == Err(Denied::Unknown)
-            && self.gateway.failures.check(address, now).is_ok()
-            && self.gateway.learn_keys().await
-        {
-            found = self.gateway.keyring.authenticate(&key, Timestamp::now());
-        }
-        let principal = found.map_err(|denied| {
-            self.gateway.failures.record(address, now);
-            match self.gateway.failures.check(address, now) {
-                Ok(()) => Problem::Denied(denied),
-                Err(wait) => Problem::Locked(wait.0),
-            }
-        })?;
+        let principal = caller::identify(&self.gateway, key, self.peer.address.ip()).await?;
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
         if let Some(rate) = principal.key.limit {
@@ -208,10 +193,10 @@ impl Exchange {
         Ok(principal)
     }
 
-    /// The policy of the key, else the gateway's. One that is missing lets nothing pass.
+    /// The policy of the key, else of its team, else the gateway's. One that is missing lets nothing pass.
     fn policy(&mut self, principal: &Principal) -> Result<Arc<Policy>, Problem> {
         let policies = self.gateway.policies.load();
-        let name = principal.key.policy.as_deref().unwrap_or(&policies.default);
+        let name = principal.policy().unwrap_or(&policies.default);
         self.account.note(|record| {
             name.clone_into(&mut record.policy.name);
             record.policy.generation = policies.generation;

@@ -9,7 +9,7 @@ use crate::gateway::{run, run_with, sluicegate};
 const BROKEN: &str = "\
 listen: 0.0.0.0:8080
 adminn: foo
-store: postgres://user:pw-canary@host/db
+store: mysql://user:pw-canary@host/db
 providers:
   openai: {base_url: https://x.example/v1, credental: a}
   lab: {api: opena, base_url: 'http://127.0.0.1:8000', credential: sk-canary}
@@ -23,9 +23,9 @@ const BROKEN_SAYS: &str = "\
 sluicegate.yaml:2:1: unknown key \"adminn\" in the document
   expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, providers, echo, routes, limits, timeouts, threads or log
   help: did you mean \"admin\"?
-sluicegate.yaml:3:8: store: postgres:// is not available in this version
-  expected: sqlite
-  help: write sqlite, or leave the key out: one gateway's keys live in its data folder
+sluicegate.yaml:3:8: store is none of the known choices
+  expected: sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH
+  help: correct it, or leave the key out
 sluicegate.yaml:5:22: providers.openai.base_url ends in the API's version
   expected: https://host[:port][/prefix]
   help: leave /v1 out: the clients' paths bring it
