@@ -52,7 +52,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
             "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, fence or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, fence or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
         ],
     ),
@@ -124,6 +124,14 @@ const BROKEN: &[(&str, &[&str])] = &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
             "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, respond, message, observe, stream, tools, request, response, topics, exceptions or tests",
             "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
+        ],
+    ),
+    (
+        "request: {size: {action: redact}, code: {action: log, in: []}}\n",
+        &[
+            "p.yaml:1:17: request.size without a limit\n  expected: segment_chars, segment_tokens, total_chars or total_tokens",
+            "p.yaml:1:17: request.size cannot edit what is too long\n  expected: action: log or block; replace in answers",
+            "p.yaml:1:59: request.code.in is an empty list\n  expected: at least one entry",
         ],
     ),
     (

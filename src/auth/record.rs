@@ -2,7 +2,7 @@
 
 use crate::auth::{Denied, Pepper, prefix};
 use crate::glob;
-use crate::rate::Rate;
+use crate::rate::quota::Quota;
 use crate::secret::Secret;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -25,8 +25,8 @@ pub struct KeyRecord {
     pub team: Option<String>,
     /// The policy for its exchanges; the team's if not set.
     pub policy: Option<String>,
-    /// How often it may ask; the gateway's default if not set.
-    pub limit: Option<Rate>,
+    /// What it may use; as much as the gateway's own limits allow if not set.
+    pub limit: Option<Quota>,
     /// Patterns of the models it may use; empty means all.
     pub models: Vec<String>,
     /// Patterns of the providers it may use; empty means all.
@@ -83,8 +83,8 @@ pub struct Team {
     pub name: Arc<str>,
     /// The policy of its keys that name none; the provider's if not set.
     pub policy: Option<String>,
-    /// How often its keys together may ask.
-    pub limit: Option<Rate>,
+    /// What its keys together may use.
+    pub limit: Option<Quota>,
     /// Patterns of the models its keys may use; empty means all.
     pub models: Vec<String>,
     /// Patterns of the providers its keys may use; empty means all.

@@ -97,6 +97,8 @@ fn read(arguments: &Arguments) -> (Policies, Vec<Diagnostic>, Vec<Diagnostic>) {
             );
         }
         problems.extend(found);
+        let prices = config::prices(loaded.config.policies.as_deref());
+        problems.extend(prices.err().into_iter().flatten());
         return (policies, problems, loaded.warnings);
     }
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::auth::Team;
 use crate::config;
-use crate::rate::Rate;
+use crate::rate::quota::Quota;
 
 use super::key::{Opened, fields, parse_label};
 use super::output::Output;
@@ -47,9 +47,9 @@ pub(super) struct Options {
 pub(super) struct Set {
     /// Its name, as keys have it
     name: String,
-    /// How often its keys together may ask: 20/minute, 5/second, 1000/day
-    #[arg(long, value_name = "RATE")]
-    limit: Option<Rate>,
+    /// What its keys together may use: 20/minute, tokens=100000/minute, concurrent=5, budget=50usd/month
+    #[arg(long, value_name = "LIMITS")]
+    limit: Option<Quota>,
     /// Policy for its keys that name none
     #[arg(long)]
     policy: Option<String>,

@@ -5,7 +5,9 @@
 use jiff::civil::Date;
 
 use super::check::Case;
+use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
+use super::size::Measure;
 use super::spot::Spot;
 use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, OnError, Origins, Respond, Unknown};
@@ -63,6 +65,10 @@ pub(super) struct Section {
     pub(super) hosts: Hosts,
     /// The words of `canary:`.
     pub(super) words: Vec<String>,
+    /// The limits of `size:`.
+    pub(super) limits: Vec<(Measure, u64)>,
+    /// Where matches count.
+    pub(super) places: Places,
     /// What is redacted is put back into the answer.
     pub(super) reversible: bool,
 }

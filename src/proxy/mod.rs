@@ -4,7 +4,9 @@ mod account;
 mod answer;
 mod body;
 mod caller;
+mod charge;
 mod connection;
+mod contain;
 mod credential;
 mod exchange;
 mod forward;
@@ -14,10 +16,12 @@ mod outgoing;
 mod passed;
 mod respond;
 pub mod route;
+mod session;
 mod socket;
 mod stall;
 mod stream;
 pub mod tls;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,8 +122,10 @@ pub struct Gateway {
     pub keyring: Keyring,
     /// To be notified after each reload of the keyring: open streams look again.
     pub keys_changed: Arc<Notify>,
-    /// Limits of keys.
-    pub limiter: Limiter,
+    /// What callers may use.
+    pub limiter: Arc<Limiter>,
+    /// Tokens that are reserved for an answer if the request does not say how many it may have.
+    pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
     /// The providers' credentials.

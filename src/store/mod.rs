@@ -5,7 +5,10 @@ mod engine;
 mod keys;
 mod postgres;
 pub mod redis;
+mod spend;
 mod sqlite;
+
+pub use spend::open_ledger;
 
 use crate::auth::KeyStore;
 use crate::secret::Secret;

@@ -84,8 +84,12 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
         b"fileData" | b"file_data" => walk.any(value, fetched),
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
-        b"functionCall" | b"function_call" => function_call(walk, value, context, choice),
-        b"executableCode" | b"executable_code" => walk.any(value, running(Field::Other, 1)),
+        b"functionCall" | b"function_call" => {
+            function_call(walk, value, context.argument(), choice);
+        }
+        b"executableCode" | b"executable_code" => {
+            walk.any(value, running(Field::Other, 1).argument());
+        }
         b"codeExecutionResult" | b"code_execution_result" => {
             let output = choice.map_or(Part::Whole, |c| lane(c, Field::Other, 2));
             walk.any(value, fetched.part(output));
@@ -261,5 +265,7 @@ fn usage(value: Value<'_>) -> Option<Usage> {
     (input.is_some() || output.is_some()).then(|| Usage {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
+        cached: count("cachedContentTokenCount", "cached_content_token_count").unwrap_or(0),
+        reasoning: count("thoughtsTokenCount", "thoughts_token_count").unwrap_or(0),
     })
 }

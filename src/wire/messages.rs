@@ -70,7 +70,8 @@ fn block(walk: &mut Walk<'_>, block: Value<'_>, context: Context) {
         b"content" => content(walk, value, context),
         b"citations" => walk.any(value, context.from(Origin::Tool)),
         b"cache_control" => walk.any(value, context),
-        // A tool's input and whatever comes later: a model reads the keys as well.
+        b"input" => walk.any(value, context.argument().keyed()),
+        // Whatever comes later: a model reads the keys as well.
         _ => walk.any(value, context.keyed()),
     });
 }
@@ -189,5 +190,7 @@ fn usage(value: Value<'_>) -> Option<Usage> {
     Some(Usage {
         input: input.fold(0, u64::saturating_add),
         output,
+        cached: count("cache_read_input_tokens").unwrap_or(0),
+        reasoning: 0,
     })
 }

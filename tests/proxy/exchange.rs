@@ -339,12 +339,12 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
 }
 
 /// The gateway's store, as another process opens it.
-fn store(gateway: &Gateway) -> Arc<dyn KeyStore> {
+pub(crate) fn store(gateway: &Gateway) -> Arc<dyn KeyStore> {
     sluicegate::store::open(&sluicegate::store::Config::default(), &gateway.data).unwrap()
 }
 
 /// A further key in the gateway's store.
-fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) -> String {
+pub(crate) fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) -> String {
     let pepper = sluicegate::auth::Pepper::open(&gateway.data).unwrap();
     let key = sluicegate::auth::generate().unwrap();
     let bearer = Bearer::new(&pepper, &key).unwrap();

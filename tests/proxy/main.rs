@@ -12,6 +12,8 @@
 mod bodies;
 mod exchange;
 mod faults;
+mod limits;
+mod sessions;
 mod smuggling;
 mod transport;
 

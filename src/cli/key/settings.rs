@@ -13,16 +13,17 @@ use jiff::{Timestamp, Zoned};
 use crate::auth::KeyRecord;
 use crate::config::{self, Config};
 use crate::document::parse_duration;
-use crate::rate::Rate;
+use crate::rate::quota::Quota;
 
 use super::super::Problems;
 
 /// What may be set. What is not said stays as it is.
 #[derive(Args, Debug)]
 pub(super) struct Settings {
-    /// How often it may ask: 20/minute, 5/second, 1000/day
-    #[arg(long, value_name = "RATE")]
-    limit: Option<Rate>,
+    /// What it may use, several with spaces between: 20/minute, tokens=100000/minute, concurrent=5, streams=2,
+    /// budget=50usd/month, budget=2000000tokens/day
+    #[arg(long, value_name = "LIMITS")]
+    limit: Option<Quota>,
     /// Policy for its exchanges, instead of its team's, its provider's or the gateway's own
     #[arg(long)]
     policy: Option<String>,
