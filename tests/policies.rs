@@ -61,7 +61,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         &[
             "p.yaml:1:8: a list of tool rules is not available in this version\n  help: write {hold_arguments: true}, or remove it",
             "p.yaml:2:1: sessions is not available in this version\n  help: remove it",
-            "p.yaml:3:24: unknown key \"window_chars\" in stream\n  expected: mode or buffer_bytes",
+            "p.yaml:3:38: stream.window_chars without mode: window\n  help: remove it, or set the mode",
             "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
             "p.yaml:5:10: observe is text\n  expected: true or false",
             "p.yaml:6:7: the policy's name is not that of its file\n  expected: \"p\"\n  help: keys and settings choose a policy by its file's name",
@@ -265,7 +265,7 @@ fn a_failing_test_of_a_policy_says_why() {
         failures(&policy),
         [
             "p.yaml:3:5: test \"a\" ended in redact\n  expected: allow\n  help: rules that matched: secrets.aws_access_key",
-            "p.yaml:4:5: test \"b\": another text left than \"output\" says\n  help: the two differ from character 7 on",
+            "p.yaml:4:5: test \"b\": the text that left is \"x [AWS_ACCESS_KEY]\"\n  expected: \"x [AWS]\"\n  help: the two differ from character 7 on",
             "p.yaml:5:5: test \"c\" ended in allow\n  expected: block\n  help: no rule matched",
         ]
     );

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use crate::document::{self, Node, Reader, text, word};
+use crate::document::{Node, Reader, text, word};
 use crate::secret::Secret;
 use crate::store;
 
@@ -22,19 +22,28 @@ pub(super) fn store(
     const FAILS: [(&str, bool); 2] = [("closed", true), ("local", false)];
     let known = |url: &str| url == "sqlite" || has_scheme(url, &["postgres", "postgresql"]);
     let read = |reader: &mut Reader, node: &Node| url(reader, node, folder, known, CHOICES);
-    if !matches!(node.value, document::Value::Map(_)) {
-        set(&mut store.url, read(reader, node));
-        return Some(());
-    }
-    let relative = |reader: &mut Reader, node: &Node| path(reader, node, folder);
-    let mut fields = reader.fields(node)?;
-    set(&mut store.url, fields.required("url", read));
-    store.ca = fields.nullable("ca", relative);
-    set(
-        &mut store.fail_closed,
-        fields.optional("fail", word(&FAILS)),
+    let read = reader.short_or_map(
+        node,
+        |reader, node| {
+            let url = read(reader, node)?;
+            let default = store::Config::default();
+            Some(store::Config { url, ..default })
+        },
+        |reader, node| {
+            let relative = |reader: &mut Reader, node: &Node| path(reader, node, folder);
+            let mut fields = reader.fields(node)?;
+            let url = fields.required("url", read);
+            let ca = fields.nullable("ca", relative);
+            let fail_closed = fields.optional("fail", word(&FAILS));
+            fields.finish();
+            Some(store::Config {
+                url: url?,
+                ca,
+                fail_closed: fail_closed.unwrap_or(true),
+            })
+        },
     );
-    fields.finish();
+    set(store, read);
     Some(())
 }
 
@@ -77,4 +86,52 @@ fn url(
     let problem = reader.problem(node, problem).expected(choices);
     reader.report(problem.help(help));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, file};
+
+    fn read(yaml: &str, folder: &Path) -> Result<store::Config, String> {
+        let mut config = Config::default();
+        match file::read("x.yaml", yaml, folder, &mut config) {
+            Ok(_) => Ok(config.store),
+            Err(problems) => Err(format!("{problems:?}")),
+        }
+    }
+
+    #[test]
+    fn a_store_is_named_shortly_or_at_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = "postgres://user:hunter2@host/db";
+        fs::write(folder.path().join("url"), format!("{url}\n")).unwrap();
+        let read = |yaml: &str| read(yaml, folder.path());
+        assert_eq!(read("store: sqlite"), Ok(store::Config::default()));
+        for yaml in [format!("store: {url}"), "store: file:url".to_owned()] {
+            let store = read(&yaml).unwrap();
+            assert_eq!(store.url, Secret::new(url));
+            assert!(store.fail_closed);
+            assert_eq!(store.shown(), "postgres://host");
+        }
+        let store = read("store: {url: file:url, ca: ca.pem, fail: local}").unwrap();
+        assert!(!store.fail_closed);
+        assert_eq!(store.ca, Some(folder.path().join("ca.pem")));
+    }
+
+    #[test]
+    fn what_is_no_store_is_told_without_its_password() {
+        for yaml in [
+            "store: mysql://user:hunter2@host/db",
+            "store: redis://:hunter2@host",
+            "store: hunter2",
+            "store: file:missing",
+            "store: env:SLUICEGATE_NO_SUCH_VARIABLE",
+            "store: {fail: local}",
+            "store: {url: sqlite, fail: open}",
+        ] {
+            let problem = read(yaml, Path::new("/nowhere")).unwrap_err();
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
 }

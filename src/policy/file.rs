@@ -12,7 +12,7 @@ use super::spot::Spot;
 use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
-use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::document::{self, Node, Reader, Shape, Value, boolean, integer, list, text, word};
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{Hosts, Scanner};
 
@@ -110,6 +110,11 @@ impl File {
         let mut reader = Reader::new(file);
         let value = read_file(&mut reader, &root, name);
         reader.finish(value)
+    }
+
+    /// What a policy file may hold.
+    pub(super) fn outline() -> Shape {
+        Shape::of(|reader, node| read_file(reader, node, ""))
     }
 
     /// Takes from `parent` what this file leaves open. Topics of the same id, sections and rules are taken from this file;

@@ -29,6 +29,11 @@ pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
 
+/// What a policy file may hold.
+pub fn outline() -> crate::document::Shape {
+    file::File::outline()
+}
+
 /// A compiled policy: immutable, shared by all exchanges it applies to.
 #[derive(Debug)]
 pub struct Policy {

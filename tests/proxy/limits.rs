@@ -202,6 +202,7 @@ async fn p32_whoever_leaves_pays_for_what_was_streamed() {
     })
     .await;
     assert_eq!(budget().await, (15, 0), "7 read, 8 written");
+    go.notify_one(); // for the first
     go.notify_one();
     let second = send(gateway.address, &request).await;
     assert!(second.complete, "{}", second.text());

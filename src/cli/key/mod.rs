@@ -25,9 +25,9 @@ use super::{Place, Status, change_log, record};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a key; it is shown once
-    Create(Create),
+    Create(Box<Create>),
     /// Change a key's settings; running gateways follow at once
-    Set(Set),
+    Set(Box<Set>),
     /// Give a key a new text, shown once; the old one ends now or after an overlap
     Rotate(Rotate),
     /// List keys, oldest first, revoked and expired ones included
@@ -107,8 +107,8 @@ pub(super) struct Rotate {
 pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     let now = Timestamp::now();
     match command {
-        Command::Create(arguments) => create(arguments, now, output)?,
-        Command::Set(arguments) => set(arguments, now, output)?,
+        Command::Create(arguments) => create(*arguments, now, output)?,
+        Command::Set(arguments) => set(*arguments, now, output)?,
         Command::Rotate(arguments) => rotate(arguments, now, output)?,
         Command::List {
             count,
