@@ -56,9 +56,10 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     config.policies = fields.optional("policies", relative);
     set(&mut config.policy, fields.optional("policy", text));
     config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
-    fields.optional("store", |reader, node| {
-        state::store(reader, node, folder, &mut config.store)
-    });
+    set(
+        &mut config.store,
+        fields.optional("store", |reader, node| state::store(reader, node, folder)),
+    );
     fields.optional("shared", |reader, node| {
         only(
             reader,

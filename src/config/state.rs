@@ -8,21 +8,16 @@ use crate::document::{Node, Reader, text, word};
 use crate::secret::Secret;
 use crate::store;
 
-use super::file::{path, set};
+use super::file::path;
 
 /// A URL, or a map with more.
-pub(super) fn store(
-    reader: &mut Reader,
-    node: &Node,
-    folder: &Path,
-    store: &mut store::Config,
-) -> Option<()> {
+pub(super) fn store(reader: &mut Reader, node: &Node, folder: &Path) -> Option<store::Config> {
     const CHOICES: &str =
         "sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH";
     const FAILS: [(&str, bool); 2] = [("closed", true), ("local", false)];
     let known = |url: &str| url == "sqlite" || has_scheme(url, &["postgres", "postgresql"]);
     let read = |reader: &mut Reader, node: &Node| url(reader, node, folder, known, CHOICES);
-    let read = reader.short_or_map(
+    reader.short_or_map(
         node,
         |reader, node| {
             let url = read(reader, node)?;
@@ -42,9 +37,7 @@ pub(super) fn store(
                 fail_closed: fail_closed.unwrap_or(true),
             })
         },
-    );
-    set(store, read);
-    Some(())
+    )
 }
 
 fn has_scheme(url: &str, schemes: &[&str]) -> bool {
