@@ -37,7 +37,7 @@ use self::route::Table;
 use crate::auth::Keyring;
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
-use crate::limit::{Failures, Limiter};
+use crate::limit::{Failures, Limiter, OwnLimiter};
 use crate::policy::Policy;
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
@@ -128,6 +128,8 @@ pub struct Gateway {
     pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
+    /// What keys ask the gateway itself.
+    pub own: OwnLimiter,
     /// The providers' credentials.
     pub vault: Vault,
     /// One record per exchange.

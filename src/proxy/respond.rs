@@ -38,6 +38,8 @@ pub(super) enum Problem {
     Session(u16, &'static str, &'static str),
     /// The address showed too many wrong keys.
     Locked(Duration),
+    /// The key asks the gateway itself too often.
+    TooOften(Duration),
     /// A limit has not enough left.
     Limited(Box<Refused>),
     /// The body is compressed.
@@ -154,6 +156,12 @@ impl Problem {
                 say(503, "keys_unavailable", UNCHECKED).after(Duration::from_secs(1))
             }
             Self::Session(status, code, message) => say(*status, code, *message),
+            Self::TooOften(wait) => say(
+                429,
+                "too_many_requests",
+                "the key asks about its sessions and its use too often",
+            )
+            .after(*wait),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
             Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),

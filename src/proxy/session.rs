@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::exchange::{Admitted, Exchange};
 use super::outgoing::{self, Outgoing};
@@ -62,6 +63,11 @@ impl Exchange {
         body: Incoming,
     ) -> Result<Response<Outgoing>, Problem> {
         let principal = admitted.principal;
+        let asked = self
+            .gateway
+            .own
+            .check(&principal.key.id, Instant::now().into_std());
+        asked.map_err(|wait| Problem::TooOften(wait.0))?;
         match own {
             Own::Usage => self.tell_usage(&principal),
             Own::OpenSession => self.open_session(principal, &admitted.head, body).await,

@@ -13,7 +13,7 @@ use super::StartError;
 use crate::auth::{KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
-use crate::limit::{Books, Failures, Limiter, Setup};
+use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup};
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Policies, tls};
 use crate::secret::Secret;
@@ -92,6 +92,7 @@ pub fn build(
         limiter: Arc::new(limiter),
         output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
+        own: OwnLimiter::new(start),
         vault,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics,
