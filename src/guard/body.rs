@@ -11,7 +11,7 @@ use crate::guard::restore::Originals;
 use crate::policy::{Action, Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
-use crate::text::{Form, Origin, Span};
+use crate::text::{Encoding, Form, Origin, Span};
 use crate::wire::json::{Document, Limits, Malformed, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
@@ -63,6 +63,8 @@ pub struct Place {
     pub span: Span,
     /// What was done about it by itself.
     pub action: Action,
+    /// What was undone to find it.
+    pub encoding: Encoding,
 }
 
 /// Inspects a request's body. A body that is not strict JSON is refused whatever the policy says: what cannot be read in one
@@ -269,7 +271,7 @@ impl<'a> Inspector<'a> {
         let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
         let mut scanned = Ok(());
         if !recalled {
-            let mut scan = SegmentScan::new(piece.form);
+            let mut scan = SegmentScan::whole(piece.form);
             let read = scan.push(&side.engine, text, &mut self.findings);
             scanned = scan.finish(&side.engine, &mut self.findings).and(read);
             if let (Some((known, key)), Ok(())) = (known, &scanned) {
@@ -300,7 +302,7 @@ impl<'a> Inspector<'a> {
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
-            judged.push((finding.span, finding.rule, action));
+            judged.push((finding.span, finding.rule, action, finding.encoding));
             match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
@@ -313,18 +315,22 @@ impl<'a> Inspector<'a> {
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
-        self.places
-            .extend(spans.zip(&judged).map(|(span, (_, rule, action))| {
-                let rule = side
-                    .engine
-                    .rule(*rule)
-                    .map_or_else(String::new, |rule| rule.id.to_string());
-                Place {
-                    rule,
-                    span,
-                    action: *action,
-                }
-            }));
+        self.places.extend(
+            spans
+                .zip(&judged)
+                .map(|(span, (_, rule, action, encoding))| {
+                    let rule = side
+                        .engine
+                        .rule(*rule)
+                        .map_or_else(String::new, |rule| rule.id.to_string());
+                    Place {
+                        rule,
+                        span,
+                        action: *action,
+                        encoding: *encoding,
+                    }
+                }),
+        );
     }
 
     /// Notes what changes in one text.

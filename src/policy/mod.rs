@@ -319,7 +319,7 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Span;
+    use crate::text::{Encoding, Span};
 
     fn policy(yaml: &str) -> Policy {
         let source = Source {
@@ -337,6 +337,7 @@ mod tests {
             rule: RuleIndex(u16::try_from(index).unwrap()),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
         }
     }
 
@@ -490,6 +491,7 @@ mod tests {
             rule: RuleIndex(999),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
         };
         let mut tally = Tally::new();
         assert_eq!(

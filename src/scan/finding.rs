@@ -1,6 +1,6 @@
 //! What a scanner reports.
 
-use crate::text::Span;
+use crate::text::{Encoding, Span};
 use std::fmt;
 
 /// How threatening the findings of one side of an exchange are together.
@@ -71,4 +71,6 @@ pub struct Finding {
     pub span: Span,
     /// The match goes on from the finding before it: longer than the reach, so reported in parts. One placeholder stands for all.
     pub continues: bool,
+    /// What was undone to find it.
+    pub encoding: Encoding,
 }

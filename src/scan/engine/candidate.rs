@@ -9,7 +9,7 @@ use super::{
     pattern::is_word_part,
     stream::{Stream, TAIL},
 };
-use crate::scan::Check;
+use crate::{scan::Check, text::Encoding};
 
 /// The most candidates of one stream that live at once.
 const LIVE_LIMIT: usize = 64;
@@ -29,6 +29,8 @@ pub(crate) struct Hit {
     /// Bytes that had been read when the match was complete.
     pub(crate) at: usize,
     pub(crate) continues: bool,
+    /// What was undone to find it.
+    pub(crate) encoding: Encoding,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -258,6 +260,7 @@ impl Stream {
                 end,
                 at,
                 continues,
+                encoding: Encoding::None,
             });
         }
     }

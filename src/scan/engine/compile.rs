@@ -10,11 +10,11 @@ use regex_syntax::hir::Hir;
 use std::collections::BTreeSet;
 
 use super::{
-    Class, Engine, Firsts, Unsupported,
+    Class, Engine, Firsts, Scope, Unsupported,
     literal::{Before, Literals, Start, Trigger},
     pattern::{self, Left, Pattern, Refused},
 };
-use crate::scan::Rule;
+use crate::scan::{Rule, Scanner};
 
 /// The largest automaton of one rule.
 const AUTOMATON_BYTES: usize = 1 << 20;
@@ -49,6 +49,18 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
+    /// Whether it counts in a text.
+    pub(super) fn reads(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::Decoded => {
+                let decoded = [Scanner::Secrets, Scanner::Pii, Scanner::Canary];
+                is_wording(&self.rule) || decoded.contains(&self.rule.scanner)
+            }
+            Scope::Wording => is_wording(&self.rule),
+        }
+    }
+
     pub(super) fn start(&self, before: Before) -> Option<StateID> {
         self.starts.get(before as usize).copied()
     }
@@ -170,7 +182,7 @@ fn add(
     let automaton = automaton(&hir).ok_or_else(too_large)?;
     let starts = starts(&automaton).ok_or_else(too_large)?;
     let left = left
-        .map(|left| add_class(&mut engine.classes, left, hold))
+        .map(|left| add_class(&mut engine.classes, left, (hold, is_wording(&rule))))
         .transpose()?;
     let compiled = Compiled {
         rule,
@@ -214,6 +226,10 @@ fn add(
     Ok(())
 }
 
+const fn is_wording(rule: &Rule) -> bool {
+    matches!(rule.scanner, Scanner::Injection | Scanner::Topic)
+}
+
 fn too_large() -> Refused {
     Refused::new(
         "its automaton is too large",
@@ -251,7 +267,11 @@ fn starts(automaton: &dense::DFA<Vec<u32>>) -> Option<[StateID; 5]> {
     Some(starts)
 }
 
-fn add_class(classes: &mut Vec<Class>, left: Left, hold: bool) -> Result<Run, Refused> {
+fn add_class(
+    classes: &mut Vec<Class>,
+    left: Left,
+    (hold, wording): (bool, bool),
+) -> Result<Run, Refused> {
     let place = classes
         .iter()
         .position(|class| class.bytes == left.class)
@@ -259,6 +279,7 @@ fn add_class(classes: &mut Vec<Class>, left: Left, hold: bool) -> Result<Run, Re
             classes.push(Class {
                 bytes: left.class,
                 held: 0,
+                held_wording: 0,
             });
             classes.len() - 1
         });
@@ -272,6 +293,9 @@ fn add_class(classes: &mut Vec<Class>, left: Left, hold: bool) -> Result<Run, Re
         && hold
     {
         class.held = class.held.max(left.max);
+        if wording {
+            class.held_wording = class.held_wording.max(left.max);
+        }
     }
     Ok(Run {
         class: place,

@@ -25,6 +25,18 @@ use thiserror::Error;
 
 use crate::scan::{Rule, finding::RuleIndex};
 
+/// The rules that count in a text, by what was undone to read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// As it stands or folded: all.
+    All,
+    /// Decoded: injection, topics, secrets, personal data and canaries. What a browser, a shell or a file system would do only with
+    /// the text itself means nothing there: HTML that is escaped is harmless.
+    Decoded,
+    /// In a disguise that only a reader of words sees through: injection and topics.
+    Wording,
+}
+
 /// Compiled rules, shared by all streams.
 #[derive(Debug)]
 pub struct Engine {
@@ -41,6 +53,8 @@ struct Class {
     bytes: Box<[bool; 256]>,
     /// The most of a run that matters; 0 if no rule of the class holds text.
     held: usize,
+    /// The same of the rules about wording.
+    held_wording: usize,
 }
 
 /// The rules that start from single bytes.
@@ -110,6 +124,18 @@ impl Engine {
     /// Whether any rule may hold text back.
     pub(super) fn holds(&self) -> bool {
         self.rules.iter().any(|compiled| compiled.hold)
+    }
+
+    /// Whether any rule about wording may.
+    pub(super) fn holds_wording(&self) -> bool {
+        let wording = |compiled: &Compiled| compiled.hold && compiled.reads(Scope::Wording);
+        self.rules.iter().any(wording)
+    }
+
+    /// Whether a rule counts in a text.
+    pub(super) fn reads(&self, rule: u16, scope: Scope) -> bool {
+        self.compiled(rule)
+            .is_some_and(|compiled| compiled.reads(scope))
     }
 
     fn compiled(&self, rule: u16) -> Option<&Compiled> {
