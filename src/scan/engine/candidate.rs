@@ -5,6 +5,7 @@ use regex_automata::{dfa::Automaton as _, util::primitives::StateID};
 use super::{
     Engine,
     compile::{Compiled, Run},
+    disguise::rot13,
     literal::{Before, Start},
     pattern::is_word_part,
     stream::{Stream, TAIL},
@@ -37,6 +38,8 @@ pub(crate) struct Hit {
 pub(super) struct Candidate {
     pub(super) rule: u16,
     pub(super) continues: bool,
+    /// The text is read with its letters moved by 13.
+    rot13: bool,
     /// Letters and digits since the last other byte, or since the candidate began.
     word: u8,
     pub(super) state: StateID,
@@ -50,6 +53,7 @@ impl Candidate {
         Self {
             rule,
             continues: false,
+            rot13: false,
             word: 0,
             state,
             start,
@@ -87,12 +91,19 @@ impl Stream {
             };
             let state = match start.after {
                 Some(after) => after.get(before as usize).copied(),
-                None => self.walk(reading, compiled, before, first..first + length),
+                None => self.walk(
+                    reading,
+                    compiled,
+                    (before, start.rot13),
+                    first..first + length,
+                ),
             };
             if let Some(state) = state
-                && !compiled.automaton.is_dead_state(state)
+                && !compiled.machine.automaton.is_dead_state(state)
             {
-                self.admit(reading, compiled, Candidate::new(start.rule, state, first));
+                let mut candidate = Candidate::new(start.rule, state, first);
+                candidate.rot13 = start.rot13;
+                self.admit(reading, compiled, candidate);
             }
         }
     }
@@ -106,7 +117,8 @@ impl Stream {
             let Some(compiled) = engine.compiled(*rule) else {
                 continue;
             };
-            let Some(state) = self.walk(reading, compiled, before, first..first + 1) else {
+            let Some(state) = self.walk(reading, compiled, (before, false), first..first + 1)
+            else {
                 continue;
             };
             let mut candidate = Candidate::new(*rule, state, first);
@@ -127,12 +139,13 @@ impl Stream {
         &self,
         reading: &Reading<'_>,
         compiled: &Compiled,
-        before: Before,
+        (before, moved): (Before, bool),
         mut places: std::ops::Range<usize>,
     ) -> Option<StateID> {
-        places.try_fold(compiled.start(before)?, |state, place| {
+        places.try_fold(compiled.machine.start(before)?, |state, place| {
             let byte = self.byte(reading, place)?;
-            Some(compiled.automaton.next_state(state, byte))
+            let byte = if moved { rot13(byte) } else { byte };
+            Some(compiled.machine.automaton.next_state(state, byte))
         })
     }
 
@@ -170,14 +183,15 @@ impl Stream {
             let Some(compiled) = reading.engine.compiled(candidate.rule) else {
                 continue;
             };
-            candidate.state = compiled.automaton.next_state(candidate.state, byte);
-            if compiled.automaton.is_special_state(candidate.state) {
-                if compiled.automaton.is_dead_state(candidate.state) {
+            let read = if candidate.rot13 { rot13(byte) } else { byte };
+            candidate.state = compiled.machine.automaton.next_state(candidate.state, read);
+            if compiled.machine.automaton.is_special_state(candidate.state) {
+                if compiled.machine.automaton.is_dead_state(candidate.state) {
                     self.report(reading, compiled, &candidate, at + 1);
                     continue;
                 }
                 self.note_end(reading, compiled, &mut candidate, at);
-                if compiled.is_final(candidate.state) {
+                if compiled.machine.is_final(candidate.state) {
                     self.report(reading, compiled, &candidate, at + 1);
                     continue;
                 }
@@ -189,16 +203,18 @@ impl Stream {
                 0
             };
             let unmatched = candidate.end == candidate.start;
-            if compiled.words && unmatched && candidate.word > WORD_LIMIT {
+            if compiled.machine.words && unmatched && candidate.word > WORD_LIMIT {
                 continue;
             }
-            if at - candidate.start > compiled.reach
+            if at - candidate.start > compiled.machine.reach
                 && !self.report_part(reading, compiled, &mut candidate, at + 1)
             {
                 continue;
             }
             let same = |older: &&mut Candidate| {
-                older.rule == candidate.rule && older.state == candidate.state
+                older.rule == candidate.rule
+                    && older.state == candidate.state
+                    && older.rot13 == candidate.rot13
             };
             let older = live.get_mut(..kept).unwrap_or_default().iter_mut();
             if let Some(older) = older.rev().take(COMPARED).find(same) {
@@ -245,8 +261,8 @@ impl Stream {
         at: usize,
     ) {
         let &Candidate {
-            rule,
             continues,
+            rot13,
             start,
             end,
             ..
@@ -255,12 +271,16 @@ impl Stream {
         let checked = continues || !longest && end - start <= CHECKED_ENDS;
         if end > start && (checked || self.passes(reading, compiled, start, end)) {
             reading.hits.push(Hit {
-                rule,
+                rule: compiled.stands_for,
                 start,
                 end,
                 at,
                 continues,
-                encoding: Encoding::None,
+                encoding: if rot13 {
+                    Encoding::Rot13
+                } else {
+                    compiled.encoding
+                },
             });
         }
     }

@@ -7,14 +7,17 @@ use regex_automata::{
     util::{alphabet, primitives::StateID, start},
 };
 use regex_syntax::hir::Hir;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Class, Engine, Firsts, Scope, Unsupported,
-    literal::{Before, Literals, Start, Trigger},
+    Class, Engine, Firsts, Unsupported,
+    disguise::{add_reversed, rot13, triggers},
+    literal::{Before, Literal, Literals},
     pattern::{self, Left, Pattern, Refused},
+    scope::is_wording,
 };
-use crate::scan::{Rule, Scanner};
+use crate::{scan::Rule, text::Encoding};
 
 /// The largest automaton of one rule.
 const AUTOMATON_BYTES: usize = 1 << 20;
@@ -36,29 +39,91 @@ pub(super) struct Run {
 pub(super) struct Compiled {
     pub(super) rule: Rule,
     pub(super) hold: bool,
+    pub(super) machine: Arc<Machine>,
+    /// What stands before a rare inner literal.
+    pub(super) left: Option<Run>,
+    /// The rule of which this is another form, or itself.
+    pub(super) stands_for: u16,
+    /// That form.
+    pub(super) encoding: Encoding,
+}
+
+/// Automata by pattern, so that engines with the same patterns share them: a policy compiled after another one is quick and
+/// takes little memory.
+#[derive(Debug, Default)]
+pub struct Automata(Mutex<HashMap<(String, bool), Arc<Machine>>>);
+
+impl Automata {
+    pub(super) fn machine(&self, pattern: &str, turned: bool) -> Result<Arc<Machine>, Refused> {
+        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (pattern.to_owned(), turned);
+        if let Some(machine) = machines.get(&key) {
+            return Ok(Arc::clone(machine));
+        }
+        let machine = Arc::new(Machine::new(pattern, turned)?);
+        machines.insert(key, Arc::clone(&machine));
+        Ok(machine)
+    }
+}
+
+/// What a pattern is run by, whatever rule it belongs to.
+#[derive(Debug)]
+pub(super) struct Machine {
     pub(super) automaton: dense::DFA<Vec<u32>>,
     /// One byte of each class of bytes that the automaton does not tell apart.
     representatives: Vec<u8>,
     /// The start state for each [`Before`].
-    pub(super) starts: [StateID; 5],
+    starts: [StateID; 5],
     pub(super) reach: usize,
     /// Whether a candidate that has not matched is given up in a very long word.
     pub(super) words: bool,
-    /// What stands before a rare inner literal.
-    pub(super) left: Option<Run>,
+    pub(super) left: Option<Left>,
+    pub(super) literals: Vec<Begin>,
 }
 
-impl Compiled {
-    /// Whether it counts in a text.
-    pub(super) fn reads(&self, scope: Scope) -> bool {
-        match scope {
-            Scope::All => true,
-            Scope::Decoded => {
-                let decoded = [Scanner::Secrets, Scanner::Pii, Scanner::Canary];
-                is_wording(&self.rule) || decoded.contains(&self.rule.scanner)
-            }
-            Scope::Wording => is_wording(&self.rule),
-        }
+/// A literal that matches begin with.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) literal: Literal,
+    /// The same with its letters moved by 13.
+    pub(super) rot13: Literal,
+    /// As in [`Start`].
+    pub(super) after: Option<[StateID; 5]>,
+    /// As in [`Trigger`].
+    pub(super) viable: Vec<u8>,
+}
+
+impl Machine {
+    fn new(written: &str, turned: bool) -> Result<Self, Refused> {
+        let Pattern {
+            hir,
+            left,
+            literals,
+            reach,
+            words,
+        } = pattern::parse(written, turned)?;
+        let automaton = automaton(&hir).ok_or_else(too_large)?;
+        let mut machine = Self {
+            starts: starts(&automaton).ok_or_else(too_large)?,
+            representatives: automaton
+                .byte_classes()
+                .representatives(0..=255)
+                .filter_map(alphabet::Unit::as_u8)
+                .collect(),
+            automaton,
+            reach,
+            words,
+            left,
+            literals: Vec::new(),
+        };
+        let begins = literals.into_iter().map(|literal| Begin {
+            after: machine.after(&literal),
+            viable: machine.viable(&literal),
+            rot13: literal.iter().map(|byte| rot13(*byte)).collect(),
+            literal,
+        });
+        machine.literals = begins.collect();
+        Ok(machine)
     }
 
     pub(super) fn start(&self, before: Before) -> Option<StateID> {
@@ -123,9 +188,13 @@ impl Compiled {
     }
 }
 
-pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupported>> {
+pub(super) fn compile(
+    rules: Vec<(Rule, bool)>,
+    automata: &Automata,
+) -> Result<Engine, Vec<Unsupported>> {
     let mut engine = Engine {
         rules: Vec::new(),
+        written: 0,
         literals: None,
         firsts: Firsts {
             any: Box::new([false; 256]),
@@ -133,11 +202,10 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
         },
         classes: Vec::new(),
     };
-    let mut triggers = Vec::new();
     let mut problems = Vec::new();
     for (rule, hold) in rules {
         let id = rule.id.to_string();
-        if let Err(refused) = add(&mut engine, &mut triggers, rule, hold) {
+        if let Err(refused) = add(&mut engine, automata, rule, hold) {
             problems.push(Unsupported {
                 rule: id,
                 reason: refused.reason,
@@ -148,7 +216,9 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
     if !problems.is_empty() {
         return Err(problems);
     }
-    engine.literals = Some(Literals::build(&triggers).ok_or_else(|| {
+    engine.written = engine.rules.len();
+    add_reversed(&mut engine, automata);
+    engine.literals = Some(Literals::build(&triggers(&engine)).ok_or_else(|| {
         vec![Unsupported {
             rule: "all rules".to_owned(),
             reason: "their literals together are too many".to_owned(),
@@ -158,47 +228,30 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
     Ok(engine)
 }
 
-fn add(
-    engine: &mut Engine,
-    triggers: &mut Vec<Trigger>,
-    rule: Rule,
-    hold: bool,
-) -> Result<(), Refused> {
+fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Result<(), Refused> {
     let index = u16::try_from(engine.rules.len())
         .map_err(|_| Refused::new("there are more than 65535 rules", "use fewer rules"))?;
-    let Pattern {
-        hir,
-        left,
-        literals,
-        reach,
-        words,
-    } = pattern::parse(&rule.pattern)?;
-    if left.is_some() && rule.check.is_some() {
+    let machine = automata.machine(&rule.pattern, false)?;
+    if machine.left.is_some() && rule.check.is_some() {
         return Err(Refused::new(
             "it has a check but no fixed beginning",
             "begin it with a literal",
         ));
     }
-    let automaton = automaton(&hir).ok_or_else(too_large)?;
-    let starts = starts(&automaton).ok_or_else(too_large)?;
-    let left = left
+    let left = machine
+        .left
+        .as_ref()
         .map(|left| add_class(&mut engine.classes, left, (hold, is_wording(&rule))))
         .transpose()?;
     let compiled = Compiled {
         rule,
         hold,
-        representatives: automaton
-            .byte_classes()
-            .representatives(0..=255)
-            .filter_map(alphabet::Unit::as_u8)
-            .collect(),
-        automaton,
-        starts,
-        reach,
-        words,
+        machine,
         left,
+        stands_for: index,
+        encoding: Encoding::None,
     };
-    if literals.is_empty() {
+    if compiled.machine.literals.is_empty() {
         add_firsts(
             &mut engine.firsts,
             &compiled,
@@ -206,28 +259,8 @@ fn add(
             engine.classes.as_slice(),
         )?;
     }
-    triggers.extend(literals.into_iter().map(|literal| {
-        let viable = if hold {
-            compiled.viable(&literal)
-        } else {
-            Vec::new()
-        };
-        let start = Start {
-            rule: index,
-            after: compiled.after(&literal),
-        };
-        Trigger {
-            literal,
-            start,
-            viable,
-        }
-    }));
     engine.rules.push(compiled);
     Ok(())
-}
-
-const fn is_wording(rule: &Rule) -> bool {
-    matches!(rule.scanner, Scanner::Injection | Scanner::Topic)
 }
 
 fn too_large() -> Refused {
@@ -269,7 +302,7 @@ fn starts(automaton: &dense::DFA<Vec<u32>>) -> Option<[StateID; 5]> {
 
 fn add_class(
     classes: &mut Vec<Class>,
-    left: Left,
+    left: &Left,
     (hold, wording): (bool, bool),
 ) -> Result<Run, Refused> {
     let place = classes
@@ -277,7 +310,7 @@ fn add_class(
         .position(|class| class.bytes == left.class)
         .unwrap_or_else(|| {
             classes.push(Class {
-                bytes: left.class,
+                bytes: left.class.clone(),
                 held: 0,
                 held_wording: 0,
             });
@@ -313,15 +346,13 @@ fn add_firsts(
 ) -> Result<(), Refused> {
     let class = compiled.left.and_then(|run| classes.get(run.class));
     for (before, _) in Before::ALL {
-        let Some(state) = compiled.start(before) else {
+        let Some(state) = compiled.machine.start(before) else {
             continue;
         };
         for byte in 0u8..=255 {
             let place = usize::from(byte);
-            if compiled
-                .automaton
-                .is_dead_state(compiled.automaton.next_state(state, byte))
-            {
+            let automaton = &compiled.machine.automaton;
+            if automaton.is_dead_state(automaton.next_state(state, byte)) {
                 continue;
             }
             if byte.is_ascii_lowercase() || byte.is_ascii_whitespace() || !byte.is_ascii() {

@@ -12,35 +12,30 @@
 
 mod candidate;
 mod compile;
+mod disguise;
 mod literal;
 mod pattern;
+mod scope;
 mod stream;
 
 pub(super) use candidate::Hit;
+pub use compile::Automata;
 use compile::Compiled;
 use literal::{Before, Literals};
+pub(super) use scope::Scope;
 pub(super) use stream::Stream;
 
 use thiserror::Error;
 
 use crate::scan::{Rule, finding::RuleIndex};
 
-/// The rules that count in a text, by what was undone to read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// As it stands or folded: all.
-    All,
-    /// Decoded: injection, topics, secrets, personal data and canaries. What a browser, a shell or a file system would do only with
-    /// the text itself means nothing there: HTML that is escaped is harmless.
-    Decoded,
-    /// In a disguise that only a reader of words sees through: injection and topics.
-    Wording,
-}
-
 /// Compiled rules, shared by all streams.
 #[derive(Debug)]
 pub struct Engine {
+    /// As they were given, then other forms of them.
     rules: Vec<Compiled>,
+    /// How many were given.
+    written: usize,
     literals: Option<Literals>,
     firsts: Firsts,
     /// The classes of [`pattern::Left`] parts.
@@ -90,7 +85,18 @@ impl Engine {
     /// # Errors
     /// Every rule that is not valid or cannot be scanned for in a stream.
     pub fn compile(rules: Vec<(Rule, bool)>) -> Result<Self, Vec<Unsupported>> {
-        compile::compile(rules)
+        Self::compile_with(rules, &Automata::default())
+    }
+
+    /// The same with the automata of engines before this one.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_with(
+        rules: Vec<(Rule, bool)>,
+        automata: &Automata,
+    ) -> Result<Self, Vec<Unsupported>> {
+        compile::compile(rules, automata)
     }
 
     /// The rule of a finding; `None` for an index of another engine.
@@ -102,7 +108,8 @@ impl Engine {
 
     /// The rules, in the order they were given: a rule's place is its [`RuleIndex`].
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|compiled| &compiled.rule)
+        let given = self.rules.iter().take(self.written);
+        given.map(|compiled| &compiled.rule)
     }
 
     /// The most bytes of text, as scanned, that one open match keeps held.
@@ -110,15 +117,19 @@ impl Engine {
         self.rules
             .iter()
             .filter(|compiled| compiled.hold)
-            .map(|compiled| compiled.reach)
+            .map(|compiled| compiled.machine.reach)
             .max()
             .unwrap_or(0)
     }
 
-    /// Bytes of memory of all tables, shared by all streams.
+    /// Bytes of memory of all tables, shared by all streams, and those of patterns by other engines too.
     pub fn memory_bytes(&self) -> usize {
         self.literals.as_ref().map_or(0, Literals::memory_bytes)
-            + self.rules.iter().map(Compiled::memory_bytes).sum::<usize>()
+            + self
+                .rules
+                .iter()
+                .map(|compiled| compiled.machine.memory_bytes())
+                .sum::<usize>()
     }
 
     /// Whether any rule may hold text back.

@@ -617,6 +617,22 @@ fn what_is_encoded_is_found_where_it_is() {
         let text = format!("{before}{source}{after}");
         assert_eq!(found(&engine, &text), [(encoding, source)], "{text}");
     }
+    for (text, encoding) in [
+        ("so vtaber  nyy b", Encoding::Rot13),
+        ("so lla erongi b", Encoding::Reversed),
+        ("so %6ca erongi", Encoding::None),
+    ] {
+        let found: Vec<Encoding> = found(&engine, text)
+            .iter()
+            .map(|(encoding, _)| *encoding)
+            .collect();
+        let expected = if encoding == Encoding::None {
+            vec![]
+        } else {
+            vec![encoding]
+        };
+        assert_eq!(found, expected, "{text}");
+    }
     let tags: String = "key-abcd ok"
         .chars()
         .filter_map(|c| char::from_u32(u32::from(c) + 0xe_0000))
