@@ -6,8 +6,9 @@ use std::path::Path;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jiff::civil::date;
 use serde::Deserialize;
+use sluicegate::guard::Context;
 use sluicegate::guard::body::{Inspection, Outcome, inspect_text};
-use sluicegate::policy::{Action, Direction, Policy, Tally, compile, embedded};
+use sluicegate::policy::{Action, Direction, Policy, Source, Tally, compile, embedded};
 use sluicegate::scan::finding::Finding;
 use sluicegate::scan::segment::SegmentScan;
 use sluicegate::text::{Form, Origin};
@@ -28,15 +29,25 @@ fn cases(file: &str) -> Vec<Case> {
 }
 
 fn policy() -> Policy {
-    let source = embedded()
+    let (name, text) = embedded()
         .into_iter()
-        .find(|source| source.name == "default")
+        .find(|(name, _)| *name == "default")
         .unwrap();
+    let source = Source {
+        name: name.to_owned(),
+        file: format!("{name}.yaml"),
+        text: text.to_owned(),
+    };
     compile(&source, |_| None, date(2026, 1, 31)).unwrap().0
 }
 
 fn inspected(policy: &Policy, text: &str) -> Inspection {
-    inspect_text(Direction::Request, text.to_owned().into(), policy)
+    inspect_text(
+        Context::default(),
+        Direction::Request,
+        text.to_owned().into(),
+        policy,
+    )
 }
 
 /// What a stream finds of the text in pieces of up to `most` bytes, and what comes of it together.

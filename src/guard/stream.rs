@@ -56,6 +56,8 @@ pub struct Exchange {
     pub model: Option<String>,
     /// What the request's placeholders stand for.
     pub originals: Arc<Originals>,
+    /// Tokens are to be counted, for this model.
+    pub count_for: Option<String>,
 }
 
 /// What became of a stream.
@@ -82,8 +84,10 @@ pub struct Summary {
     pub ending: Ending,
     /// Tokens used, as far as the provider has said.
     pub usage: Option<Usage>,
-    /// Bytes of running text received, escapes undone: what can be charged by where the provider says no use.
+    /// Bytes of running text received, escapes undone.
     pub text_bytes: u64,
+    /// Tokens of that text, if they were to be counted and the provider has not told of all.
+    pub tokens: Option<u64>,
     /// Images, audio and files, which nothing scans.
     pub media: u32,
     /// The provider sent an error in place of the rest.
@@ -137,7 +141,11 @@ impl StreamGuard {
             verdict: stream.answer.tally.verdict().clone(),
             ending: stream.ending.clone(),
             usage: stream.answer.usage,
-            text_bytes: stream.answer.text_bytes,
+            text_bytes: stream.answer.counter.bytes,
+            tokens: match (&stream.ending, stream.answer.usage) {
+                (Ending::Complete, Some(_)) => None,
+                _ => stream.answer.counter.tokens(),
+            },
             media: stream.answer.media,
             upstream_error: stream.answer.upstream_error,
             unjudged: stream.unjudged.clone(),
@@ -147,13 +155,12 @@ impl StreamGuard {
     /// A comment to write while nothing else can be, so that the client sees the gateway alive; `None` where nothing waits or the
     /// client could not read it.
     pub fn keep_alive(&self) -> Option<Cleared> {
-        let stream = &self.0;
+        let (stream, answer) = (&self.0, &self.0.answer);
         // Google's clients take every line for data.
-        let reads =
-            stream.answer.framing == Framing::Sse && stream.answer.api.family() != Family::Gemini;
-        let slow = pace::is_slow(&stream.answer.policy);
-        (reads && slow && stream.phase == Phase::Read && !stream.queue.is_empty())
-            .then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
+        let reads = answer.framing == Framing::Sse && answer.api.family() != Family::Gemini;
+        let waits = stream.phase == Phase::Read && !stream.queue.is_empty();
+        let told = reads && waits && pace::is_slow(&answer.policy);
+        told.then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
     }
 
     /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.
@@ -361,17 +368,10 @@ impl Stream {
     }
 
     fn refuse(&mut self, out: &mut Vec<Cleared>) {
-        let Answer {
-            api,
-            framing,
-            policy,
-            tally,
-            context,
-            ..
-        } = &self.answer;
-        let refused = Refused::new(policy, tally.verdict());
-        let refusal = refused.refusal(policy, &self.request_id);
-        let events = refusal::events(*api, *framing, &refusal, context);
+        let answer = &self.answer;
+        let refused = Refused::new(&answer.policy, answer.tally.verdict());
+        let refusal = refused.refusal(&answer.policy, &self.request_id);
+        let events = refusal::events(answer.api, answer.framing, &refusal, &answer.context);
         out.push(Cleared(events.into()));
         self.end(Ending::Refuse(refused));
     }

@@ -41,6 +41,20 @@ pub(super) enum Endpoint {
     },
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
+    /// What the key itself has used.
+    Usage,
+}
+
+impl Endpoint {
+    /// Whose conventions it follows; `None` if it has none of its own.
+    pub(super) fn family(&self, named: Option<&Arc<Upstream>>) -> Option<Family> {
+        match self {
+            Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
+            Self::Models { family, .. } => Some(*family),
+            Self::Unscanned => named.map(|upstream| upstream.provider().family),
+            Self::Usage => None,
+        }
+    }
 }
 
 /// Why a path leads nowhere.
@@ -219,6 +233,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             model: None,
         },
         "/v1/realtime" => return Err(NoRoute::Later),
+        "/sluicegate/usage" => Endpoint::Usage,
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
         _ => {
             let (version, rest) = path
@@ -231,7 +246,9 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     };
     let expected = match found {
         Endpoint::Exchange { .. } => Method::POST,
-        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned => Method::GET,
+        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned | Endpoint::Usage => {
+            Method::GET
+        }
     };
     if *method == expected {
         Ok(found)

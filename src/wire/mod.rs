@@ -166,6 +166,10 @@ pub struct Usage {
     pub input: u64,
     /// Tokens written, reasoning included.
     pub output: u64,
+    /// Of those read, the ones from the provider's cache.
+    pub cached: u64,
+    /// Of those written, the ones that nobody sees.
+    pub reasoning: u64,
 }
 
 impl Usage {
@@ -175,6 +179,8 @@ impl Usage {
         Self {
             input: self.input.max(later.input),
             output: self.output.max(later.output),
+            cached: self.cached.max(later.cached),
+            reasoning: self.reasoning.max(later.reasoning),
         }
     }
 }
