@@ -151,10 +151,10 @@ fn an_encoded_secret_is_taken_out_and_the_rest_can_be_read() {
     let policy = policy();
     let secret = concat!("AKIA", "QYLPMN5HHHFPZAM2");
     let encoded = BASE64_STANDARD.encode(format!("my key is {secret}, keep it"));
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     for written in [
         encoded,
-        hex,
+        hex.concat(),
         secret.replace('Q', "%51"),
         secret.replace('Q', "&#81;"),
     ] {
