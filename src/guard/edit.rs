@@ -270,6 +270,7 @@ mod tests {
             span: Span::new(start, end),
             continues: false,
             encoding: Encoding::None,
+            probability: None,
         }
     }
 

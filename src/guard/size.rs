@@ -110,6 +110,7 @@ impl Meter {
                     span,
                     continues: false,
                     encoding: Encoding::None,
+                    probability: None,
                 });
             }
         }

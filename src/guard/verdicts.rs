@@ -127,6 +127,7 @@ mod tests {
             span: Span::new(start, start + 1),
             continues: false,
             encoding: Encoding::None,
+            probability: None,
         }
     }
 

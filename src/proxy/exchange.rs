@@ -227,7 +227,8 @@ impl Exchange {
         let inspection = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
             let (api, count_for) = (call.api, call.count_for.clone());
-            self.inspect(Direction::Request, body.len(), move || {
+            let effort = policy.request.effort(body.len());
+            self.inspect(Direction::Request, effort, move || {
                 let context = gateway.context().counting(count_for.as_deref());
                 inspect_request(context, api, body, &policy, &gateway.json)
             })
@@ -287,7 +288,7 @@ impl Exchange {
     pub(super) async fn inspect<F>(
         &self,
         direction: Direction,
-        bytes: usize,
+        effort: usize,
         work: F,
     ) -> Result<Inspection, Problem>
     where
@@ -297,7 +298,7 @@ impl Exchange {
             let began = Instant::now();
             (work(), began.elapsed())
         };
-        let (inspection, took) = if bytes <= HEAVY_BYTES {
+        let (inspection, took) = if effort <= HEAVY_BYTES {
             timed(work)
         } else {
             let heavy = Arc::clone(&self.gateway.load.heavy);

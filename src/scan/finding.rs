@@ -1,5 +1,6 @@
 //! What a scanner reports.
 
+use crate::scan::classifier::Probability;
 use crate::text::{Encoding, Span};
 use std::fmt;
 
@@ -73,4 +74,6 @@ pub struct Finding {
     pub continues: bool,
     /// What was undone to find it.
     pub encoding: Encoding,
+    /// How sure a judge is; patterns either match or do not.
+    pub probability: Option<Probability>,
 }

@@ -193,6 +193,7 @@ pub(super) fn compile(
     automata: &Automata,
 ) -> Result<Engine, Vec<Unsupported>> {
     let mut engine = Engine {
+        judged: Vec::new(),
         rules: Vec::new(),
         written: 0,
         literals: None,

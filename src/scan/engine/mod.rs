@@ -36,6 +36,8 @@ pub struct Engine {
     rules: Vec<Compiled>,
     /// How many were given.
     written: usize,
+    /// What judges beside the engine find: their indices follow.
+    judged: Vec<Rule>,
     literals: Option<Literals>,
     firsts: Firsts,
     /// The classes of [`pattern::Left`] parts.
@@ -99,17 +101,24 @@ impl Engine {
         compile::compile(rules, automata)
     }
 
-    /// The rule of a finding; `None` for an index of another engine.
-    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules
-            .get(usize::from(index.0))
-            .map(|compiled| &compiled.rule)
+    /// Adds rules that no pattern finds: those of judges beside the engine.
+    pub fn add_judged(&mut self, rules: Vec<Rule>) {
+        self.judged.extend(rules);
     }
 
-    /// The rules, in the order they were given: a rule's place is its [`RuleIndex`].
+    /// The rule of a finding; `None` for an index of another engine.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        let index = usize::from(index.0);
+        match index.checked_sub(self.written) {
+            None => self.rules.get(index).map(|compiled| &compiled.rule),
+            Some(judged) => self.judged.get(judged),
+        }
+    }
+
+    /// The rules, in the order they were given, then those of judges: a rule's place is its [`RuleIndex`].
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         let given = self.rules.iter().take(self.written);
-        given.map(|compiled| &compiled.rule)
+        given.map(|compiled| &compiled.rule).chain(&self.judged)
     }
 
     /// The most bytes of text, as scanned, that one open match keeps held.

@@ -112,6 +112,7 @@ impl<'e> Reading<'e> {
                 rule: RuleIndex(hit.rule),
                 span: Span::new(map.start(hit.start), map.end(hit.end)),
                 continues: hit.continues,
+                probability: None,
                 encoding,
             };
             self.found
