@@ -375,7 +375,7 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Span;
+    use crate::text::{Encoding, Span};
 
     fn policy(yaml: &str) -> Policy {
         let source = Source {
@@ -393,6 +393,7 @@ mod tests {
             rule: RuleIndex(u16::try_from(index).unwrap()),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         }
     }
@@ -548,6 +549,7 @@ mod tests {
             rule: RuleIndex(999),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         };
         let mut tally = Tally::new();
