@@ -198,6 +198,12 @@ impl List<'_> {
             self.add(&key("match"), &rule.pattern);
             self.add(&key("quota"), &rule.quota);
         }
+        if config.patience.max_waiting == 0 {
+            self.add("limits.queue", "null");
+        } else {
+            self.add("limits.queue.max_wait", duration(config.patience.max_wait));
+            self.add("limits.queue.max_waiting", config.patience.max_waiting);
+        }
         let unknown = UNKNOWN
             .iter()
             .find(|(_, free)| *free == config.budgets.unknown_is_free);

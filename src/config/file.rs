@@ -8,7 +8,6 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{
     self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
-use crate::limit::Rules;
 use crate::{admin, echo, proxy, telemetry};
 
 use super::{Config, limit, parse_address, provider};
@@ -82,9 +81,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         // The file's routes come first; the built-in one for `echo*` stays behind them.
         config.routes.splice(0..0, routes);
     }
-    fields.optional("limits", |reader, node| {
-        limits(reader, node, &mut config.limits, &mut config.rules)
-    });
+    fields.optional("limits", |reader, node| limits(reader, node, config));
     fields.optional("budgets", |reader, node| {
         limit::budgets(reader, node, &mut config.budgets)
     });
@@ -205,14 +202,15 @@ fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option
     None
 }
 
-fn limits(
-    reader: &mut Reader,
-    node: &Node,
-    limits: &mut proxy::Limits,
-    rules: &mut Rules,
-) -> Option<()> {
+fn limits(reader: &mut Reader, node: &Node, config: &mut Config) -> Option<()> {
     let mut fields = reader.fields(node)?;
-    set(&mut rules.0, fields.optional("rules", list(limit::rule)));
+    set(
+        &mut config.rules.0,
+        fields.optional("rules", list(limit::rule)),
+    );
+    let queue = fields.nullable("queue", limit::patience);
+    config.patience = queue.unwrap_or_default();
+    let limits = &mut config.limits;
     set(
         &mut limits.max_header_bytes,
         fields.optional("max_header_bytes", size),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 use crate::document;
-use crate::limit::Rules;
+use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
@@ -63,6 +63,8 @@ pub struct Config {
     pub limits: proxy::Limits,
     /// Limits on what callers may use.
     pub rules: Rules,
+    /// How long and how many may wait for a limit.
+    pub patience: Patience,
     /// How budgets are kept.
     pub budgets: Budgets,
     /// How long clients may take.
@@ -89,6 +91,7 @@ impl Default for Config {
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
             rules: Rules::default(),
+            patience: Patience::default(),
             budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,

@@ -131,7 +131,7 @@ impl Exchange {
         if endpoint == Endpoint::Usage {
             return self.tell_usage(&principal);
         }
-        self.admit_by_head(&principal)?;
+        self.admit_by_head(&principal).await?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -257,7 +257,8 @@ impl Exchange {
         may_use(&admitted.principal, call.model.as_deref())?;
         let upstream = self.choose(&admitted, call.model.as_deref())?;
         let principal = admitted.principal.clone();
-        self.reserve(&call, &principal, (&inspection, upstream.name()))?;
+        self.reserve(&call, &principal, (&inspection, upstream.name()))
+            .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
         self.answer(answer, call, principal).await

@@ -119,6 +119,8 @@ fn limits(config: &Config) -> Result<Setup, StartError> {
         prices: config::prices(config.policies.as_deref()).map_err(StartError::Problems)?,
         unknown_is_free: config.budgets.unknown_is_free,
         books: Some(Books::open(ledger, &config.data)?),
+        patience: config.patience,
+        together: None,
     })
 }
 

@@ -7,5 +7,6 @@
 )]
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
+mod limits;
 mod redis;
 mod servers;
