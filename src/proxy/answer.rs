@@ -14,7 +14,7 @@ use super::stream::{Admission, Stream};
 use super::{forward, models};
 use crate::audit;
 use crate::auth::Principal;
-use crate::guard::body::{Outcome, inspect_response_in, inspect_text_in};
+use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Context, Refused};
 use crate::policy::{self, Unknown};
@@ -194,9 +194,9 @@ impl Exchange {
             self.inspect(Direction::Response, body.len(), move || {
                 let context = Context::answering(&originals).counting(count_for.as_deref());
                 if is_text {
-                    inspect_text_in(context, policy::Direction::Response, body, &policy)
+                    inspect_text(context, policy::Direction::Response, body, &policy)
                 } else {
-                    inspect_response_in(context, api, body, &policy, &limits)
+                    inspect_response(context, api, body, &policy, &limits)
                 }
             })
             .await?

@@ -20,7 +20,7 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
 use super::{Gateway, charge, credential, forward, head};
 use crate::auth::{Denied, Principal};
-use crate::guard::body::{Inspection, Outcome, inspect_request_in};
+use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
@@ -229,7 +229,7 @@ impl Exchange {
             let (api, count_for) = (call.api, call.count_for.clone());
             self.inspect(Direction::Request, body.len(), move || {
                 let context = gateway.context().counting(count_for.as_deref());
-                inspect_request_in(context, api, body, &policy, &gateway.json)
+                inspect_request(context, api, body, &policy, &gateway.json)
             })
             .await?
         };
