@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{
     self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
+use crate::shared::Fail;
 use crate::{admin, echo, proxy, telemetry};
 
 use super::{Config, limit, parse_address, provider};
@@ -63,14 +64,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
             "one gateway's keys live in its data folder",
         )
     });
-    fields.optional("shared", |reader, node| {
-        only(
-            reader,
-            node,
-            "memory",
-            "limits are counted within one gateway",
-        )
-    });
+    config.shared = fields.optional("shared", shared).flatten();
     fields.optional("providers", |reader, node| {
         provider::providers(reader, node, folder, &mut config.providers)
     });
@@ -181,6 +175,24 @@ fn log(reader: &mut Reader, node: &Node, log: &mut telemetry::Config) -> Option<
     Some(())
 }
 
+/// Where limits are counted: `memory`, or the URL of Redis or Valkey, which is not repeated because it may hold a password.
+fn shared(reader: &mut Reader, node: &Node) -> Option<Option<String>> {
+    let written = text(reader, node)?;
+    let scheme = written.split_once("://").map(|(scheme, _)| scheme);
+    if matches!(scheme, Some("redis" | "rediss" | "valkey" | "valkeys")) {
+        return Some(Some(written));
+    }
+    if written == "memory" {
+        return Some(None);
+    }
+    let problem = reader.problem(
+        node,
+        format!("{} is none of the known choices", reader.path()),
+    );
+    reader.report(problem.expected("memory, or redis://HOST:PORT"));
+    None
+}
+
 /// A setting for which there is one choice in this version.
 fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option<()> {
     let written = text(reader, node)?;
@@ -208,6 +220,7 @@ fn limits(reader: &mut Reader, node: &Node, config: &mut Config) -> Option<()> {
         &mut config.rules.0,
         fields.optional("rules", list(limit::rule)),
     );
+    set(&mut config.fail, fields.optional("fail", word(&Fail::ALL)));
     let queue = fields.nullable("queue", limit::patience);
     config.patience = queue.unwrap_or_default();
     let limits = &mut config.limits;

@@ -24,6 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
+use crate::shared::Fail;
 use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
 
@@ -65,6 +66,10 @@ pub struct Config {
     pub rules: Rules,
     /// How long and how many may wait for a limit.
     pub patience: Patience,
+    /// Where several gateways count limits together (a URL); `None` counts within this one.
+    pub shared: Option<String>,
+    /// What to do while that place is away.
+    pub fail: Fail,
     /// How budgets are kept.
     pub budgets: Budgets,
     /// How long clients may take.
@@ -92,6 +97,8 @@ impl Default for Config {
             limits: proxy::Limits::default(),
             rules: Rules::default(),
             patience: Patience::default(),
+            shared: None,
+            fail: Fail::default(),
             budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,

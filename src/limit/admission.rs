@@ -250,10 +250,19 @@ impl Admission {
             self.took(claims, slot.ask, standing);
             return Ok(());
         }
-        let refused = slot.refused.clone();
+        // Who was not asked yet has others before it.
+        let refused = slot.refused.clone().unwrap_or_else(|| {
+            Box::new(Refused {
+                scope: Scope::Key,
+                limit: Limit::Turn,
+                wait: None,
+                never: false,
+                standing: self.standing,
+            })
+        });
         drop(slot);
         self.waiting = Some(entry);
-        refused.map_or(Ok(()), Err)
+        Err(refused)
     }
 
     /// Puts what was used in the place of what was reserved, and gives its cost in millionths of a dollar, if the model has a

@@ -113,6 +113,8 @@ pub enum Limit {
     Budget(Budget),
     /// The model has no price, and there is a budget in money.
     Unpriced,
+    /// Others of the same key wait before it.
+    Turn,
     /// Limits are counted in a place that is away.
     Away,
 }
@@ -125,9 +127,11 @@ impl Refused {
             Limit::Unpriced => "model_without_price",
             Limit::Away => "limits_unavailable",
             Limit::Tokens(_) if self.never => "request_too_large",
-            Limit::Requests(_) | Limit::Tokens(_) | Limit::Concurrent(_) | Limit::Streams(_) => {
-                "rate_limit_exceeded"
-            }
+            Limit::Requests(_)
+            | Limit::Tokens(_)
+            | Limit::Concurrent(_)
+            | Limit::Streams(_)
+            | Limit::Turn => "rate_limit_exceeded",
         }
     }
 }
@@ -155,6 +159,7 @@ impl fmt::Display for Refused {
             Limit::Streams(most) => {
                 write!(f, "{most} streams of {whose} are open, which is the limit")
             }
+            Limit::Turn => write!(f, "other requests of {whose} wait already"),
             Limit::Away => f.write_str(
                 "limits cannot be counted at the moment, so nothing is admitted; try again soon",
             ),

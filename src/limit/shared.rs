@@ -59,11 +59,14 @@ pub struct Together {
     pub(super) fail: Fail,
     deadline: Duration,
     /// The leases of exchanges under way: keys and members by id.
-    live: Mutex<HashMap<Arc<str>, Vec<(String, String)>>>,
+    live: Mutex<Live>,
     ended: mpsc::UnboundedSender<Settlement>,
     /// Taken by whoever sends settlements.
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Settlement>>,
 }
+
+/// Keys and members of leases by exchange.
+type Live = HashMap<Arc<str>, Vec<(String, String)>>;
 
 /// What came of asking the place.
 pub(super) type Answer = Result<Result<(Arc<str>, Standing), (Refusal, Standing)>, Away>;
@@ -237,7 +240,7 @@ impl Together {
             .await
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<(String, String)>>> {
+    fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -275,7 +278,7 @@ fn keys(claim: &Claim) -> [String; 2] {
 
 /// The end of a window in microseconds, 0 for none.
 fn end(window: super::Window) -> u128 {
-    let end = window.end().map(|end| end.as_microsecond());
+    let end = window.end().map(jiff::Timestamp::as_microsecond);
     end.and_then(|end| u128::try_from(end).ok()).unwrap_or(0)
 }
 
