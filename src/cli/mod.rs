@@ -5,6 +5,7 @@ mod certs;
 mod check;
 mod completions;
 mod config;
+mod eval;
 mod health;
 mod key;
 mod man;
@@ -12,6 +13,7 @@ mod output;
 mod scan;
 mod schema;
 mod serve;
+mod team;
 mod vault;
 
 use std::ffi::OsString;
@@ -26,7 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 
 use crate::audit as audit_log;
-use crate::config::{Environment, Flags, Loaded, audit_folder};
+use crate::config::{Config, Environment, Flags, Loaded, audit_folder};
 use crate::diagnostic::Diagnostic;
 use output::Output;
 
@@ -55,8 +57,11 @@ enum Command {
     Serve(serve::Arguments),
     Scan(scan::Arguments),
     Check(check::Arguments),
+    Eval(eval::Arguments),
     #[command(subcommand)]
     Key(key::Command),
+    #[command(subcommand)]
+    Team(team::Command),
     #[command(subcommand)]
     Vault(vault::Command),
     #[command(subcommand)]
@@ -70,11 +75,9 @@ enum Command {
 }
 
 /// Commands that a later version brings: whoever asks for one learns that it is not a typing mistake.
-const LATER: [(&str, &str); 10] = [
+const LATER: [(&str, &str); 8] = [
     ("", "approve"),
     ("", "run"),
-    ("", "eval"),
-    ("key", "rotate"),
     ("vault", "rotate"),
     ("vault", "rekey"),
     ("audit", "search"),
@@ -143,9 +146,15 @@ impl Place {
 
     /// The data folder, which must be there: a mistyped name is no empty gateway.
     fn data(self) -> anyhow::Result<PathBuf> {
-        let data = self.read()?.config.data;
+        Ok(self.existing()?.data)
+    }
+
+    /// The settings of a gateway whose data folder is there.
+    fn existing(self) -> anyhow::Result<Config> {
+        let config = self.read()?.config;
+        let data = &config.data;
         if data.is_dir() {
-            return Ok(data);
+            return Ok(config);
         }
         let problem = Diagnostic::error(data.display().to_string(), "there is no such data folder");
         let problem = problem.expected("the data folder of a gateway");
@@ -208,7 +217,9 @@ fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
         Command::Serve(arguments) => serve::run(&arguments, output),
         Command::Scan(arguments) => scan::run(arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
+        Command::Eval(arguments) => eval::run(&arguments, output),
         Command::Key(command) => key::run(command, output),
+        Command::Team(command) => team::run(command, output),
         Command::Vault(command) => vault::run(command, output),
         Command::Audit(command) => audit::run(command, output),
         Command::Certs(arguments) => certs::run(&arguments, output),

@@ -11,7 +11,7 @@ use crate::document::{
 use crate::shared::Fail;
 use crate::{admin, echo, proxy, telemetry};
 
-use super::{Config, limit, parse_address, provider};
+use super::{Config, limit, parse_address, provider, state};
 
 /// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
 ///
@@ -56,14 +56,10 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     config.policies = fields.optional("policies", relative);
     set(&mut config.policy, fields.optional("policy", text));
     config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
-    fields.optional("store", |reader, node| {
-        only(
-            reader,
-            node,
-            "sqlite",
-            "one gateway's keys live in its data folder",
-        )
-    });
+    set(
+        &mut config.store,
+        fields.optional("store", |reader, node| state::store(reader, node, folder)),
+    );
     config.shared = fields.optional("shared", shared).flatten();
     fields.optional("providers", |reader, node| {
         provider::providers(reader, node, folder, &mut config.providers)
@@ -190,27 +186,6 @@ fn shared(reader: &mut Reader, node: &Node) -> Option<Option<String>> {
         format!("{} is none of the known choices", reader.path()),
     );
     reader.report(problem.expected("memory, or redis://HOST:PORT"));
-    None
-}
-
-/// A setting for which there is one choice in this version.
-fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option<()> {
-    let written = text(reader, node)?;
-    if written == choice {
-        return Some(());
-    }
-    // A URL is not repeated: it may hold a password.
-    let found = match written.split_once("://") {
-        Some((scheme @ ("postgres" | "postgresql" | "redis" | "rediss"), _)) => {
-            format!(
-                "{}: {scheme}:// is not available in this version",
-                reader.path()
-            )
-        }
-        _ => format!("{} is none of the known choices", reader.path()),
-    };
-    let problem = reader.problem(node, found).expected(choice);
-    reader.report(problem.help(format!("write {choice}, or leave the key out: {because}")));
     None
 }
 

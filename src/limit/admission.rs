@@ -402,6 +402,7 @@ mod tests {
             name: "app",
             team,
             quota,
+            team_quota: None,
         }
     }
 

@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod file;
+mod judge;
 mod place;
 mod section;
 mod size;
@@ -20,10 +21,11 @@ use self::place::Places;
 use crate::scan::Scanner;
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
-use crate::text::Origin;
+use crate::text::{Form, Origin};
 pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
+pub use judge::Judges;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
@@ -136,6 +138,8 @@ impl Respond {
 pub struct Side {
     /// Finds the rules that this side has switched on; those that do not interfere hold nothing back.
     pub engine: Engine,
+    /// Judge what patterns cannot say.
+    pub judges: Judges,
     /// How much text may pass.
     pub limits: Vec<Limit>,
     /// Whether some rule's matches do not count everywhere in a text.
@@ -242,7 +246,7 @@ impl Tally {
         if side.excepts(&treatment.id, matched) {
             return Action::Allow;
         }
-        let position = self.count(treatment, finding.continues);
+        let position = self.count(treatment, finding);
         let would = match treatment.scored {
             None => treatment.action,
             Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
@@ -283,17 +287,19 @@ impl Tally {
     }
 
     /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
-    fn count(&mut self, treatment: &Treatment, continues: bool) -> usize {
+    fn count(&mut self, treatment: &Treatment, finding: &Finding) -> usize {
         let rules = &mut self.verdict.rules;
         let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
             rules.push(Matched {
                 id: treatment.id.clone(),
                 count: 1,
+                probability: finding.probability,
             });
             return rules.len() - 1;
         };
         if let Some(matched) = rules.get_mut(position) {
-            matched.count = matched.count.saturating_add(u32::from(!continues));
+            matched.count = matched.count.saturating_add(u32::from(!finding.continues));
+            matched.probability = matched.probability.max(finding.probability);
         }
         position
     }
@@ -310,6 +316,26 @@ impl Side {
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
         treatment.message.as_deref()
+    }
+
+    /// So many bytes read by patterns alone take about as long as `bytes` read by all that this side has.
+    pub fn effort(&self, bytes: usize) -> usize {
+        let times = if self.judges.is_empty() { 1 } else { 8 };
+        bytes.saturating_mul(times)
+    }
+
+    /// Adds what the judges find in a whole text, of which the patterns' findings are known.
+    pub fn judge(&self, text: (&str, Form), origin: Origin, findings: &mut Vec<Finding>) {
+        let agrees = self.suspects(findings);
+        self.judges.judge(text, origin, agrees, findings);
+    }
+
+    /// Whether patterns found a sign of an attack.
+    pub fn suspects(&self, findings: &[Finding]) -> bool {
+        findings.iter().any(|finding| {
+            let rule = self.engine.rule(finding.rule);
+            rule.is_some_and(|rule| rule.scanner == Scanner::Injection)
+        })
     }
 
     /// Differs between sides that may find different things.
@@ -367,6 +393,7 @@ mod tests {
             rule: RuleIndex(u16::try_from(index).unwrap()),
             span: Span::new(0, 1),
             continues: false,
+            probability: None,
         }
     }
 
@@ -505,6 +532,7 @@ mod tests {
         let first = finding(side, "secrets.openai_key");
         let next = Finding {
             continues: true,
+            probability: None,
             ..first
         };
         for part in [&first, &next, &next] {
@@ -520,6 +548,7 @@ mod tests {
             rule: RuleIndex(999),
             span: Span::new(0, 1),
             continues: false,
+            probability: None,
         };
         let mut tally = Tally::new();
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::scan::classifier::Probability;
 use crate::scan::finding::ThreatLevel;
 
 /// What is done about a finding, mildest first: of several, the strictest wins.
@@ -83,6 +84,8 @@ pub struct Matched {
     pub id: Cow<'static, str>,
     /// Number of matches, those made of several parts counted once.
     pub count: u32,
+    /// The highest probability, where a judge found it.
+    pub probability: Option<Probability>,
 }
 
 /// Why a policy interfered.

@@ -41,8 +41,19 @@ pub(super) enum Endpoint {
     },
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
-    /// What the key itself has used.
+    /// What the gateway answers by itself.
+    Own(Own),
+}
+
+/// What a key's holder may ask of the gateway itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// What the key has used.
     Usage,
+    /// A token for a session of the key.
+    OpenSession,
+    /// The end of one of the key's sessions.
+    EndSession(String),
 }
 
 impl Endpoint {
@@ -52,7 +63,7 @@ impl Endpoint {
             Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
             Self::Models { family, .. } => Some(*family),
             Self::Unscanned => named.map(|upstream| upstream.provider().family),
-            Self::Usage => None,
+            Self::Own(_) => None,
         }
     }
 }
@@ -233,8 +244,9 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             model: None,
         },
         "/v1/realtime" => return Err(NoRoute::Later),
-        "/sluicegate/usage" => Endpoint::Usage,
+        "/sluicegate/usage" => Endpoint::Own(Own::Usage),
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
+        _ if path.starts_with("/sluicegate/sessions") => return session(method, path),
         _ => {
             let (version, rest) = path
                 .strip_prefix("/v1beta/models/")
@@ -246,7 +258,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     };
     let expected = match found {
         Endpoint::Exchange { .. } => Method::POST,
-        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned | Endpoint::Usage => {
+        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned | Endpoint::Own(_) => {
             Method::GET
         }
     };
@@ -258,6 +270,27 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         } else {
             "GET"
         }))
+    }
+}
+
+/// The sessions of a key, or one of them by its id.
+fn session(method: &Method, path: &str) -> Result<Endpoint, NoRoute> {
+    let (endpoint, expected, name) = match path.strip_prefix("/sluicegate/sessions") {
+        Some("") => (Own::OpenSession, Method::POST, "POST"),
+        Some(rest) => {
+            let id = rest.strip_prefix('/').filter(|id| {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+                !id.is_empty() && id.bytes().all(known)
+            });
+            let id = id.ok_or(NoRoute::Path)?;
+            (Own::EndSession(id.to_owned()), Method::DELETE, "DELETE")
+        }
+        None => return Err(NoRoute::Path),
+    };
+    if *method == expected {
+        Ok(Endpoint::Own(endpoint))
+    } else {
+        Err(NoRoute::Method(name))
     }
 }
 
