@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::document::{Node, Value};
+use crate::shared::Fail;
 use crate::upstream::{Credential, Provider};
 
 use super::file::FORMATS;
@@ -99,7 +100,16 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
         }
     }
     list.store(config);
-    list.add("shared", "memory");
+    let shared = config.shared.as_deref();
+    let scheme = shared.and_then(|url| url.split_once("://"));
+    // The rest may hold a password.
+    list.add(
+        "shared",
+        scheme.map_or_else(
+            || "memory".to_owned(),
+            |(scheme, _)| format!("{scheme}://…"),
+        ),
+    );
     for provider in &config.providers {
         list.provider(provider);
     }
@@ -206,6 +216,14 @@ impl List<'_> {
             self.add(&key("scope"), rule.scope.name());
             self.add(&key("match"), &rule.pattern);
             self.add(&key("quota"), &rule.quota);
+        }
+        let fail = Fail::ALL.iter().find(|(_, fail)| *fail == config.fail);
+        self.add("limits.fail", fail.map_or("", |(name, _)| name));
+        if config.patience.max_waiting == 0 {
+            self.add("limits.queue", "null");
+        } else {
+            self.add("limits.queue.max_wait", duration(config.patience.max_wait));
+            self.add("limits.queue.max_waiting", config.patience.max_waiting);
         }
         let unknown = UNKNOWN
             .iter()

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{
     self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
-use crate::limit::Rules;
+use crate::shared::Fail;
 use crate::{admin, echo, proxy, telemetry};
 
 use super::{Config, limit, parse_address, provider, state};
@@ -60,14 +60,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         &mut config.store,
         fields.optional("store", |reader, node| state::store(reader, node, folder)),
     );
-    fields.optional("shared", |reader, node| {
-        only(
-            reader,
-            node,
-            "memory",
-            "limits are counted within one gateway",
-        )
-    });
+    config.shared = fields.optional("shared", shared).flatten();
     fields.optional("providers", |reader, node| {
         provider::providers(reader, node, folder, &mut config.providers)
     });
@@ -78,9 +71,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         // The file's routes come first; the built-in one for `echo*` stays behind them.
         config.routes.splice(0..0, routes);
     }
-    fields.optional("limits", |reader, node| {
-        limits(reader, node, &mut config.limits, &mut config.rules)
-    });
+    fields.optional("limits", |reader, node| limits(reader, node, config));
     fields.optional("budgets", |reader, node| {
         limit::budgets(reader, node, &mut config.budgets)
     });
@@ -180,35 +171,34 @@ fn log(reader: &mut Reader, node: &Node, log: &mut telemetry::Config) -> Option<
     Some(())
 }
 
-/// A setting for which there is one choice in this version.
-fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option<()> {
+/// Where limits are counted: `memory`, or the URL of Redis or Valkey, which is not repeated because it may hold a password.
+fn shared(reader: &mut Reader, node: &Node) -> Option<Option<String>> {
     let written = text(reader, node)?;
-    if written == choice {
-        return Some(());
+    let scheme = written.split_once("://").map(|(scheme, _)| scheme);
+    if matches!(scheme, Some("redis" | "rediss" | "valkey" | "valkeys")) {
+        return Some(Some(written));
     }
-    // A URL is not repeated: it may hold a password.
-    let found = match written.split_once("://") {
-        Some((scheme @ ("postgres" | "postgresql" | "redis" | "rediss"), _)) => {
-            format!(
-                "{}: {scheme}:// is not available in this version",
-                reader.path()
-            )
-        }
-        _ => format!("{} is none of the known choices", reader.path()),
-    };
-    let problem = reader.problem(node, found).expected(choice);
-    reader.report(problem.help(format!("write {choice}, or leave the key out: {because}")));
+    if written == "memory" {
+        return Some(None);
+    }
+    let problem = reader.problem(
+        node,
+        format!("{} is none of the known choices", reader.path()),
+    );
+    reader.report(problem.expected("memory, or redis://HOST:PORT"));
     None
 }
 
-fn limits(
-    reader: &mut Reader,
-    node: &Node,
-    limits: &mut proxy::Limits,
-    rules: &mut Rules,
-) -> Option<()> {
+fn limits(reader: &mut Reader, node: &Node, config: &mut Config) -> Option<()> {
     let mut fields = reader.fields(node)?;
-    set(&mut rules.0, fields.optional("rules", list(limit::rule)));
+    set(
+        &mut config.rules.0,
+        fields.optional("rules", list(limit::rule)),
+    );
+    set(&mut config.fail, fields.optional("fail", word(&Fail::ALL)));
+    let queue = fields.nullable("queue", limit::patience);
+    config.patience = queue.unwrap_or_default();
+    let limits = &mut config.limits;
     set(
         &mut limits.max_header_bytes,
         fields.optional("max_header_bytes", size),

@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use crate::document::{Node, Reader, Value, integer, list, text, word};
-use crate::limit::{Rule, Scope};
+use crate::limit::{Patience, Rule, Scope};
 use crate::rate::quota::Quota;
 
-use super::file::set;
+use super::file::{set, span};
 
 /// How budgets are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,18 @@ pub(super) fn budgets(reader: &mut Reader, node: &Node, budgets: &mut Budgets) -
     set(&mut budgets.output_tokens, tokens);
     fields.finish();
     Some(())
+}
+
+/// Reads how long and how many may wait.
+pub(super) fn patience(reader: &mut Reader, node: &Node) -> Option<Patience> {
+    let mut fields = reader.fields(node)?;
+    let max_wait = fields.required("max_wait", span);
+    let max_waiting = fields.required("max_waiting", integer(1..=100_000));
+    fields.finish();
+    Some(Patience {
+        max_wait: max_wait?,
+        max_waiting: max_waiting?,
+    })
 }
 
 /// Reads one rule: whose use is counted together, and what each of them may use.

@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 use crate::document;
-use crate::limit::Rules;
+use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
+use crate::shared::Fail;
 use crate::upstream::Provider;
 use crate::{admin, echo, proxy, store, telemetry};
 
@@ -66,6 +67,12 @@ pub struct Config {
     pub limits: proxy::Limits,
     /// Limits on what callers may use.
     pub rules: Rules,
+    /// How long and how many may wait for a limit.
+    pub patience: Patience,
+    /// Where several gateways count limits together (a URL); `None` counts within this one.
+    pub shared: Option<String>,
+    /// What to do while that place is away.
+    pub fail: Fail,
     /// How budgets are kept.
     pub budgets: Budgets,
     /// How long clients may take.
@@ -93,6 +100,9 @@ impl Default for Config {
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
             rules: Rules::default(),
+            patience: Patience::default(),
+            shared: None,
+            fail: Fail::default(),
             budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,

@@ -1,43 +1,20 @@
 //! One exchange and what it has taken, from its head to its end.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use super::claim::{Caller, Cap, Claim, Kind, Name, Plan, Rules, Scope, Stage, Target};
-use super::ledger::{Account, Books, LedgerError};
-use super::price::{Price, Prices};
-use super::table::{Ask, Present, Refusal, Spend, Table};
-use super::window::Window;
+use super::cell::{Ask, Present, Spend};
+use super::claim::{Caller, Cap, Claim, Plan, Scope, Stage, Target};
+use super::ledger::Account;
+use super::limiter::{Limiter, account, explained};
+use super::price::Price;
+use super::queue::{Entry, Slot};
 use super::{Limit, Refused, Standing};
-use crate::rate::quota::{Budget, Cycle, Unit};
+use crate::rate::quota::Unit;
+use crate::shared::Fail;
 use crate::wire::Usage;
-
-/// What a limiter goes by.
-#[derive(Debug, Default)]
-pub struct Setup {
-    /// The configuration's limits.
-    pub rules: Rules,
-    /// What models cost.
-    pub prices: Prices,
-    /// Models without a price cost nothing; otherwise a budget in money refuses them.
-    pub unknown_is_free: bool,
-    /// Where what was spent is kept, and what is in it; without it, a restart forgets.
-    pub books: Option<(Books, Vec<(Account, Spend)>)>,
-}
-
-/// All limits, and how far they are used.
-pub struct Limiter {
-    rules: Rules,
-    prices: ArcSwap<Prices>,
-    unknown_is_free: bool,
-    books: Option<Books>,
-    start: Instant,
-    table: Table,
-}
 
 /// What an exchange may cost at most.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,160 +27,48 @@ pub struct Estimate {
     pub stream: bool,
 }
 
-/// How far a key has used one of its limits, or a limit of its team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Whose.
-    pub scope: Scope,
-    /// Which.
-    pub limit: Limit,
-    /// Requests, tokens, exchanges, or millionths of a dollar.
-    pub used: u64,
-    /// Of a budget, what is kept for exchanges under way.
-    pub reserved: u64,
-    /// When it is whole again.
-    pub whole: Option<Timestamp>,
-}
-
-impl Limiter {
-    /// A limiter in which nothing was used yet but what the books say. Times before `start` count as `start`.
-    pub fn new(setup: Setup, start: Instant, time: Timestamp) -> Self {
-        let table = Table::new();
-        let (books, sums) = setup
-            .books
-            .map_or((None, Vec::new()), |(books, sums)| (Some(books), sums));
-        for (account, spent) in sums {
-            let window = account.window;
-            if window >= Window::at(window.cycle, time) {
-                table.restore(name(account), spent);
-            }
-        }
-        Self {
-            rules: setup.rules,
-            prices: ArcSwap::from_pointee(setup.prices),
-            unknown_is_free: setup.unknown_is_free,
-            books,
-            start,
-            table,
-        }
-    }
-
-    /// Goes by other prices from now on.
-    pub fn reprice(&self, prices: Prices) {
-        self.prices.store(Arc::new(prices));
-    }
-
-    /// Admits an exchange by its head: takes a request from the limits of its key, its team and everyone.
-    ///
-    /// # Errors
-    ///
-    /// If one of them is used up; nothing is taken then.
-    pub fn admit(
-        self: &Arc<Self>,
-        caller: Caller<'_>,
-        now: Instant,
-        time: Timestamp,
-    ) -> Result<Admission, Box<Refused>> {
-        let mut plan = Plan::new(Stage::Head, false, time);
-        self.rules.claim(&mut plan, caller, Target::default());
-        let mut claims = plan.claims;
-        let taken = self.take(&mut claims, Ask::default(), self.present(now, time));
-        Ok(Admission {
-            standing: taken?,
-            limiter: Arc::clone(self),
-            claims,
-            ask: Ask::default(),
-            price: None,
-        })
-    }
-
-    /// Whether tokens have to be counted for a caller.
-    pub fn counts_tokens(&self, caller: Caller<'_>) -> bool {
-        self.rules.counts_tokens(caller)
-    }
-
-    /// What a key has used this month, and how its own limits and its team's stand.
-    pub fn report(&self, caller: Caller<'_>, now: Instant, time: Timestamp) -> (Spend, Vec<Used>) {
-        let mut claims = Vec::new();
-        for stage in [Stage::Head, Stage::Body] {
-            let mut plan = Plan::new(stage, true, time);
-            self.rules.claim(&mut plan, caller, Target::default());
-            claims.append(&mut plan.claims);
-        }
-        claims.retain(|claim| matches!(claim.name.scope, Scope::Key | Scope::Team));
-        let month = Account {
-            scope: Scope::Key,
-            subject: Arc::clone(caller.key),
-            window: Window::at(Cycle::Month, time),
-        };
-        let present = self.present(now, time);
-        let used = claims.iter().filter_map(|claim| {
-            let (used, reserved, whole) = self.table.used(claim, present);
-            Some(Used {
-                scope: claim.name.scope,
-                limit: limit(claim)?,
-                used,
-                reserved,
-                whole,
-            })
-        });
-        (self.table.spent(&name(month)).0, used.collect())
-    }
-
-    /// Forgets what is as good as new: to be called now and then.
-    pub fn sweep(&self, now: Instant, time: Timestamp) {
-        self.table.sweep(self.present(now, time));
-    }
-
-    /// Brings what was spent into the ledger: to be called every second, and at the end. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written; it stays in the journal then.
-    pub fn fold(&self) -> Result<(), LedgerError> {
-        self.books.as_ref().map_or(Ok(()), Books::fold)
-    }
-
-    fn take(&self, claims: &mut [Claim], ask: Ask, now: Present) -> Result<Standing, Box<Refused>> {
-        self.table
-            .take(claims, ask, now)
-            .map_err(|(refusal, standing)| Box::new(explained(claims, refusal, standing)))
-    }
-
-    fn present(&self, now: Instant, time: Timestamp) -> Present {
-        let nanos = now.saturating_duration_since(self.start).as_nanos();
-        Present {
-            nanos: u64::try_from(nanos).unwrap_or(u64::MAX),
-            time,
-        }
-    }
-}
-
-impl fmt::Debug for Limiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Limiter({} rules)", self.rules.0.len())
-    }
-}
-
 /// What an exchange has taken. Dropped without a word of what it used, it has used nothing but its request.
 #[derive(Debug)]
 pub struct Admission {
     limiter: Arc<Limiter>,
-    /// Empty once settled.
+    key: Arc<str>,
+    /// What was taken; empty once settled.
     claims: Vec<Claim>,
     ask: Ask,
     price: Option<Price>,
+    /// The name of what was taken where several gateways count together.
+    id: Option<Arc<str>>,
+    /// What is still to be taken.
+    pub(super) pending: Option<(Vec<Claim>, Ask)>,
+    /// Its place in the queue.
+    waiting: Option<Arc<Entry>>,
     /// How the rates stood when something was last taken.
     pub standing: Standing,
 }
 
 impl Admission {
+    /// An exchange that has taken nothing yet.
+    pub(super) fn new(limiter: &Arc<Limiter>, key: &Arc<str>) -> Self {
+        Self {
+            limiter: Arc::clone(limiter),
+            key: Arc::clone(key),
+            claims: Vec::new(),
+            ask: Ask::default(),
+            price: None,
+            id: None,
+            pending: None,
+            waiting: None,
+            standing: Standing::default(),
+        }
+    }
+
     /// Takes what an exchange may cost, from all limits that it meets.
     ///
     /// # Errors
     ///
-    /// If one of them has not enough left; nothing is taken then, and what the admission took before is kept.
-    pub fn reserve(
+    /// If one of them has not enough left; nothing is taken then, and what the admission took before is kept. It may
+    /// [wait](Self::queue).
+    pub async fn reserve(
         &mut self,
         (caller, target): (Caller<'_>, Target<'_>),
         estimate: Estimate,
@@ -213,7 +78,7 @@ impl Admission {
         let limiter = &self.limiter;
         let mut plan = Plan::new(Stage::Body, estimate.stream, time);
         limiter.rules.claim(&mut plan, caller, target);
-        let mut claims = plan.claims;
+        let claims = plan.claims;
         self.price = limiter.prices.load().find(target.model.unwrap_or_default());
         let in_money = |claim: &&Claim| matches!(claim.cap, Cap::Amount(Unit::Money, _));
         if self.price.is_none()
@@ -233,15 +98,171 @@ impl Admission {
             tokens: estimate.input.saturating_add(estimate.output),
             money: self.price.map_or(0, cost),
         };
-        let taken = limiter.take(&mut claims, ask, limiter.present(now, time));
-        let standing = taken.map_err(|mut refused| {
-            refused.standing = self.standing.least(refused.standing);
-            refused
-        })?;
+        let present = limiter.present(now, time);
+        // What the head alone has claimed, if that was not taken yet.
+        let mut all = self
+            .pending
+            .take()
+            .map_or_else(Vec::new, |(claims, _)| claims);
+        all.extend(claims);
+        self.take(all, ask, present).await
+    }
+
+    async fn take(
+        &mut self,
+        claims: Vec<Claim>,
+        ask: Ask,
+        now: Present,
+    ) -> Result<(), Box<Refused>> {
+        let limiter = Arc::clone(&self.limiter);
+        let Some(together) = &limiter.together else {
+            return self.take_here(claims, ask, now);
+        };
+        match together.take(&claims, ask, 0).await {
+            Ok(Ok((id, standing))) => {
+                self.id = Some(id);
+                self.took(claims, ask, standing);
+                Ok(())
+            }
+            Ok(Err((refusal, standing))) => {
+                limiter.learn(&claims, refusal, now);
+                let refused = explained(&claims, refusal, standing);
+                self.pending = Some((claims, ask));
+                Err(Box::new(refused))
+            }
+            Err(_) => match together.fail {
+                Fail::Local => self.take_here(claims, ask, now),
+                Fail::Open => Ok(()),
+                Fail::Closed => Err(Box::new(Refused {
+                    scope: Scope::Everyone,
+                    limit: Limit::Away,
+                    wait: Some(Duration::from_secs(1)),
+                    never: false,
+                    standing: self.standing,
+                })),
+            },
+        }
+    }
+
+    pub(super) fn take_here(
+        &mut self,
+        mut claims: Vec<Claim>,
+        ask: Ask,
+        now: Present,
+    ) -> Result<(), Box<Refused>> {
+        let limiter = Arc::clone(&self.limiter);
+        // Nobody overtakes those who wait already, unless there is no room behind them.
+        if !limiter.queue.is_empty() {
+            let slot = Slot {
+                claims,
+                ask,
+                taken: None,
+                refused: None,
+            };
+            match limiter.queue.join(&self.key, slot) {
+                Ok(entry) => {
+                    self.waiting = Some(entry);
+                    return self.turn(now);
+                }
+                Err(slot) => claims = slot.claims,
+            }
+        }
+        match limiter.take(&mut claims, ask, now) {
+            Ok(standing) => {
+                self.took(claims, ask, standing);
+                Ok(())
+            }
+            Err(mut refused) => {
+                refused.standing = self.standing.least(refused.standing);
+                self.pending = Some((claims, ask));
+                Err(refused)
+            }
+        }
+    }
+
+    fn took(&mut self, mut claims: Vec<Claim>, ask: Ask, standing: Standing) {
         self.standing = self.standing.least(standing);
         self.claims.append(&mut claims);
         self.ask = ask;
-        Ok(())
+    }
+
+    /// Waits for what was refused, for the time that is given: behind all of its key's that wait already. `None` if it would
+    /// take too long or too many wait.
+    pub fn queue(&mut self, refused: &Refused) -> Option<Duration> {
+        let queue = &self.limiter.queue;
+        let patience = queue.patience;
+        let too_long = refused.wait.is_some_and(|wait| wait > patience.max_wait);
+        // What another place counts is taken in one step, when the body is known.
+        let by_head = |(_, ask): &(Vec<Claim>, Ask)| *ask == Ask::default();
+        if self.limiter.together.is_some() && self.pending.as_ref().is_none_or(by_head) {
+            return None;
+        }
+        if refused.never || too_long || patience.max_waiting == 0 {
+            return None;
+        }
+        if self.waiting.is_none() && self.limiter.together.is_none() {
+            let (claims, ask) = self.pending.take()?;
+            let slot = Slot {
+                claims,
+                ask,
+                taken: None,
+                refused: None,
+            };
+            match queue.join(&self.key, slot) {
+                Ok(entry) => self.waiting = Some(entry),
+                Err(_) => return None,
+            }
+        }
+        Some(patience.max_wait)
+    }
+
+    /// Ends when it may be this exchange's turn.
+    pub async fn served(&self) {
+        match &self.waiting {
+            Some(entry) => entry.served().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tries again what was refused.
+    ///
+    /// # Errors
+    ///
+    /// If it is refused again.
+    pub async fn retry(&mut self, now: Instant, time: Timestamp) -> Result<(), Box<Refused>> {
+        let present = self.limiter.present(now, time);
+        match self.pending.take() {
+            Some((claims, ask)) => self.take(claims, ask, present).await,
+            None => self.turn(present),
+        }
+    }
+
+    /// Serves the queue, and takes what this exchange was served.
+    fn turn(&mut self, now: Present) -> Result<(), Box<Refused>> {
+        let limiter = Arc::clone(&self.limiter);
+        limiter.queue.serve(&limiter.table, now, explained);
+        let Some(entry) = self.waiting.take() else {
+            return Ok(());
+        };
+        let mut slot = entry.slot();
+        if let Some(standing) = slot.taken {
+            let claims = std::mem::take(&mut slot.claims);
+            self.took(claims, slot.ask, standing);
+            return Ok(());
+        }
+        // Who was not asked yet has others before it.
+        let refused = slot.refused.clone().unwrap_or_else(|| {
+            Box::new(Refused {
+                scope: Scope::Key,
+                limit: Limit::Turn,
+                wait: None,
+                never: false,
+                standing: self.standing,
+            })
+        });
+        drop(slot);
+        self.waiting = Some(entry);
+        Err(refused)
     }
 
     /// Puts what was used in the place of what was reserved, and gives its cost in millionths of a dollar, if the model has a
@@ -264,24 +285,45 @@ impl Admission {
             money: cost.unwrap_or(0),
         };
         let present = self.limiter.present(now, time);
-        (cost, self.close(spend, present))
+        (cost, self.close(spend, Some(present)))
     }
 
     /// Gives everything back: a limit has refused the exchange.
-    pub fn cancel(mut self) {
+    pub fn cancel(mut self, now: Instant, time: Timestamp) {
+        self.leave();
+        self.pending = None;
         let claims = std::mem::take(&mut self.claims);
-        self.limiter.table.give_back(&claims, self.ask);
+        let limiter = &self.limiter;
+        if let (Some(id), Some(together)) = (&self.id, &limiter.together) {
+            together.settle(id, &claims, self.ask, (Spend::default(), true));
+        } else {
+            limiter.table.give_back(&claims, self.ask);
+        }
+        limiter.serve(limiter.present(now, time));
     }
 
-    fn close(&mut self, spend: Spend, now: Present) -> std::io::Result<()> {
+    fn close(&mut self, spend: Spend, now: Option<Present>) -> std::io::Result<()> {
+        self.leave();
         let claims = std::mem::take(&mut self.claims);
-        self.limiter.table.settle(&claims, self.ask, spend, now);
-        let Some(books) = self
-            .limiter
-            .books
-            .as_ref()
-            .filter(|_| spend != Spend::default())
-        else {
+        let limiter = &self.limiter;
+        match (&self.id, &limiter.together) {
+            (Some(id), Some(together)) => {
+                together.settle(id, &claims, self.ask, (spend, false));
+            }
+            // The head's request counts, even if no more than the head was looked at.
+            (None, Some(together)) if self.pending.is_some() => {
+                let (claims, _) = self.pending.take().unwrap_or_default();
+                together.count(claims);
+            }
+            _ => {
+                let now = now.unwrap_or(Present::BEGINNING);
+                limiter.table.settle(&claims, self.ask, spend, now);
+            }
+        }
+        if let Some(now) = now {
+            limiter.serve(now);
+        }
+        let Some(books) = limiter.books.as_ref().filter(|_| spend != Spend::default()) else {
             return Ok(());
         };
         let accounts: Vec<Account> = claims
@@ -294,73 +336,35 @@ impl Admission {
         }
         books.append(accounts, spend)
     }
+
+    /// Leaves the queue, and gives back what it was served in the same moment.
+    fn leave(&mut self) {
+        let Some(entry) = self.waiting.take() else {
+            return;
+        };
+        self.limiter.queue.leave(&entry);
+        let mut slot = entry.slot();
+        if slot.taken.is_some() {
+            let claims = std::mem::take(&mut slot.claims);
+            self.limiter.table.give_back(&claims, slot.ask);
+        }
+    }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if self.claims.is_empty() {
-            return;
-        }
-        let present = Present {
-            nanos: 0,
-            time: Timestamp::UNIX_EPOCH,
-        };
-        // Nothing was spent, so nothing is written that could fail.
-        if self.close(Spend::default(), present).is_err() {}
-    }
-}
-
-fn name(account: Account) -> Name {
-    Name {
-        scope: account.scope,
-        subject: account.subject,
-        kind: Kind::Spend(account.window),
-    }
-}
-
-fn account(name: Name) -> Option<Account> {
-    let Kind::Spend(window) = name.kind else {
-        return None;
-    };
-    Some(Account {
-        scope: name.scope,
-        subject: name.subject,
-        window,
-    })
-}
-
-/// The limit that a claim is about; `None` for one that only counts.
-fn limit(claim: &Claim) -> Option<Limit> {
-    Some(match (claim.name.kind, claim.cap) {
-        (Kind::Requests(rate), _) => Limit::Requests(rate),
-        (Kind::Tokens(rate), _) => Limit::Tokens(rate),
-        (Kind::Running, Cap::Most(most)) => Limit::Concurrent(most),
-        (Kind::Streams, Cap::Most(most)) => Limit::Streams(most),
-        (Kind::Spend(window), Cap::Amount(unit, amount)) => Limit::Budget(Budget {
-            unit,
-            amount,
-            cycle: window.cycle,
-        }),
-        (Kind::Running | Kind::Streams | Kind::Spend(_), _) => return None,
-    })
-}
-
-/// A refusal in words.
-fn explained(claims: &[Claim], refusal: Refusal, standing: Standing) -> Refused {
-    let claim = claims.get(refusal.claim);
-    Refused {
-        scope: claim.map_or(Scope::Everyone, |claim| claim.name.scope),
-        limit: claim.and_then(limit).unwrap_or(Limit::Concurrent(0)),
-        wait: refusal.wait,
-        never: refusal.never,
-        standing,
+        // Nothing was spent, so nothing is written that could fail. Whoever waits looks again before long.
+        if self.close(Spend::default(), None).is_err() {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::claim::Rule;
+    use crate::limit::claim::{Rule, Rules};
+    use crate::limit::limiter::Setup;
+    use crate::limit::price::Prices;
+    use crate::limit::queue::Patience;
     use crate::rate::quota::Quota;
     use std::time::Duration;
 
@@ -416,6 +420,25 @@ mod tests {
         }
     }
 
+    /// What is counted in memory never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(future).poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    fn reserve(
+        admission: &mut Admission,
+        caller: Caller<'_>,
+        estimate: Estimate,
+        time: Timestamp,
+    ) -> Result<(), Box<Refused>> {
+        let start = admission.limiter.start;
+        now(admission.reserve((caller, MODEL), estimate, start, time))
+    }
+
     /// Every scope refuses by itself, and what refuses leaves no trace in the others.
     #[test]
     fn all_scopes_must_agree() {
@@ -441,11 +464,13 @@ mod tests {
                 let (limiter, start, time) = limiter(vec![all, rule(scope, pattern, quota)]);
                 let caller = caller(&key, Some("red"), None);
                 let exchange = || {
-                    let mut admission = limiter.admit(caller, start, time)?;
-                    match admission.reserve((caller, MODEL), estimate(10, 10), start, time) {
+                    let (mut admission, admitted) = limiter.admit(caller, start, time);
+                    let reserved = admitted
+                        .and_then(|()| reserve(&mut admission, caller, estimate(10, 10), time));
+                    match reserved {
                         Ok(()) => Ok(admission),
                         Err(refused) => {
-                            admission.cancel();
+                            admission.cancel(start, time);
                             Err(refused)
                         }
                     }
@@ -455,7 +480,7 @@ mod tests {
                 let refused = exchange().unwrap_err();
                 assert_eq!(refused.scope, scope, "{quota}: {refused}");
                 assert!(exchange().is_err(), "{scope:?} {quota}");
-                first.cancel();
+                first.cancel(start, time);
                 exchange().unwrap_or_else(|refused| panic!("{scope:?} {quota}: {refused}"));
             }
         }
@@ -470,16 +495,17 @@ mod tests {
         let (limiter, start, time) = limiter(rules);
         let (one, two): (Arc<str>, Arc<str>) = ("key_1".into(), "key_2".into());
         let red = caller(&one, Some("red"), None);
-        let mut first = limiter.admit(red, start, time).unwrap();
-        assert!(
-            first
-                .reserve((red, MODEL), estimate(9, 9), start, time)
-                .is_ok()
-        );
+        let (mut first, admitted) = limiter.admit(red, start, time);
+        assert!(admitted.is_ok() && reserve(&mut first, red, estimate(9, 9), time).is_ok());
         let other = caller(&two, Some("red"), None);
-        assert!(limiter.admit(other, start, time).is_err(), "one team");
+        assert!(limiter.admit(other, start, time).1.is_err(), "one team");
         for team in [Some("blue"), None] {
-            assert!(limiter.admit(caller(&two, team, None), start, time).is_ok());
+            assert!(
+                limiter
+                    .admit(caller(&two, team, None), start, time)
+                    .1
+                    .is_ok()
+            );
         }
     }
 
@@ -497,8 +523,8 @@ mod tests {
         ] {
             let quota = quota.parse().unwrap();
             let caller = caller(&key, None, Some(&quota));
-            let mut admission = limiter.admit(caller, start, time).unwrap();
-            let reserved = admission.reserve((caller, target), estimate(1, 1), start, time);
+            let (mut admission, _) = limiter.admit(caller, start, time);
+            let reserved = now(admission.reserve((caller, target), estimate(1, 1), start, time));
             assert_eq!(reserved.err().map(|refused| refused.limit), expected);
         }
     }
@@ -509,17 +535,13 @@ mod tests {
         let key: Arc<str> = "key_1".into();
         let quota: Quota = "60/minute budget=0.001usd/day".parse().unwrap();
         let caller = caller(&key, None, Some(&quota));
-        let mut first = limiter.admit(caller, start, time).unwrap();
+        let (mut first, _) = limiter.admit(caller, start, time);
         // 100 + 90 * 10 = 1,000 millionths: all of it.
-        first
-            .reserve((caller, MODEL), estimate(100, 90), start, time)
-            .unwrap();
-        let mut second = limiter.admit(caller, start, time).unwrap();
-        let refused = second
-            .reserve((caller, MODEL), estimate(1, 0), start, time)
-            .unwrap_err();
+        reserve(&mut first, caller, estimate(100, 90), time).unwrap();
+        let (mut second, _) = limiter.admit(caller, start, time);
+        let refused = reserve(&mut second, caller, estimate(1, 0), time).unwrap_err();
         assert_eq!((refused.code(), refused.wait), ("insufficient_quota", None));
-        second.cancel();
+        second.cancel(start, time);
         let usage = Usage {
             input: 100,
             output: 20,
@@ -536,8 +558,64 @@ mod tests {
         assert_eq!((rate.used, budget.used, budget.reserved), (1, 300, 0));
         assert_eq!(budget.whole, Some("2026-11-23T00:00:00Z".parse().unwrap()));
         let tomorrow = "2026-11-23T00:00:00Z".parse().unwrap();
-        let mut next = limiter.admit(caller, start, tomorrow).unwrap();
-        next.reserve((caller, MODEL), estimate(100, 90), start, tomorrow)
+        let (mut next, _) = limiter.admit(caller, start, tomorrow);
+        reserve(&mut next, caller, estimate(100, 90), tomorrow).unwrap();
+    }
+
+    /// A key with many requests waits for itself; those that leave are forgotten, whatever they were served.
+    #[test]
+    fn the_queue_is_bounded_and_fair_by_key() {
+        let (start, time) = (limiter(Vec::new()).1, NOW.parse().unwrap());
+        let setup = Setup {
+            rules: Rules(vec![rule(Scope::Everyone, "*", "concurrent=1")]),
+            patience: Patience {
+                max_wait: Duration::from_secs(5),
+                max_waiting: 4,
+            },
+            ..Setup::default()
+        };
+        let limiter = Arc::new(Limiter::new(setup, start, time));
+        let keys: Vec<Arc<str>> = vec!["a".into(), "b".into()];
+        let come = |key: usize| {
+            let (mut admission, admitted) =
+                limiter.admit(caller(&keys[key], None, None), start, time);
+            let waits = admitted.is_err_and(|refused| admission.queue(&refused).is_some());
+            (admission, waits)
+        };
+        let (mut running, waits) = come(0);
+        assert!(!waits);
+        let mut waiting: Vec<(&str, Admission)> = Vec::new();
+        for (name, key) in [("a1", 0), ("a2", 0), ("a3", 0), ("b1", 1)] {
+            let (admission, waits) = come(key);
+            assert!(waits, "{name}");
+            waiting.push((name, admission));
+        }
+        assert!(!come(1).1, "no more may wait");
+        waiting.remove(1); // a2 leaves
+        for expected in ["a1", "b1", "a3"] {
+            running
+                .settle((true, Usage::default()), start, time)
+                .1
+                .unwrap();
+            let mut served: Vec<usize> = Vec::new();
+            for (index, (_, admission)) in waiting.iter_mut().enumerate() {
+                if now(admission.retry(start, time)).is_ok() {
+                    served.push(index);
+                }
+            }
+            assert_eq!(served.len(), 1);
+            let (name, next) = waiting.remove(served[0]);
+            assert_eq!(name, expected);
+            running = next;
+        }
+        // What was served to one that leaves in the same moment goes to the next.
+        let (left, _) = come(0);
+        let (mut next, _) = come(1);
+        running
+            .settle((true, Usage::default()), start, time)
+            .1
             .unwrap();
+        drop(left);
+        assert!(now(next.retry(start, time)).is_ok());
     }
 }

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::cell::Spend;
 use super::claim::Scope;
-use super::table::Spend;
 use super::window::Window;
 use crate::durable;
 use crate::rate::quota::Cycle;

@@ -6,22 +6,29 @@
 //! and what was kept for an answer goes back when the answer is shorter, none of which its cells can do.
 
 mod admission;
+mod cell;
 mod claim;
 mod failures;
 mod gcra;
 mod ledger;
+mod limiter;
 mod own;
 mod price;
+mod queue;
+mod shared;
 mod table;
 mod window;
 
-pub use admission::{Admission, Estimate, Limiter, Setup, Used};
+pub use admission::{Admission, Estimate};
+pub use cell::Spend;
 pub use claim::{Caller, Rule, Rules, Scope, Target};
 pub use failures::Failures;
 pub use ledger::{Account, Books, Ledger, LedgerError, account};
+pub use limiter::{Limiter, Setup, Used};
 pub use own::OwnLimiter;
 pub use price::{FILE as PRICES_FILE, Price, Prices};
-pub use table::Spend;
+pub use queue::Patience;
+pub use shared::Together;
 pub use window::Window;
 
 use crate::rate::Rate;
@@ -108,6 +115,10 @@ pub enum Limit {
     Budget(Budget),
     /// The model has no price, and there is a budget in money.
     Unpriced,
+    /// Others of the same key wait before it.
+    Turn,
+    /// Limits are counted in a place that is away.
+    Away,
 }
 
 impl Refused {
@@ -116,10 +127,13 @@ impl Refused {
         match self.limit {
             Limit::Budget(_) => "insufficient_quota",
             Limit::Unpriced => "model_without_price",
+            Limit::Away => "limits_unavailable",
             Limit::Tokens(_) if self.never => "request_too_large",
-            Limit::Requests(_) | Limit::Tokens(_) | Limit::Concurrent(_) | Limit::Streams(_) => {
-                "rate_limit_exceeded"
-            }
+            Limit::Requests(_)
+            | Limit::Tokens(_)
+            | Limit::Concurrent(_)
+            | Limit::Streams(_)
+            | Limit::Turn => "rate_limit_exceeded",
         }
     }
 }
@@ -147,6 +161,10 @@ impl fmt::Display for Refused {
             Limit::Streams(most) => {
                 write!(f, "{most} streams of {whose} are open, which is the limit")
             }
+            Limit::Turn => write!(f, "other requests of {whose} wait already"),
+            Limit::Away => f.write_str(
+                "limits cannot be counted at the moment, so nothing is admitted; try again soon",
+            ),
             Limit::Unpriced => write!(
                 f,
                 "the price of this model is not known, so the money budget of {whose} does not allow it"

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::cell::{Ask, Cell, Present, Spend, check, filled, without};
 use super::claim::{Cap, Claim, Kind, Name, Scope};
 use super::gcra;
 use super::window::Window;
@@ -22,46 +23,6 @@ use crate::rate::quota::Unit;
 const SHARDS: usize = 64;
 /// Cells beyond which new users and models, whose names clients choose, share one.
 const MAX_CELLS: usize = 1_000_000;
-
-/// What an exchange asks for, or what is kept for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// Tokens, read and written.
-    pub tokens: u64,
-    /// Millionths of a dollar.
-    pub money: u64,
-}
-
-/// What was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spend {
-    /// Exchanges that reached a provider.
-    pub requests: u64,
-    /// Tokens read.
-    pub input: u64,
-    /// Tokens written.
-    pub output: u64,
-    /// Millionths of a dollar.
-    pub money: u64,
-}
-
-impl Spend {
-    /// The sum, at most the largest number.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self {
-            requests: self.requests.saturating_add(other.requests),
-            input: self.input.saturating_add(other.input),
-            output: self.output.saturating_add(other.output),
-            money: self.money.saturating_add(other.money),
-        }
-    }
-
-    /// Tokens, read and written together.
-    pub const fn tokens(self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-}
 
 /// A claim that refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,38 +35,6 @@ pub(super) struct Refusal {
     pub(super) never: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
-    /// See [`gcra`].
-    Rate(u128),
-    Count(u32),
-    Spend {
-        spent: Spend,
-        reserved: Ask,
-    },
-}
-
-impl Cell {
-    const fn empty(kind: Kind) -> Self {
-        match kind {
-            Kind::Requests(_) | Kind::Tokens(_) => Self::Rate(0),
-            Kind::Running | Kind::Streams => Self::Count(0),
-            Kind::Spend(_) => Self::Spend {
-                spent: Spend {
-                    requests: 0,
-                    input: 0,
-                    output: 0,
-                    money: 0,
-                },
-                reserved: Ask {
-                    tokens: 0,
-                    money: 0,
-                },
-            },
-        }
-    }
-}
-
 type Shard = HashMap<Name, Cell>;
 
 /// All cells.
@@ -116,15 +45,6 @@ pub(super) struct Table {
     /// About how many cells there are.
     cells: AtomicUsize,
     max_cells: usize,
-}
-
-/// The present, on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Present {
-    /// Nanoseconds since the limiter began; never goes back.
-    pub(super) nanos: u64,
-    /// The calendar's time.
-    pub(super) time: Timestamp,
 }
 
 impl Table {
@@ -285,12 +205,6 @@ impl Table {
         }
     }
 
-    /// How many cells there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        (0..SHARDS).map(|index| self.shard(index).len()).sum()
-    }
-
     /// Lets names that clients choose share a cell once there are too many.
     fn fold(&self, claims: &mut [Claim]) {
         if self.cells.load(Ordering::Relaxed) < self.max_cells {
@@ -382,72 +296,6 @@ impl Refusal {
     }
 }
 
-/// Whether a cell agrees; if not, when it would, and whether it never would.
-fn check(
-    claim: &Claim,
-    cell: Cell,
-    ask: Ask,
-    now: Present,
-) -> Result<(), (Option<Duration>, bool)> {
-    let rate = |at, rate: Rate, amount| {
-        if amount > u64::from(rate.count.get()) {
-            return Err((None, true));
-        }
-        gcra::take(at, rate, amount, now.nanos)
-            .map(drop)
-            .map_err(|wait| (Some(wait), false))
-    };
-    match (claim.name.kind, claim.cap, cell) {
-        (Kind::Requests(limit), _, Cell::Rate(at)) => rate(at, limit, 1),
-        (Kind::Tokens(limit), _, Cell::Rate(at)) => rate(at, limit, ask.tokens),
-        (_, Cap::Most(most), Cell::Count(count)) if count >= most => Err((None, false)),
-        (Kind::Spend(window), Cap::Amount(unit, amount), Cell::Spend { spent, reserved }) => {
-            let (spent, kept, asked) = match unit {
-                Unit::Tokens => (spent.tokens(), reserved.tokens, ask.tokens),
-                Unit::Money => (spent.money, reserved.money, ask.money),
-            };
-            // What is spent up refuses even what costs nothing.
-            let taken = spent.saturating_add(kept);
-            if taken.saturating_add(asked) <= amount && taken < amount {
-                return Ok(());
-            }
-            let end = window
-                .end()
-                .map(|end| Duration::try_from(end.duration_since(now.time)).unwrap_or_default());
-            // What is only kept for others may come back at any time.
-            let spent_up = spent.saturating_add(asked) > amount || spent >= amount;
-            Err((end.filter(|_| spent_up), spent_up && window.end().is_none()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A cell after something was taken from it.
-fn filled(kind: Kind, cell: Cell, ask: Ask, now: Present) -> Cell {
-    match (kind, cell) {
-        (Kind::Requests(rate), Cell::Rate(at)) => Cell::Rate(gcra::charge(at, rate, 1, now.nanos)),
-        (Kind::Tokens(rate), Cell::Rate(at)) => {
-            Cell::Rate(gcra::charge(at, rate, ask.tokens, now.nanos))
-        }
-        (_, Cell::Count(count)) => Cell::Count(count.saturating_add(1)),
-        (_, Cell::Spend { spent, reserved }) => Cell::Spend {
-            spent,
-            reserved: Ask {
-                tokens: reserved.tokens.saturating_add(ask.tokens),
-                money: reserved.money.saturating_add(ask.money),
-            },
-        },
-        (_, cell) => cell,
-    }
-}
-
-const fn without(reserved: Ask, ask: Ask) -> Ask {
-    Ask {
-        tokens: reserved.tokens.saturating_sub(ask.tokens),
-        money: reserved.money.saturating_sub(ask.money),
-    }
-}
-
 impl Standing {
     /// Notes how a rate stands, if none of its kind has less left.
     fn note(&mut self, kind: Kind, cell: Cell, now: Present) {
@@ -479,6 +327,10 @@ mod tests {
     use proptest::collection::vec;
 
     const SECOND: u64 = 1_000_000_000;
+
+    fn len(table: &Table) -> usize {
+        (0..SHARDS).map(|index| table.shard(index).len()).sum()
+    }
 
     fn at(nanos: u64) -> Present {
         Present {
@@ -697,12 +549,12 @@ mod tests {
         ];
         table.take(&mut claims, tokens(60), at(0)).unwrap();
         table.sweep(at(61 * SECOND));
-        assert_eq!(table.len(), 3);
+        assert_eq!(len(&table), 3);
         table.settle(&claims, tokens(60), used(60, 0), at(0));
         table.sweep(at(61 * SECOND));
-        assert_eq!(table.len(), 2, "the budget's day is not over");
+        assert_eq!(len(&table), 2, "the budget's day is not over");
         table.sweep(at(2 * 86_400 * SECOND));
-        assert_eq!(table.len(), 0);
+        assert_eq!(len(&table), 0);
         assert_eq!(table.cells.load(Ordering::Relaxed), 0);
     }
 
@@ -715,6 +567,6 @@ mod tests {
             let taken = table.take(&mut claims, tokens(1), at(0));
             assert_eq!(taken.is_ok(), user <= 8, "those over it share one limit");
         }
-        assert_eq!(table.len(), 9);
+        assert_eq!(len(&table), 9);
     }
 }

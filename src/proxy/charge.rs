@@ -3,18 +3,21 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::exchange::{Call, Exchange};
 use super::respond::Problem;
 use crate::audit;
 use crate::auth::Principal;
 use crate::guard::body::Inspection;
-use crate::limit::{Admission, Caller, Estimate, Level, Standing, Target};
+use crate::limit::{Admission, Caller, Estimate, Level, Refused, Standing, Target};
 use crate::wire::{Family, Usage};
 
 /// Tokens that an image or another part that is no text is taken for until the provider has counted it.
 const MEDIA_TOKENS: u64 = 1_000;
+
+/// The longest that who waits for a limit goes without another look at it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is known of an exchange's cost so far.
 #[derive(Debug, Default)]
@@ -109,17 +112,59 @@ pub(super) fn caller(principal: &Principal) -> Caller<'_> {
 
 impl Exchange {
     /// Takes a request from the limits that the head decides.
-    pub(super) fn admit_by_head(&mut self, principal: &Principal) -> Result<(), Problem> {
+    pub(super) async fn admit_by_head(&mut self, principal: &Principal) -> Result<(), Problem> {
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
         let limiter = &self.gateway.limiter;
-        let admitted = limiter.admit(caller(principal), now, time);
-        let admission = admitted.map_err(|refused| {
+        let (admission, taken) = limiter.admit(caller(principal), now, time);
+        self.proceed(admission, taken).await
+    }
+
+    /// Keeps what was taken; waits for what was refused, where that is allowed.
+    async fn proceed(
+        &mut self,
+        mut admission: Admission,
+        taken: Result<(), Box<Refused>>,
+    ) -> Result<(), Problem> {
+        let taken = match taken {
+            Err(refused) => self.wait(&mut admission, refused).await,
+            Ok(()) => Ok(()),
+        };
+        if let Err(refused) = taken {
+            admission.cancel(Instant::now().into_std(), Timestamp::now());
             self.standing = refused.standing;
-            Problem::Limited(refused)
-        })?;
+            return Err(Problem::Limited(refused));
+        }
         self.standing = admission.standing;
         self.account.charge.admission = Some(admission);
         Ok(())
+    }
+
+    /// Waits in the queue of those who were refused. A client that leaves takes its place with it.
+    async fn wait(
+        &self,
+        admission: &mut Admission,
+        mut refused: Box<Refused>,
+    ) -> Result<(), Box<Refused>> {
+        let Some(patience) = admission.queue(&refused) else {
+            return Err(refused);
+        };
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let wait = refused
+                .wait
+                .unwrap_or(LOOK)
+                .clamp(Duration::from_millis(1), LOOK);
+            tokio::select! {
+                () = admission.served() => {}
+                () = sleep_until(deadline.min(Instant::now() + wait)) => {}
+            }
+            let retried = admission.retry(Instant::now().into_std(), Timestamp::now());
+            match retried.await {
+                Ok(()) => return Ok(()),
+                Err(again) => refused = again,
+            }
+        }
+        Err(refused)
     }
 
     /// The model to count tokens for, if somebody has to know how many there are.
@@ -129,7 +174,7 @@ impl Exchange {
     }
 
     /// Takes what the exchange may cost from all limits that it meets.
-    pub(super) fn reserve(
+    pub(super) async fn reserve(
         &mut self,
         call: &Call,
         principal: &Principal,
@@ -159,18 +204,9 @@ impl Exchange {
             return Err(Problem::Internal);
         };
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
-        match admission.reserve((caller(principal), target), estimate, now, time) {
-            Ok(()) => {
-                self.standing = admission.standing;
-                charge.admission = Some(admission);
-                Ok(())
-            }
-            Err(refused) => {
-                admission.cancel();
-                self.standing = refused.standing;
-                Err(Problem::Limited(refused))
-            }
-        }
+        let asked = (caller(principal), target);
+        let taken = admission.reserve(asked, estimate, now, time).await;
+        self.proceed(admission, taken).await
     }
 }
 

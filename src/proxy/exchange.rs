@@ -129,7 +129,7 @@ impl Exchange {
         let principal = self.authenticate(&head).await?;
         // Asking what was used takes nothing from it.
         if endpoint != Endpoint::Own(Own::Usage) {
-            self.admit_by_head(&principal)?;
+            self.admit_by_head(&principal).await?;
         }
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
@@ -251,7 +251,8 @@ impl Exchange {
         may_use(&admitted.principal, call.model.as_deref())?;
         let upstream = self.choose(&admitted, call.model.as_deref())?;
         let principal = admitted.principal.clone();
-        self.reserve(&call, &principal, (&inspection, upstream.name()))?;
+        self.reserve(&call, &principal, (&inspection, upstream.name()))
+            .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
         self.answer(answer, call, principal).await

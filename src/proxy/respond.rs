@@ -103,8 +103,9 @@ const BUSY: &str = "the gateway holds as many bodies as it may; try again in a m
 const UNRECORDED: &str = "the exchange cannot be recorded, so it is not made";
 
 impl Problem {
-    pub(super) const fn party(&self) -> Party {
+    pub(super) fn party(&self) -> Party {
         match self {
+            Self::Limited(refused) if refused.limit == Limit::Away => Party::Internal,
             Self::Upstream { .. } | Self::Uninspectable { .. } => Party::Upstream,
             Self::NoPolicy(_)
             | Self::Unjudged(_)
@@ -220,10 +221,10 @@ fn say(status: u16, code: &'static str, message: impl Into<String>) -> Told {
 }
 
 fn limited(refused: &Refused) -> Told {
-    let status = if refused.limit == Limit::Unpriced {
-        403
-    } else {
-        429
+    let status = match refused.limit {
+        Limit::Unpriced => 403,
+        Limit::Away => 503,
+        _ => 429,
     };
     let told = say(status, refused.code(), refused.to_string());
     if refused.never {

@@ -53,7 +53,7 @@ fn line(used: &Used) -> Value {
         Limit::Concurrent(most) => ("concurrent", most.to_string(), most.into()),
         Limit::Streams(most) => ("streams", most.to_string(), most.into()),
         Limit::Budget(budget) => (budget.unit.name(), budget.to_string(), budget.amount),
-        Limit::Unpriced => return Value::Null,
+        Limit::Unpriced | Limit::Turn | Limit::Away => return Value::Null,
     };
     let is_money = matches!(used.limit, Limit::Budget(budget) if budget.unit == Unit::Money);
     let number = |number: u64| {

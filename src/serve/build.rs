@@ -13,7 +13,7 @@ use super::StartError;
 use crate::auth::{KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
-use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup};
+use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Policies, tls};
 use crate::secret::Secret;
@@ -24,6 +24,9 @@ use crate::{audit, durable, store, wire};
 
 /// Wrong keys that an address may send per minute.
 const WRONG_KEYS: u32 = 60;
+
+/// How long an exchange waits for the place where limits are counted together.
+const SHARED_DEADLINE: Duration = Duration::from_millis(500);
 
 const TEMPORARY: &str = "no master key: credentials put into the vault end with this process; \
     set SLUICEGATE_MASTER_KEY (openssl rand -base64 32) to keep them";
@@ -114,11 +117,20 @@ pub fn build(
 /// What the limiter goes by, with all that was spent before.
 fn limits(config: &Config) -> Result<Setup, StartError> {
     let ledger = store::open_ledger(&config.data)?;
+    let together = match &config.shared {
+        None => None,
+        Some(url) => {
+            let place = store::redis::Redis::open(url, None)?;
+            Some(Arc::new(Together::new(place, config.fail, SHARED_DEADLINE)))
+        }
+    };
     Ok(Setup {
         rules: config.rules.clone(),
         prices: config::prices(config.policies.as_deref()).map_err(StartError::Problems)?,
         unknown_is_free: config.budgets.unknown_is_free,
         books: Some(Books::open(ledger, &config.data)?),
+        patience: config.patience,
+        together,
     })
 }
 

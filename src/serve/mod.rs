@@ -140,6 +140,9 @@ pub async fn accept(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let mut helper = JoinSet::new();
+    let limiter = Arc::clone(&gateway.limiter);
+    helper.spawn(async move { limiter.work().await });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

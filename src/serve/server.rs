@@ -83,6 +83,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         listener: Some(echo),
         config: config.echo,
     });
+    server.add_service(Counting(Arc::clone(&gateway)));
     server.add_service(Refresh::new(Arc::clone(&gateway), redactor));
     server.add_service(Reload::new(Arc::clone(&gateway), config));
     record(
@@ -305,6 +306,31 @@ impl Service for Echo {
     }
 }
 
+/// Tells other gateways what ended here, where limits are counted together.
+struct Counting(Arc<Gateway>);
+
+#[async_trait]
+impl Service for Counting {
+    async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+        tokio::select! {
+            () = self.0.limiter.work() => {}
+            _ = shutdown.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+}
+
 /// What the operator's side says of the gateway.
 struct Health {
     gateway: Arc<Gateway>,
@@ -361,6 +387,9 @@ impl ShutdownSignalWatch for Drain {
         let drained = async {
             let end = Instant::now() + gateway.timeouts.drain;
             while Instant::now() < end && gateway.load.connections.load(Ordering::Acquire) > 0 {
+                sleep(DRAIN_STEP).await;
+            }
+            while Instant::now() < end && !gateway.limiter.is_settled() {
                 sleep(DRAIN_STEP).await;
             }
         };

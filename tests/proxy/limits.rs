@@ -305,3 +305,53 @@ async fn a_key_s_own_limits_and_its_team_s() {
     // Those outside the team are not concerned.
     assert_eq!(ask(&gateway, &gateway.key, &body).await.status, 200);
 }
+
+/// Who is over a limit waits for its turn, is served when a place is free, and takes the place with it when it leaves.
+#[tokio::test]
+async fn p34_those_over_a_limit_wait_in_turn() {
+    let go = Arc::new(Notify::new());
+    let wait = Arc::clone(&go);
+    let upstream = Upstream::start(move |_| {
+        vec![
+            Step::Wait(Arc::clone(&wait)),
+            Step::Write(answer(200, "application/json", &upstream::chat("Paris"))),
+        ]
+    })
+    .await;
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.rules = Rules(vec![rule(Scope::Key, "concurrent=1")]);
+        config.patience = sluicegate::limit::Patience {
+            max_wait: std::time::Duration::from_secs(30),
+            max_waiting: 2,
+        };
+    })
+    .await;
+    let begin = || async {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let request = post("/v1/chat/completions", &gateway.key, HELLO);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    };
+    let exchanges = &gateway.inner.load.exchanges;
+    let open = |count| {
+        eventually("exchanges", move || {
+            exchanges.load(std::sync::atomic::Ordering::SeqCst) == count
+        })
+    };
+    let mut first = begin().await;
+    eventually("sent", || upstream.seen().len() == 1).await;
+    let mut second = begin().await;
+    open(2).await;
+    let third = begin().await;
+    open(3).await;
+    let fourth = ask(&gateway, &gateway.key, HELLO).await;
+    assert_eq!(fourth.status, 429, "no more may wait");
+    drop(third);
+    open(2).await;
+    assert_eq!(upstream.seen().len(), 1);
+    go.notify_one();
+    assert_eq!(client::reply(&mut first).await.status, 200);
+    eventually("sent", || upstream.seen().len() == 2).await;
+    go.notify_one();
+    assert_eq!(client::reply(&mut second).await.status, 200);
+}

@@ -11,5 +11,6 @@
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
 mod keys;
+mod limits;
 mod redis;
 mod servers;

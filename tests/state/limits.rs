@@ -1,0 +1,315 @@
+//! Limits that several gateways count together in Redis: exact, and given back when a gateway is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::test_runner::TestRunner;
+use sluicegate::limit::{
+    Admission, Caller, Estimate, Limit, Limiter, Refused, Rule, Rules, Scope, Setup, Target,
+    Together,
+};
+use sluicegate::rate::quota::Quota;
+use sluicegate::shared::{Fail, Script, Shared};
+use sluicegate::store::redis::Redis as Connection;
+use sluicegate::wire::Usage;
+use tokio::task::JoinSet;
+
+use crate::servers::{PATIENCE, Redis, eventually};
+
+async fn connect(server: &Redis) -> Arc<dyn Shared> {
+    let connection = Connection::open(&server.url, None).unwrap();
+    eventually("connection", || connection.is_connected()).await;
+    connection
+}
+
+/// A gateway's limiter that counts in this place, and does what it has to beside.
+fn gateway(
+    place: &Arc<dyn Shared>,
+    quota: &str,
+    fail: Fail,
+    helpers: &mut JoinSet<()>,
+) -> Arc<Limiter> {
+    let rule = Rule {
+        scope: Scope::Everyone,
+        pattern: "*".to_owned(),
+        quota: quota.parse().unwrap(),
+    };
+    let setup = Setup {
+        rules: Rules(vec![rule]),
+        together: Some(Arc::new(Together::new(Arc::clone(place), fail, PATIENCE))),
+        ..Setup::default()
+    };
+    let limiter = Arc::new(Limiter::new(setup, Instant::now(), Timestamp::now()));
+    let working = Arc::clone(&limiter);
+    helpers.spawn(async move { working.work().await });
+    limiter
+}
+
+async fn exchange(limiter: &Arc<Limiter>, tokens: u64) -> Result<Admission, Box<Refused>> {
+    let key: Arc<str> = "key_1".into();
+    let quota = Quota::default();
+    let caller = Caller {
+        key: &key,
+        name: "app",
+        team: None,
+        quota: Some(&quota),
+    };
+    let (mut admission, admitted) = limiter.admit(caller, Instant::now(), Timestamp::now());
+    let estimate = Estimate {
+        input: tokens,
+        output: 0,
+        stream: true,
+    };
+    let asked = (caller, Target::default());
+    let taken = match admitted {
+        Ok(()) => {
+            admission
+                .reserve(asked, estimate, Instant::now(), Timestamp::now())
+                .await
+        }
+        Err(refused) => Err(refused),
+    };
+    match taken {
+        Ok(()) => Ok(admission),
+        Err(refused) => {
+            admission.cancel(Instant::now(), Timestamp::now());
+            Err(refused)
+        }
+    }
+}
+
+fn settle(admission: Admission, input: u64) {
+    let usage = Usage {
+        input,
+        ..Usage::default()
+    };
+    admission
+        .settle((true, usage), Instant::now(), Timestamp::now())
+        .1
+        .unwrap();
+}
+
+/// 16 tasks in two gateways hammer one limit: all that it allows, and not one more.
+#[tokio::test]
+async fn p30_many_gateways_never_exceed_a_limit_by_one() {
+    let server = Redis::start();
+    let mut helpers = JoinSet::new();
+    for (quota, wanted) in [
+        ("40/day", 40),
+        ("tokens=80/day", 40),
+        ("concurrent=30", 30),
+        ("streams=30", 30),
+        ("budget=60tokens/lifetime", 30),
+        ("50/day tokens=60/day budget=100tokens/month", 30),
+    ] {
+        // A server's own keys: the cases share cells.
+        let place = connect(&server).await;
+        let clear = Script {
+            name: "clear",
+            text: "redis.call('FLUSHALL') return {}",
+        };
+        place.run(clear, &[], &[], PATIENCE).await.unwrap();
+        let gateways = [(); 2].map(|()| gateway(&place, quota, Fail::Closed, &mut helpers));
+        let admitted = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for task in 0..16 {
+            let (limiter, admitted) = (Arc::clone(&gateways[task % 2]), Arc::clone(&admitted));
+            tasks.spawn(async move {
+                let mut kept = Vec::new();
+                for _ in 0..5 {
+                    if let Ok(admission) = exchange(&limiter, 2).await {
+                        admitted.fetch_add(1, Ordering::SeqCst);
+                        kept.push(admission);
+                    }
+                }
+                kept
+            });
+        }
+        let kept = tasks.join_all().await;
+        assert_eq!(admitted.load(Ordering::SeqCst), wanted, "{quota}");
+        drop(kept);
+    }
+}
+
+#[tokio::test]
+async fn what_ends_is_settled_for_all() {
+    let server = Redis::start();
+    let place = connect(&server).await;
+    let mut helpers = JoinSet::new();
+    let [one, two] = [(); 2].map(|()| {
+        gateway(
+            &place,
+            "concurrent=2 budget=100tokens/month",
+            Fail::Closed,
+            &mut helpers,
+        )
+    });
+    let first = exchange(&one, 60).await.unwrap();
+    let refused = exchange(&two, 60).await.unwrap_err();
+    assert!(matches!(refused.limit, Limit::Budget(_)), "{refused}");
+    settle(first, 30);
+    eventually("settled", || one.is_settled()).await;
+    let second = exchange(&two, 70).await.unwrap();
+    assert!(exchange(&one, 1).await.is_err(), "30 used, 70 reserved");
+    second.cancel(Instant::now(), Timestamp::now());
+    eventually("settled", || two.is_settled()).await;
+    let third = exchange(&one, 35).await.unwrap();
+    let fourth = exchange(&two, 35).await.unwrap();
+    let refused = exchange(&two, 0).await.unwrap_err();
+    assert_eq!(refused.limit, Limit::Concurrent(2));
+    drop((third, fourth));
+}
+
+#[tokio::test]
+async fn a_place_that_is_away_fails_as_configured() {
+    let mut server = Redis::start();
+    let place = connect(&server).await;
+    let mut helpers = JoinSet::new();
+    let limiters = [Fail::Closed, Fail::Open, Fail::Local]
+        .map(|fail| gateway(&place, "1/day", fail, &mut helpers));
+    server.kill();
+    eventually("loss", || !place.is_connected()).await;
+    let [closed, open, local] = &limiters;
+    assert_eq!(exchange(closed, 1).await.unwrap_err().limit, Limit::Away);
+    for _ in 0..3 {
+        assert!(exchange(open, 1).await.is_ok());
+    }
+    assert!(exchange(local, 1).await.is_ok());
+    assert!(matches!(
+        exchange(local, 1).await.unwrap_err().limit,
+        Limit::Requests(_)
+    ));
+}
+
+const TAKE: Script = Script {
+    name: "take",
+    text: include_str!("../../src/limit/take.lua"),
+};
+const SETTLE: Script = Script {
+    name: "settle",
+    text: include_str!("../../src/limit/settle.lua"),
+};
+const MOST: usize = 3;
+const BUDGET: u64 = 5_000;
+const LEASE: u64 = 1_000_000_000_000;
+
+/// The scripts against plain arithmetic: any rates, times, amounts and order of ends, each end told once or twice.
+#[test]
+fn p33_the_scripts_agree_with_the_model() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let server = Redis::start();
+    let place = runtime.block_on(connect(&server));
+    let step = (0_u64..20_000_000, 1_u64..400, 0_u64..500, 0_u8..6);
+    let cases = (1_u64..1_000_000, vec(step, 1..40));
+    let mut runner = TestRunner::new(proptest::test_runner::Config::with_cases(32));
+    let cases_run = AtomicUsize::new(0);
+    runner
+        .run(&cases, |(count, steps)| {
+            let case = cases_run.fetch_add(1, Ordering::SeqCst);
+            runtime.block_on(agree(&place, case, count, &steps));
+            Ok(())
+        })
+        .unwrap();
+}
+
+async fn agree(place: &Arc<dyn Shared>, case: usize, count: u64, steps: &[(u64, u64, u64, u8)]) {
+    const MINUTE: u128 = 60_000_000;
+    let cell = |name: &str| format!("{case}:{name}");
+    let cells = ["rate", "-", "running", "-", "sums", "kept"].map(cell);
+    let (mut level, mut spent, mut kept) = (0_u128, 0, 0);
+    let mut open: Vec<(String, u64)> = Vec::new();
+    let mut now = 1_700_000_000_000_000_u64;
+    for (index, (pause, tokens, used, what)) in steps.iter().enumerate() {
+        now += pause;
+        level = level.saturating_sub(u128::from(*pause) * u128::from(count));
+        let (tokens, id) = (1 + tokens % count, format!("{case}-{index}"));
+        if *what < 3 && !open.is_empty() {
+            let (id, reserved) = open.swap_remove(usize::try_from(*used).unwrap() % open.len());
+            let used = if *what == 0 { 0 } else { *used };
+            let mut keys = vec![format!("{case}:done:{id}")];
+            keys.extend(cells.clone());
+            let arguments =
+                format!("{id} {now} {reserved} 0 1 {used} 0 0 0 t {count} {MINUTE} c 0 0 s 0 0");
+            for _ in 0..=*what {
+                run(place, SETTLE, &keys, &arguments).await;
+            }
+            level =
+                (level + u128::from(used) * MINUTE).saturating_sub(u128::from(reserved) * MINUTE);
+            (spent, kept) = (spent + used, kept - reserved);
+            continue;
+        }
+        let arguments = format!(
+            "{id} {now} {LEASE} {tokens} 0 r 0 -1 {count} {MINUTE} 0 c 0 {MOST} 0 0 0 s 0 {BUDGET} -1 0 0"
+        );
+        let answer = run(place, TAKE, &cells, &arguments).await;
+        let filled = level + u128::from(tokens) * MINUTE;
+        let agrees = filled <= u128::from(count) * MINUTE
+            && open.len() < MOST
+            && spent + kept + tokens <= BUDGET
+            && spent + kept < BUDGET;
+        assert_eq!(
+            answer[0] == 1,
+            agrees,
+            "{answer:?} at step {index} of {steps:?}, {count}/minute"
+        );
+        if agrees {
+            level = filled;
+            kept += tokens;
+            open.push((id, tokens));
+        }
+    }
+}
+
+async fn run(
+    place: &Arc<dyn Shared>,
+    script: Script,
+    keys: &[String],
+    arguments: &str,
+) -> Vec<i64> {
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    place
+        .run(script, &keys, &arguments, PATIENCE)
+        .await
+        .unwrap()
+}
+
+/// What a killed gateway took is free again when its lease is over; what it had settled stays.
+#[tokio::test]
+async fn leases_of_a_gateway_that_is_gone_run_out() {
+    let server = Redis::start();
+    let place = connect(&server).await;
+    let cells = ["running", "-", "sums", "kept"].map(str::to_owned);
+    let at = |seconds: u64| 1_700_000_000_000_000 + seconds * 1_000_000;
+    let take = |id: &str, seconds| {
+        let now = at(seconds);
+        format!("{id} {now} 60000000 70 0 c 0 1 0 0 0 s 0 100 -1 0 0")
+    };
+    assert_eq!(run(&place, TAKE, &cells, &take("gone", 0)).await[0], 1);
+    assert_eq!(run(&place, TAKE, &cells, &take("next", 59)).await[0], 0);
+    assert_eq!(run(&place, TAKE, &cells, &take("next", 61)).await[0], 1);
+    // The first was not gone after all: what it used counts, once.
+    let mut keys = vec!["done:gone".to_owned()];
+    keys.extend(cells.clone());
+    let ended = format!("gone {} 70 0 1 30 0 0 0 c 0 0 s 0 0", at(62));
+    for _ in 0..2 {
+        run(&place, SETTLE, &keys, &ended).await;
+    }
+    keys[0] = "done:next".to_owned();
+    let ended = format!("next {} 70 0 1 50 0 0 0 c 0 0 s 0 0", at(63));
+    run(&place, SETTLE, &keys, &ended).await;
+    let left = format!("last {} 60000000 21 0 c 0 1 0 0 0 s 0 100 -1 0 0", at(64));
+    assert_eq!(
+        run(&place, TAKE, &cells, &left).await[0],
+        0,
+        "80 of 100 are used"
+    );
+    let left = left.replace(" 21 ", " 20 ");
+    assert_eq!(run(&place, TAKE, &cells, &left).await[0], 1);
+}
