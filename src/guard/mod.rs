@@ -21,6 +21,7 @@ mod structure;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -96,8 +97,9 @@ impl fmt::Debug for Cleared {
 /// What an inspection may make use of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
-    /// What the request's placeholders stand for, for its answer.
-    pub originals: Option<&'a Originals>,
+    /// What the request's placeholders stand for, for its answer; for a request, what those sent before it in the same
+    /// conversation do.
+    pub originals: Option<&'a Arc<Originals>>,
     /// What was found in texts judged before.
     pub verdicts: Option<&'a Verdicts>,
     /// What the marks around untrusted text are derived from.
@@ -106,7 +108,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// For the answer to a request whose placeholders stand for these texts.
-    pub fn answering(originals: &'a Originals) -> Self {
+    pub fn answering(originals: &'a Arc<Originals>) -> Self {
         Self {
             originals: Some(originals),
             ..Self::default()

@@ -100,8 +100,8 @@ impl StreamGuard {
         limits: &Limits,
         exchange: Exchange,
     ) -> Self {
-        let max_held_bytes = pace::max_held_bytes(&policy);
-        let buffers = pace::buffers(&policy);
+        let max_held_bytes = pace::max_held_bytes(api, &policy);
+        let buffers = api != Api::Realtime && pace::buffers(&policy);
         Self(Box::new(Stream {
             request_id: exchange.request_id.clone(),
             splitter: Splitter::with_limit(framing, limits.event_bytes),
@@ -116,6 +116,32 @@ impl StreamGuard {
             ending: Ending::Open,
             unjudged: None,
         }))
+    }
+
+    /// Takes note of what the placeholders stand for that went up since (realtime).
+    pub fn know(&mut self, originals: &Arc<Originals>) {
+        if !Arc::ptr_eq(&self.0.answer.originals, originals) {
+            self.0.answer.originals = Arc::clone(originals);
+        }
+    }
+
+    /// Whether an answer is under way that the client has a part of.
+    pub fn is_answering(&self) -> bool {
+        self.0.answer.context.started || !self.0.queue.is_empty()
+    }
+
+    /// Ends the stream by the refusal of something else than the answer (realtime: of what the client sent).
+    pub fn refuse(&mut self, refused: &Refused, out: &mut Vec<Cleared>) {
+        if self.0.phase != Phase::End {
+            self.0.refuse(refused.clone(), out);
+        }
+    }
+
+    /// Ends the stream with an error of the gateway's own (realtime).
+    pub fn fail(&mut self, message: &str, out: &mut Vec<Cleared>) {
+        if self.0.phase != Phase::End {
+            self.0.break_off(message, Ending::Break, out);
+        }
     }
 
     /// Takes the next bytes from upstream and adds to `out` what may be written now.
@@ -229,7 +255,7 @@ impl Stream {
 
     fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
         // Whether what is written so far ends where an event does.
-        let mut whole = self.phase == Phase::Read || self.answer.framing == Framing::JsonArray;
+        let mut whole = self.phase == Phase::Read || self.answer.framing != Framing::Sse;
         if self.phase == Phase::Read {
             match contain(|| Ok(self.splitter.finish())) {
                 // Readers that follow the standard discard an event that was cut off, others do not.
@@ -246,13 +272,14 @@ impl Stream {
         if self.phase == Phase::End {
             return;
         }
-        let closed = self.closing || self.answer.framing == Framing::Sse;
+        let closed = self.closing || self.answer.framing != Framing::JsonArray;
         let api = self.answer.api;
+        let broken = api == Api::Realtime && end == End::Break;
         if self.buffers && end == End::Complete && self.answer.arrived.is_complete(api) {
             self.buffers = false;
             self.release(false, out);
         }
-        let complete = closed && self.answer.context.is_complete(api);
+        let complete = closed && !broken && self.answer.context.is_complete(api);
         if complete || end == End::Complete && self.unjudged.is_some() {
             return self.complete(out);
         }
@@ -266,12 +293,18 @@ impl Stream {
     /// Judges the next event and lets leave what may.
     fn take(&mut self, raw: RawEvent, out: &mut Vec<Cleared>) {
         self.closing |= raw.closing;
+        if self.answer.api == Api::Realtime && self.queue.is_empty() {
+            self.answer.forget();
+        }
         let raw = match contain(|| self.answer.inspect(&raw, &mut self.notes)) {
             Ok(changed) => changed.unwrap_or(raw),
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
         self.buffers &= !self.answer.ended;
+        if self.answer.api == Api::Realtime {
+            self.buffers = self.answer.arrived.started;
+        }
         if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
             return self.write(&raw, notes, true, out);
         }
@@ -312,14 +345,14 @@ impl Stream {
             }
             // What is known to be in it must not leave, whatever the policy says about what is not known.
             Err(Stop::Fail(failure)) => self.break_off(UNSCANNED, Ending::Fail(failure), out),
-            Err(Stop::Block) => self.refuse(out),
+            Err(Stop::Block) => self.block(out),
         }
     }
 
     /// Does what the policy says when inspecting went no further: at the event `raw`, else at bytes that are none.
     fn stop(&mut self, stop: Stop, raw: Option<RawEvent>, out: &mut Vec<Cleared>) {
         let failure = match stop {
-            Stop::Block => return self.refuse(out),
+            Stop::Block => return self.block(out),
             Stop::Fail(failure) => failure,
         };
         if !passes_unjudged(&self.answer.policy, &failure) {
@@ -359,19 +392,22 @@ impl Stream {
         }
     }
 
-    fn refuse(&mut self, out: &mut Vec<Cleared>) {
+    fn block(&mut self, out: &mut Vec<Cleared>) {
+        let refused = Refused::new(&self.answer.policy, self.answer.tally.verdict());
+        self.refuse(refused, out);
+    }
+
+    fn refuse(&mut self, refused: Refused, out: &mut Vec<Cleared>) {
         let Answer {
             api,
             framing,
             policy,
-            tally,
             context,
             ..
         } = &self.answer;
-        let refused = Refused::new(policy, tally.verdict());
         let refusal = refused.refusal(policy, &self.request_id);
         let events = refusal::events(*api, *framing, &refusal, context);
-        out.push(Cleared(events.into()));
+        say(*framing, events, out);
         self.end(Ending::Refuse(refused));
     }
 
@@ -383,7 +419,7 @@ impl Stream {
             ..
         } = &self.answer;
         let events = refusal::broken(*api, *framing, context, message, &self.request_id);
-        out.push(Cleared(events.into()));
+        say(*framing, events, out);
         self.end(ending);
     }
 
@@ -395,4 +431,15 @@ impl Stream {
         self.queue = VecDeque::new();
         self.notes = Notes::default();
     }
+}
+
+/// Adds events of the gateway's own to what may be written, each by itself where the framing wants it.
+fn say(framing: Framing, events: Vec<u8>, out: &mut Vec<Cleared>) {
+    let events = Bytes::from(events);
+    if framing != Framing::Messages {
+        return out.push(Cleared(events));
+    }
+    let lines = events.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty());
+    out.extend(lines.map(|line| Cleared(events.slice_ref(line))));
 }

@@ -34,6 +34,8 @@ pub struct Policy {
     pub on_error: OnError,
     /// What happens to bodies and events of shapes that their format does not know.
     pub unknown: Unknown,
+    /// What happens to images, audio and files, which nothing scans.
+    pub media: Media,
     /// How a client learns of a refusal.
     pub respond: Respond,
     /// What a refused client is told where the rule has no text of its own.
@@ -104,6 +106,23 @@ pub enum Unknown {
 
 impl Unknown {
     const WORDS: [(&'static str, Self); 2] = [("scan", Self::Scan), ("block", Self::Block)];
+}
+
+/// What happens to images, audio, binary files and texts given as token numbers, which nothing scans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Media {
+    /// They pass and are counted.
+    #[default]
+    Pass,
+    /// What holds any is refused.
+    Block,
+}
+
+impl Media {
+    const WORDS: [(&'static str, Self); 2] = [("pass", Self::Pass), ("block", Self::Block)];
+
+    /// The rule that refuses them, in verdicts.
+    pub const RULE: &'static str = "media.unscanned";
 }
 
 /// How a client learns of a refusal.
@@ -257,6 +276,38 @@ impl Tally {
         self.verdict.would = self.verdict.would.max(would);
         self.verdict.action = self.verdict.action.max(action);
         action
+    }
+
+    /// Counts so many images, sounds and files. Whether the policy refuses them.
+    pub fn add_media(&mut self, policy: &Policy, media: u32) -> bool {
+        if media == 0 || policy.media == Media::Pass {
+            return false;
+        }
+        let treatment = Treatment {
+            id: Cow::Borrowed(Media::RULE),
+            action: Action::Block,
+            scored: None,
+            message: None,
+            reversible: false,
+        };
+        let position = self.count(&treatment, false);
+        if let Some(matched) = self.verdict.rules.get_mut(position) {
+            matched.count = matched.count.saturating_add(media - 1);
+        }
+        if self.verdict.would < Action::Block {
+            self.verdict.cause = Some(Cause {
+                rule: treatment.id,
+                message: None,
+            });
+        }
+        self.verdict.would = Action::Block;
+        let action = if policy.observe {
+            Action::Log
+        } else {
+            Action::Block
+        };
+        self.verdict.action = self.verdict.action.max(action);
+        !policy.observe
     }
 
     /// What all findings so far came to.

@@ -24,6 +24,7 @@ mod event;
 mod gemini;
 mod messages;
 mod path;
+mod realtime;
 mod responses;
 mod shape;
 mod walk;
@@ -50,17 +51,20 @@ pub enum Api {
     Messages,
     /// Gemini generateContent and its relatives.
     Gemini,
+    /// Events of OpenAI's realtime API, which come over a WebSocket.
+    Realtime,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Chat,
         Self::Responses,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::Gemini,
+        Self::Realtime,
     ];
 
     /// The name in logs, metrics and policies.
@@ -72,13 +76,18 @@ impl Api {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::Gemini => "gemini",
+            Self::Realtime => "realtime",
         }
     }
 
     /// Whose conventions it follows.
     pub const fn family(self) -> Family {
         match self {
-            Self::Chat | Self::Responses | Self::Completions | Self::Embeddings => Family::OpenAi,
+            Self::Chat
+            | Self::Responses
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Realtime => Family::OpenAi,
             Self::Messages => Family::Anthropic,
             Self::Gemini => Family::Gemini,
         }
@@ -103,6 +112,8 @@ pub enum Framing {
     Sse,
     /// One JSON array whose elements arrive one by one (Gemini without `alt=sse`).
     JsonArray,
+    /// Messages of a WebSocket, of which each is an event.
+    Messages,
 }
 
 /// A string in a body or an event.
@@ -167,6 +178,15 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The use of two answers.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+        }
+    }
+
     /// The use known after a later report: reports are running totals and may leave out what was said before.
     #[must_use]
     pub fn max(self, later: Self) -> Self {

@@ -30,6 +30,8 @@ enum Scan {
         first: bool,
     },
     Array(super::array::Scan),
+    /// What is pushed at once is an event.
+    Messages,
 }
 
 /// One event of a stream, or what stands between events.
@@ -51,8 +53,10 @@ pub struct RawEvent {
 #[derive(Clone, Debug)]
 enum Data {
     None,
-    /// In one stretch of the event's bytes.
+    /// In one stretch of the event's bytes, on one line.
     Plain(Span),
+    /// In one stretch, line breaks and all: framings without lines.
+    Element(Span),
     /// Several `data` lines, joined by line feeds.
     Joined(Vec<u8>),
 }
@@ -72,6 +76,7 @@ impl Splitter {
                 first: true,
             },
             Framing::JsonArray => Scan::Array(super::array::Scan::default()),
+            Framing::Messages => Scan::Messages,
         };
         Self {
             buffer: BytesMut::new(),
@@ -104,17 +109,24 @@ impl Splitter {
                     event
                 })
             }
+            Scan::Messages => {
+                let bytes = self.buffer.split().freeze();
+                (!bytes.is_empty()).then(|| {
+                    let data = Data::Element(Span::new(0, bytes.len()));
+                    RawEvent::of_data(bytes, data)
+                })
+            }
             Scan::Array(scan) => match scan.advance(&self.buffer) {
                 Ok(None) => None,
-                Ok(Some(cut)) => Some(RawEvent {
-                    bytes: self.buffer.split_to(cut.end).freeze(),
-                    data: cut.element.map_or(Data::None, Data::Plain),
-                    head: 0,
-                    name: None,
-                    strays: Vec::new(),
-                    complete: true,
-                    closing: cut.element.is_none(),
-                }),
+                Ok(Some(cut)) => {
+                    let bytes = self.buffer.split_to(cut.end).freeze();
+                    let data = cut.element.map_or(Data::None, Data::Element);
+                    let closing = cut.element.is_none();
+                    Some(RawEvent {
+                        closing,
+                        ..RawEvent::of_data(bytes, data)
+                    })
+                }
                 Err(mut problem) => {
                     problem.offset += self.passed;
                     return Err(problem);
@@ -151,21 +163,21 @@ impl Splitter {
                 (*at, *line, *first) = (0, 0, false);
                 RawEvent { complete, ..event }
             }
+            Scan::Messages => {
+                let data = Data::Element(Span::new(0, bytes.len()));
+                RawEvent::of_data(bytes, data)
+            }
             Scan::Array(scan) => {
                 let blank = bytes.iter().all(u8::is_ascii_whitespace);
                 let element = Span::new(0, bytes.len());
+                let data = if blank {
+                    Data::None
+                } else {
+                    Data::Element(element)
+                };
                 RawEvent {
-                    data: if blank {
-                        Data::None
-                    } else {
-                        Data::Plain(element)
-                    },
-                    bytes,
-                    head: 0,
-                    name: None,
-                    strays: Vec::new(),
                     complete: blank && scan.is_done(),
-                    closing: false,
+                    ..RawEvent::of_data(bytes, data)
                 }
             }
         })
@@ -178,6 +190,19 @@ impl Splitter {
 }
 
 impl RawEvent {
+    /// An event without lines.
+    const fn of_data(bytes: Bytes, data: Data) -> Self {
+        Self {
+            bytes,
+            data,
+            head: 0,
+            name: None,
+            strays: Vec::new(),
+            complete: true,
+            closing: false,
+        }
+    }
+
     /// The event as it came.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -188,7 +213,7 @@ impl RawEvent {
     pub fn data(&self) -> Option<&[u8]> {
         let data = match &self.data {
             Data::None => None,
-            Data::Plain(span) => self.bytes.get(span.range()),
+            Data::Plain(span) | Data::Element(span) => self.bytes.get(span.range()),
             Data::Joined(joined) => Some(joined.as_slice()),
         };
         data.filter(|data| !data.is_empty())
@@ -213,12 +238,15 @@ impl RawEvent {
         let mut out = Vec::with_capacity(self.bytes.len() + data.len());
         match &self.data {
             Data::None => return self.bytes.clone(),
-            Data::Plain(span) if !data.iter().any(|b| matches!(b, b'\n' | b'\r')) => {
+            Data::Plain(_) if data.iter().any(|b| matches!(b, b'\n' | b'\r')) => {
+                self.rewrite_lines(data, &mut out);
+            }
+            Data::Plain(span) | Data::Element(span) => {
                 out.extend_from_slice(self.bytes.get(..span.start).unwrap_or(&[]));
                 out.extend_from_slice(data);
                 out.extend_from_slice(self.bytes.get(span.end..).unwrap_or(&[]));
             }
-            Data::Plain(_) | Data::Joined(_) => self.rewrite_lines(data, &mut out),
+            Data::Joined(_) => self.rewrite_lines(data, &mut out),
         }
         Bytes::from(out)
     }
@@ -294,7 +322,7 @@ impl Data {
         let bytes_of = |span: Span| bytes.get(span.range()).unwrap_or(&[]);
         match self {
             Self::None => *self = Self::Plain(value),
-            Self::Plain(first) => {
+            Self::Plain(first) | Self::Element(first) => {
                 let joined = [bytes_of(*first), bytes_of(value)].join(&b'\n');
                 *self = Self::Joined(joined);
             }
@@ -625,6 +653,8 @@ mod tests {
         assert_eq!(data, expected);
         assert_eq!(events[1].bytes(), &b"\n,\r\n{\"b\": [{}, []]}"[..]);
         assert_eq!(events[1].rewrite(b"{}"), &b"\n,\r\n{}"[..]);
+        // Servers write elements over several lines; an edited one takes them all.
+        assert_eq!(events[1].rewrite(b"{\n}"), &b"\n,\r\n{\n}"[..]);
         assert_eq!(events[3].bytes(), &b"\n]"[..]);
         assert!(events[3].closing && events[4].complete);
         assert!(check(Framing::JsonArray, b" [ ] ")[0].closing);
