@@ -9,7 +9,7 @@ SHELL := /bin/sh
 
 # command:package. cmake and gcc build zlib-ng and SQLite.
 BUILD_TOOLS := cc:gcc cmake:cmake make:make
-TEST_TOOLS  := node:nodejs npm:npm python3:python3
+TEST_TOOLS  := node:nodejs npm:npm python3:python3 redis-server:redis-server
 
 # The rest of the command line goes to the gateway: make run ARGS="--listen 127.0.0.1:8081"
 ARGS ?=
@@ -50,9 +50,10 @@ build-tools:
 	@command -v cargo >/dev/null || { \
 	  echo "make: cargo is missing: install Rust 1.95 or newer (https://rustup.rs), then run make again" >&2; exit 2; }
 
-# Debian keeps the module that makes virtual environments in a package of its own.
+# Debian keeps the module that makes virtual environments in a package of its own, and PostgreSQL's server off the path.
 test-tools:
 	@$(call need,$(TEST_TOOLS))
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { $(call install,postgresql); }
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv); }
 
 # need COMMAND:PACKAGE…: installs the packages of the commands that are missing.

@@ -24,6 +24,7 @@ pub mod rate;
 pub mod scan;
 pub mod secret;
 pub mod serve;
+pub mod shared;
 pub mod store;
 pub mod telemetry;
 pub mod text;

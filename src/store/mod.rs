@@ -1,5 +1,7 @@
 //! Where keys are kept: opens a store by its URL.
 
+mod background;
+pub mod redis;
 mod sqlite;
 
 use crate::auth::KeyStore;
@@ -26,6 +28,14 @@ pub fn open(url: &str, data: &Path) -> Result<Arc<dyn KeyStore>, OpenError> {
     })
 }
 
+/// The host and port of a URL, which may be shown: user, password and everything else left out.
+fn address(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = authority.rsplit('@').next().unwrap_or_default();
+    address.to_owned()
+}
+
 /// Why a store cannot be opened. Nothing was overwritten in any of these cases.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -46,6 +56,27 @@ pub enum OpenError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A URL that cannot be used.
+    #[error(
+        "the URL of {scheme} cannot be used: {problem}; expected {scheme}://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    Url {
+        /// What kind of store it is for.
+        scheme: &'static str,
+        /// What is wrong with it; never the URL itself, which may hold a password.
+        problem: String,
+    },
+    /// Certificates of authorities that cannot be read.
+    #[error("cannot read the certificates {path}")]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// No thread for a store's connections.
+    #[error("cannot start a thread for a store's connections")]
+    Thread(#[source] std::io::Error),
     /// The database cannot be opened.
     #[error("cannot open the key store {path}")]
     Open {
@@ -81,6 +112,21 @@ pub enum OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_hold_no_password() {
+        for (url, shown) in [
+            ("redis://:pass@host:1/2", "host:1"),
+            (
+                "postgres://user:p%40ss@[::1]:5432/db?sslmode=require",
+                "[::1]:5432",
+            ),
+            ("redis://host", "host"),
+            ("hunter2", ""),
+        ] {
+            assert_eq!(address(url), shown);
+        }
+    }
 
     #[test]
     fn other_stores_are_refused_without_repeating_the_url() {

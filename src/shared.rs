@@ -1,0 +1,77 @@
+//! What several gateways count together: a place that runs small atomic scripts, and what to do while it is away.
+//!
+//! Said here as a trait, because those who count (row 5) know no Redis; `store::redis` fulfils it.
+
+use async_trait::async_trait;
+use std::fmt;
+use std::time::Duration;
+
+/// A script that the place runs as one step, nothing else in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// What it is called here; one name, one text.
+    pub name: &'static str,
+    /// Lua as Redis and Valkey run it (`KEYS`, `ARGV`); it answers with a list of integers.
+    pub text: &'static str,
+}
+
+/// Where scripts run. Cheap to share; many run at a time over one connection.
+#[async_trait]
+pub trait Shared: Send + Sync + fmt::Debug {
+    /// Runs a script with these keys and arguments and gives its integers: one round trip, two after the place forgot the
+    /// script.
+    ///
+    /// # Errors
+    /// If there is no connection, at once; if no answer came within `deadline`, when the script may have run all the same.
+    async fn run(
+        &self,
+        script: Script,
+        keys: &[&str],
+        arguments: &[&str],
+        deadline: Duration,
+    ) -> Result<Vec<i64>, Away>;
+
+    /// Whether there is a connection now: while there is none, [`run`](Self::run) fails at once.
+    fn is_connected(&self) -> bool;
+}
+
+/// Why a script gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Away {
+    /// There is no connection; it is being sought.
+    #[error("the shared store is not connected")]
+    NotConnected,
+    /// The answer took too long.
+    #[error("the shared store did not answer within {} ms", .0.as_millis())]
+    Late(
+        /// How long was waited.
+        Duration,
+    ),
+    /// The place answered with an error.
+    #[error("the shared store cannot run a script: {0}")]
+    Refused(
+        /// What it says.
+        String,
+    ),
+}
+
+/// What to do about something shared while the place is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fail {
+    /// Refuse: nothing is admitted that cannot be counted.
+    #[default]
+    Closed,
+    /// Admit without counting.
+    Open,
+    /// Count in this gateway alone.
+    Local,
+}
+
+impl Fail {
+    /// All of them, by their names in files.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("closed", Self::Closed),
+        ("open", Self::Open),
+        ("local", Self::Local),
+    ];
+}

@@ -1,0 +1,11 @@
+//! What gateways keep and share: real PostgreSQL and Redis servers, started here on free ports and stopped in mid-load.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+#![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
+
+mod redis;
+mod servers;

@@ -1,0 +1,125 @@
+//! The connection to Redis: scripts, and what comes of them while the server is away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use sluicegate::shared::{Away, Script, Shared};
+use sluicegate::store::redis::Redis as Connection;
+
+use crate::servers::{PATIENCE, Redis, eventually};
+
+const COUNT: Script = Script {
+    name: "count",
+    text: "return {redis.call('INCRBY', KEYS[1], ARGV[1]), #KEYS}",
+};
+const FAULTY: Script = Script {
+    name: "faulty",
+    text: "return {redis.call('INCR', KEYS[1], 'too', 'many')}",
+};
+
+async fn connect(server: &Redis) -> Arc<Connection> {
+    let connection = Connection::open(&server.url, None).unwrap();
+    eventually("connection", || connection.is_connected()).await;
+    connection
+}
+
+#[tokio::test]
+async fn scripts_run_and_survive_a_restart() {
+    let mut server = Redis::start();
+    let shared = connect(&server).await;
+    let count = || shared.run(COUNT, &["a"], &["2"], PATIENCE);
+    assert_eq!(count().await, Ok(vec![2, 1]));
+    assert_eq!(count().await, Ok(vec![4, 1]));
+    server.kill();
+    eventually("loss", || !shared.is_connected()).await;
+    assert_eq!(count().await, Err(Away::NotConnected));
+    server.restart();
+    eventually("connection", || shared.is_connected()).await;
+    // The new server has neither the value nor the script.
+    assert_eq!(count().await, Ok(vec![2, 1]));
+}
+
+#[tokio::test]
+async fn an_error_of_a_script_is_told_and_costs_no_connection() {
+    let server = Redis::start();
+    let shared = connect(&server).await;
+    let failed = shared.run(FAULTY, &["a"], &[], PATIENCE).await;
+    assert!(matches!(failed, Err(Away::Refused(_))), "{failed:?}");
+    let text = Script {
+        name: "text",
+        text: "return {'not a number'}",
+    };
+    assert!(shared.run(text, &[], &[], PATIENCE).await.is_err());
+    let counted = shared.run(COUNT, &["a"], &["1"], PATIENCE).await;
+    assert_eq!(counted, Ok(vec![1, 1]));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_keeps_nobody_past_the_deadline() {
+    let server = Redis::start();
+    let shared = connect(&server).await;
+    server.freeze();
+    let deadline = Duration::from_millis(20);
+    let run = || shared.run(COUNT, &["a"], &["1"], deadline);
+    assert_eq!(run().await, Err(Away::Late(deadline)));
+    eventually("loss", || !shared.is_connected()).await;
+    assert_eq!(run().await, Err(Away::NotConnected));
+    server.thaw();
+    eventually("connection", || shared.is_connected()).await;
+    assert!(shared.run(COUNT, &["b"], &["1"], PATIENCE).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_kill_in_mid_load_is_told_to_everyone() {
+    let mut server = Redis::start();
+    let shared = connect(&server).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..16 {
+        let shared = Arc::clone(&shared);
+        tasks.spawn(async move {
+            let mut counted = 0;
+            loop {
+                match shared.run(COUNT, &["n"], &["1"], PATIENCE).await {
+                    Ok(_) => counted += 1,
+                    Err(Away::NotConnected) => return counted,
+                    Err(away) => panic!("{away:?}"),
+                }
+            }
+        });
+    }
+    while shared.run(COUNT, &["n"], &["0"], PATIENCE).await.unwrap()[0] < 500 {}
+    server.kill();
+    let counted: i64 = tokio::time::timeout(PATIENCE, tasks.join_all())
+        .await
+        .unwrap()
+        .iter()
+        .sum();
+    assert!(counted >= 480, "{counted}");
+}
+
+#[tokio::test]
+async fn the_server_may_come_later_than_the_gateway() {
+    let mut server = Redis::start();
+    server.kill();
+    let shared = Connection::open(&server.url, None).unwrap();
+    assert!(!shared.is_connected());
+    server.restart();
+    eventually("connection", || shared.is_connected()).await;
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_not_repeated() {
+    for url in [
+        "redis://user:hunter2@host:port/0",
+        "http://hunter2",
+        "hunter2",
+    ] {
+        let error = Connection::open(url, None).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("hunter2"),
+            "{error:?}"
+        );
+    }
+}
