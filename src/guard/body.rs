@@ -307,7 +307,11 @@ impl<'a> Inspector<'a> {
         for finding in &self.findings {
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
-                marks.restore(self.context.originals.map(AsRef::as_ref), finding.span, (matched, piece.form));
+                marks.restore(
+                    self.context.originals.map(AsRef::as_ref),
+                    finding.span,
+                    (matched, piece.form),
+                );
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);

@@ -66,6 +66,11 @@ impl Cleared {
         Self(refusal::events(api, framing, refusal, &context).into())
     }
 
+    /// The same as an event of a conversation that may go on.
+    pub fn error_event(api: Api, status: u16, code: &str, message: &str, request_id: &str) -> Self {
+        Self(refusal::error_event(api, status, code, message, request_id).into())
+    }
+
     /// Bytes that the operator wants passed on without a look at them: those of a path listed under `unscanned_paths`.
     pub const fn unscanned(bytes: Bytes) -> Self {
         Self(bytes)

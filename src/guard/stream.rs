@@ -137,13 +137,6 @@ impl StreamGuard {
         }
     }
 
-    /// Ends the stream with an error of the gateway's own (realtime).
-    pub fn fail(&mut self, message: &str, out: &mut Vec<Cleared>) {
-        if self.0.phase != Phase::End {
-            self.0.break_off(message, Ending::Break, out);
-        }
-    }
-
     /// Takes the next bytes from upstream and adds to `out` what may be written now.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Cleared>) -> Flow {
         self.0.push(chunk, out)

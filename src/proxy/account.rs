@@ -162,6 +162,28 @@ impl Account {
         }
     }
 
+    /// Closes the account of a conversation; `cut` says how it ended where neither side's text was the reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::close`].
+    pub(super) fn close_conversation(
+        &mut self,
+        cut: Option<(Outcome, &'static str)>,
+        summary: &Summary,
+    ) -> Result<(), audit::Error> {
+        let Some((outcome, reason)) = cut else {
+            return self.close_stream(summary);
+        };
+        self.note(|record| {
+            record.outcome = outcome;
+            record.reason = (!reason.is_empty()).then(|| reason.to_owned());
+            record.usage = summary.usage.map(usage);
+            Self::judged(&mut record.response, &summary.verdict, summary.media);
+        });
+        self.append()
+    }
+
     /// Closes the account of a stream.
     ///
     /// # Errors

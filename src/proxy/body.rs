@@ -82,9 +82,23 @@ impl Hold {
     }
 }
 
+impl Hold {
+    /// Gives all of it back.
+    pub(super) fn clear(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Holds as much as this, whatever it held before.
+    pub(super) fn set(&mut self, bytes: usize) -> Result<(), Unread> {
+        self.clear();
+        self.grow(bytes)
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.clear();
     }
 }
 

@@ -27,6 +27,7 @@ use crate::guard::body::{Inspection, Outcome, inspect_request_in};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::policy::Policy;
+use crate::secret::Secret;
 use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
@@ -136,6 +137,7 @@ impl Exchange {
         self.family = match &endpoint {
             Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
             Endpoint::Models { family, .. } => *family,
+            Endpoint::Realtime => Family::OpenAi,
             Endpoint::Unscanned => named
                 .as_ref()
                 .map_or(self.family, |upstream| upstream.provider().family),
@@ -176,6 +178,7 @@ impl Exchange {
             }
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
+            Endpoint::Realtime => self.realtime(admitted).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
         }
     }
@@ -289,7 +292,7 @@ impl Exchange {
         Ok((bytes, hold))
     }
 
-    /// Runs an inspection here if it is short, else on a thread where it delays nobody.
+    /// Runs an inspection of this exchange.
     pub(super) async fn inspect<F>(
         &self,
         direction: Direction,
@@ -299,26 +302,7 @@ impl Exchange {
     where
         F: FnOnce() -> Inspection + Send + 'static,
     {
-        let timed = |work: F| {
-            let began = Instant::now();
-            (work(), began.elapsed())
-        };
-        let (inspection, took) = if bytes <= HEAVY_BYTES {
-            timed(work)
-        } else {
-            let heavy = Arc::clone(&self.gateway.load.heavy);
-            let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
-            let work = move || {
-                let result = timed(work);
-                drop(place);
-                result
-            };
-            tokio::task::spawn_blocking(work)
-                .await
-                .map_err(|_| Problem::Internal)?
-        };
-        self.gateway.metrics.inspected(direction, took);
-        Ok(inspection)
+        inspect(&self.gateway, direction, bytes, work).await
     }
 
     /// The provider for a model.
@@ -339,6 +323,18 @@ impl Exchange {
         Ok(upstream)
     }
 
+    /// A provider's credential.
+    pub(super) async fn credential(
+        &self,
+        upstream: &Arc<Upstream>,
+    ) -> Result<Option<Secret>, Problem> {
+        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        secret.map_err(|problem| Problem::Credential {
+            provider: upstream.name().to_owned(),
+            problem,
+        })
+    }
+
     /// Sends what was cleared, with the credential opened last.
     pub(super) async fn send(
         &self,
@@ -356,15 +352,10 @@ impl Exchange {
             headers,
             body,
         };
-        let provider = || upstream.name().to_owned();
-        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
-        let secret = secret.map_err(|problem| Problem::Credential {
-            provider: provider(),
-            problem,
-        })?;
+        let secret = self.credential(upstream).await?;
         let sent = upstream.send(request, secret.as_ref()).await;
         let answer = sent.map_err(|failure| Problem::Upstream {
-            provider: provider(),
+            provider: upstream.name().to_owned(),
             failure,
         })?;
         if answer.resent {
@@ -379,6 +370,38 @@ impl Exchange {
         }
         Ok(answer)
     }
+}
+
+/// Runs an inspection here if it is short, else on a thread where it delays nobody.
+pub(super) async fn inspect<F>(
+    gateway: &Gateway,
+    direction: Direction,
+    bytes: usize,
+    work: F,
+) -> Result<Inspection, Problem>
+where
+    F: FnOnce() -> Inspection + Send + 'static,
+{
+    let timed = |work: F| {
+        let began = Instant::now();
+        (work(), began.elapsed())
+    };
+    let (inspection, took) = if bytes <= HEAVY_BYTES {
+        timed(work)
+    } else {
+        let heavy = Arc::clone(&gateway.load.heavy);
+        let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
+        let work = move || {
+            let result = timed(work);
+            drop(place);
+            result
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Problem::Internal)?
+    };
+    gateway.metrics.inspected(direction, took);
+    Ok(inspection)
 }
 
 /// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.

@@ -3,12 +3,12 @@
 //! A connection carries many answers, one after the other; lanes are told apart by the ids of answers and items. Events as in
 //! the published API of 2026 and as in its beta, whose names differ (`response.text.delta`).
 
+use super::Field;
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::responses::{self, item};
 use super::walk::{Context, Walk, fnv, lane};
-use super::Field;
 use crate::text::{Origin, Span};
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -124,7 +124,10 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         }
         b"response" => {
             found.id = text_span(value.get("id"));
-            found.usage = value.get("usage").filter(|_| over).and_then(responses::usage);
+            found.usage = value
+                .get("usage")
+                .filter(|_| over)
+                .and_then(responses::usage);
             responses::response(walk, value, &mut Facts::default());
         }
         b"logprobs" => walk.logprobs(value, |walk, value| {

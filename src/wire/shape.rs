@@ -1,7 +1,7 @@
 //! Which outermost shapes a format knows. What has another one is read all the same: every string in it is a piece.
 
-use super::{Api, realtime};
 use super::json::{Kind, Value};
+use super::{Api, realtime};
 
 /// Whether a request has the member that says what is asked.
 pub(super) fn knows_request(api: Api, root: Value<'_>) -> bool {

@@ -337,7 +337,7 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
 }
 
 /// A further key in the gateway's store, known to it at once.
-fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) -> String {
+pub(crate) fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) -> String {
     let store = sluicegate::store::open("sqlite", &gateway.data).unwrap();
     let pepper = sluicegate::auth::Pepper::open(&gateway.data).unwrap();
     let key = sluicegate::auth::generate().unwrap();

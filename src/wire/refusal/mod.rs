@@ -75,10 +75,9 @@ pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamCon
     let mut out = Writer::new(framing, context);
     // If every answer is finished there is none left to put a message into.
     // Items of responses are not such answers: another one may always follow.
-    let all_finished =
-        !matches!(api, Api::Responses | Api::Realtime)
-            && context.has_choices()
-            && context.open_choices().next().is_none();
+    let all_finished = !matches!(api, Api::Responses | Api::Realtime)
+        && context.has_choices()
+        && context.open_choices().next().is_none();
     if refusal.shape(api) == Respond::Error || all_finished {
         out.error(api, &errors::refused(refusal, api.family()), context);
     } else {
@@ -117,6 +116,15 @@ pub fn broken(
 pub fn error(family: Family, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
     let value = errors::other(family, status, code, (message, request_id));
     value.to_string().into_bytes()
+}
+
+/// An event that tells of any other error, in a stream that may go on.
+pub fn error_event(api: Api, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let mut out = Writer::new(Framing::Messages, &StreamContext::default());
+    let value = errors::other(api.family(), status, code, (message, request_id));
+    out.error(api, &value, &StreamContext::default());
+    out.bytes.pop(); // the line's end
+    out.bytes
 }
 
 /// Writes events in any framing.
