@@ -52,7 +52,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
             "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, fence or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, fence or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
         ],
     ),
@@ -61,7 +61,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         &[
             "p.yaml:1:8: a list of tool rules is not available in this version\n  help: write {hold_arguments: true}, or remove it",
             "p.yaml:2:1: sessions is not available in this version\n  help: remove it",
-            "p.yaml:3:24: unknown key \"window_chars\" in stream\n  expected: mode or buffer_bytes",
+            "p.yaml:3:38: stream.window_chars without mode: window\n  help: remove it, or set the mode",
             "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
             "p.yaml:5:10: observe is text\n  expected: true or false",
             "p.yaml:6:7: the policy's name is not that of its file\n  expected: \"p\"\n  help: keys and settings choose a policy by its file's name",
@@ -124,6 +124,14 @@ const BROKEN: &[(&str, &[&str])] = &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
             "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, respond, message, observe, stream, tools, request, response, topics, exceptions or tests",
             "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
+        ],
+    ),
+    (
+        "request: {size: {action: redact}, code: {action: log, in: []}}\n",
+        &[
+            "p.yaml:1:17: request.size without a limit\n  expected: segment_chars, segment_tokens, total_chars or total_tokens",
+            "p.yaml:1:17: request.size cannot edit what is too long\n  expected: action: log or block; replace in answers",
+            "p.yaml:1:59: request.code.in is an empty list\n  expected: at least one entry",
         ],
     ),
     (
@@ -257,7 +265,7 @@ fn a_failing_test_of_a_policy_says_why() {
         failures(&policy),
         [
             "p.yaml:3:5: test \"a\" ended in redact\n  expected: allow\n  help: rules that matched: secrets.aws_access_key",
-            "p.yaml:4:5: test \"b\": another text left than \"output\" says\n  help: the two differ from character 7 on",
+            "p.yaml:4:5: test \"b\": the text that left is \"x [AWS_ACCESS_KEY]\"\n  expected: \"x [AWS]\"\n  help: the two differ from character 7 on",
             "p.yaml:5:5: test \"c\" ended in allow\n  expected: block\n  help: no rule matched",
         ]
     );

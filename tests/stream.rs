@@ -33,6 +33,8 @@ mod fence;
 mod modes;
 #[path = "stream/restore.rs"]
 mod restore;
+#[path = "stream/size.rs"]
+mod size;
 #[path = "stream/verdicts.rs"]
 mod verdicts;
 

@@ -56,23 +56,33 @@ impl Link {
         hash: [0; 32],
     };
 
-    /// Links a record, a JSON object with at least one member, to the chain: its line, without line end, and the new end.
-    pub fn seal(&self, record: &str) -> (String, Self) {
+    /// Links a record, a JSON object with at least one member, to the chain: writes its line, without line end, into an empty
+    /// buffer. Answers with the new end.
+    ///
+    /// # Errors
+    /// If `record` fails to write the record.
+    pub fn seal<E>(
+        &self,
+        line: &mut Vec<u8>,
+        record: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let seq = self.seq + 1;
-        let members = record
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-            .unwrap_or(record);
-        let mut line = format!(r#"{{"seq":{seq},{members}}}"#);
+        line.extend_from_slice(OPEN);
+        line.extend_from_slice(seq.to_string().as_bytes());
+        let members = line.len();
+        record(line)?;
+        if let Some(brace) = line.get_mut(members) {
+            *brace = b',';
+        }
         let end = Self {
             seq,
-            hash: self.digest(line.as_bytes()),
+            hash: self.digest(line),
         };
         line.pop();
-        line.push_str(r#","hash":""#);
-        end.write_hash(&mut line);
-        line.push_str(r#""}"#);
-        (line, end)
+        line.extend_from_slice(MIDDLE);
+        line.extend_from_slice(&end.digits());
+        line.extend_from_slice(CLOSE);
+        Ok(end)
     }
 
     /// Whether a line follows here: the new end.
@@ -114,9 +124,7 @@ impl Link {
 
     /// The hash in hexadecimal digits.
     pub fn hash_text(&self) -> String {
-        let mut text = String::with_capacity(DIGITS);
-        self.write_hash(&mut text);
-        text
+        self.digits().map(char::from).iter().collect()
     }
 
     fn digest(&self, line: &[u8]) -> [u8; 32] {
@@ -127,11 +135,19 @@ impl Link {
             .into()
     }
 
-    fn write_hash(&self, text: &mut String) {
-        for byte in self.hash {
-            let digits = [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16));
-            text.extend(digits.into_iter().flatten());
+    fn digits(&self) -> [u8; DIGITS] {
+        let digit = |half: u8| {
+            if half < 10 {
+                b'0' + half
+            } else {
+                b'a' + half - 10
+            }
+        };
+        let mut digits = [0; DIGITS];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.hash) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
+        digits
     }
 }
 
@@ -161,9 +177,14 @@ mod tests {
         let mut end = Link::START;
         let mut lines = Vec::new();
         for record in records {
-            let (line, next) = end.seal(record);
-            lines.push(line);
-            end = next;
+            let mut line = Vec::new();
+            end = end
+                .seal::<()>(&mut line, |line| {
+                    line.extend_from_slice(record.as_bytes());
+                    Ok(())
+                })
+                .unwrap();
+            lines.push(String::from_utf8(line).unwrap());
         }
         lines
     }

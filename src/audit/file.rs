@@ -107,14 +107,12 @@ impl Log {
             return Err(Error::OutOfService);
         }
         let mut writer = self.shared.writer();
-        let path = self.shared.folder.path.clone();
-        writer.lock.lock().map_err(|source| Error::Io {
-            doing: "lock",
-            path,
-            source,
-        })?;
         let appended = self.shared.append(&mut writer, record);
-        writer.unlock(&self.shared.folder)?;
+        if appended.is_ok() {
+            writer.release(&self.shared.folder)?;
+        } else {
+            writer.unlock(&self.shared.folder)?;
+        }
         let seq = writer.end.seq;
         drop(writer);
         appended?;
@@ -142,9 +140,9 @@ impl Shared {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// With the lock held: brings the writer up to date, and appends.
+    /// Brings the writer up to date, and appends; the log stays locked.
     fn append(&self, writer: &mut Writer, record: &Record) -> Result<(), Error> {
-        let torn = writer.catch_up(&self.folder, self.max_file_bytes)?;
+        let torn = writer.take(&self.folder, self.max_file_bytes)?;
         if torn > 0 {
             let time = match record {
                 Record::Exchange(exchange) => exchange.time,
@@ -158,17 +156,19 @@ impl Shared {
 
     /// With the lock held and the writer up to date: appends.
     fn write(&self, writer: &mut Writer, record: &Record) -> Result<(), Error> {
-        let path = self.folder.file_path(writer.number);
         let failed = |source| Error::Io {
             doing: "write to",
-            path,
+            path: self.folder.file_path(writer.number),
             source,
         };
-        let record =
-            serde_json::to_string(record).map_err(|error| failed_json(&self.folder, error))?;
-        let (mut line, end) = writer.end.seal(&record);
-        line.push('\n');
-        if let Err(error) = (&*writer.file).write_all(line.as_bytes()) {
+        let mut line = std::mem::take(&mut writer.line);
+        line.clear();
+        let end = writer
+            .end
+            .seal(&mut line, |line| serde_json::to_writer(line, record));
+        let end = end.map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        if let Err(error) = (&*writer.file).write_all(&line) {
             // A full disk takes part of a line; it is cut off, so that the log stays whole. If that fails too, the next
             // writer finds the torn line.
             writer.file.set_len(writer.len).unwrap_or_default();
@@ -176,6 +176,7 @@ impl Shared {
         }
         writer.len += line.len() as u64;
         writer.end = end;
+        writer.line = line;
         Ok(())
     }
 
@@ -208,9 +209,12 @@ impl Shared {
                 source,
             }
         };
-        file.sync_data().map_err(failed)?;
-        let writer = self.writer();
-        writer.lock.lock().map_err(failed)?;
+        if let Err(error) = file.sync_data() {
+            self.writer().unlock(&self.folder)?;
+            return Err(failed(error));
+        }
+        let mut writer = self.writer();
+        writer.lock(&self.folder)?;
         let moved = self.move_head(end);
         writer.unlock(&self.folder)?;
         drop(writer);
@@ -233,14 +237,6 @@ fn repair(cut_bytes: u64, time: Timestamp) -> Record {
         "the audit log's last line was unfinished and has been cut off"
     );
     Record::Repair(Repair { time, cut_bytes })
-}
-
-fn failed_json(folder: &Folder, error: serde_json::Error) -> Error {
-    Error::Io {
-        doing: "write to",
-        path: folder.path.clone(),
-        source: error.into(),
-    }
 }
 
 #[cfg(test)]
@@ -555,6 +551,21 @@ mod tests {
                 .collect();
             assert_eq!(own, expected);
         }
+    }
+
+    /// A log that has been alone for long keeps the lock between syncs, and still lets others in.
+    #[test]
+    fn a_busy_log_gives_way_to_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let (busy, other) = (open(&folder), open(&folder));
+        for index in 0..300 {
+            busy.append(&change(&index.to_string())).unwrap();
+        }
+        assert_eq!(other.append(&change("300")).unwrap(), 301);
+        assert_eq!(busy.append(&change("301")).unwrap(), 302);
+        assert_eq!(other.append(&change("302")).unwrap(), 303);
+        busy.flush().unwrap();
+        assert_eq!(check(&folder).unwrap(), 303);
     }
 
     #[test]

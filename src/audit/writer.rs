@@ -10,16 +10,25 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What this process knows of the log's end. Other processes may have written since: see [`Writer::catch_up`].
+/// After another process has written, so many appends release the lock at once.
+const SHARED: u32 = 100;
+
+/// What this process knows of the log's end. Other processes may have written since: see [`Writer::take`].
 #[derive(Debug)]
 pub(super) struct Writer {
     /// Locked while the log is looked at and written to.
-    pub(super) lock: File,
+    lock: File,
+    /// Whether it is locked by this process now.
+    locked: bool,
+    /// Appends that are to release the lock at once: other processes have been writing too.
+    shared: u32,
     pub(super) file: Arc<File>,
     pub(super) number: u32,
     /// Bytes of the file up to the end of the last record known here.
     pub(super) len: u64,
     pub(super) end: Link,
+    /// Space for the next line.
+    pub(super) line: Vec<u8>,
 }
 
 impl Writer {
@@ -42,10 +51,13 @@ impl Writer {
         durable::sync_folder(&folder.file_path(number)).map_err(failed)?;
         let mut writer = Self {
             lock,
+            locked: true,
+            shared: SHARED,
             file: Arc::new(file),
             number,
             len: 0,
             end: Link::START,
+            line: Vec::new(),
         };
         let torn = writer.find_end(folder)?;
         let path = folder.file_path(writer.number);
@@ -97,9 +109,34 @@ impl Writer {
         Ok(torn)
     }
 
+    /// Locks the log, if it is not, and brings this process up to date. Says how many bytes of an unfinished line were cut off.
+    pub(super) fn take(&mut self, folder: &Folder, max_file_bytes: u64) -> Result<u64, Error> {
+        if self.locked && self.len < max_file_bytes {
+            return Ok(0);
+        }
+        self.lock(folder)?;
+        let known = self.end.seq;
+        let torn = self.catch_up(folder, max_file_bytes)?;
+        self.shared = if self.end.seq == known {
+            self.shared.saturating_sub(1)
+        } else {
+            SHARED
+        };
+        Ok(torn)
+    }
+
+    /// After an append: lets other processes write, unless there seem to be none. Then the lock is kept until the next sync:
+    /// locking and looking at the file would cost as much as writing to it.
+    pub(super) fn release(&mut self, folder: &Folder) -> Result<(), Error> {
+        if self.shared == 0 {
+            return Ok(());
+        }
+        self.unlock(folder)
+    }
+
     /// With the lock held: takes in what other processes wrote, and goes on to the next file when this one is full. Says how
     /// many bytes of an unfinished line were cut off.
-    pub(super) fn catch_up(&mut self, folder: &Folder, max_file_bytes: u64) -> Result<u64, Error> {
+    fn catch_up(&mut self, folder: &Folder, max_file_bytes: u64) -> Result<u64, Error> {
         let mut torn = 0;
         loop {
             let path = folder.file_path(self.number);
@@ -179,7 +216,20 @@ impl Writer {
         Ok(torn)
     }
 
-    pub(super) fn unlock(&self, folder: &Folder) -> Result<(), Error> {
+    pub(super) fn lock(&mut self, folder: &Folder) -> Result<(), Error> {
+        if !self.locked {
+            self.lock.lock().map_err(|source| Error::Io {
+                doing: "lock",
+                path: folder.path.clone(),
+                source,
+            })?;
+            self.locked = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn unlock(&mut self, folder: &Folder) -> Result<(), Error> {
+        self.locked = false;
         self.lock.unlock().map_err(|source| Error::Io {
             doing: "unlock",
             path: folder.path.clone(),

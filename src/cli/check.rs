@@ -16,7 +16,7 @@ use crate::guard::body::{self, inspect_text};
 use crate::policy::{self, Action, Direction, Policy};
 
 use super::output::{Output, Style};
-use super::{Problems, Status, serve};
+use super::{Problems, Status, schema, serve};
 
 /// Check the server file and all policies, then run each policy's own tests
 #[derive(Args, Debug)]
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print the JSON Schema of a kind of file, for editors
+    #[arg(long, value_name = "KIND", value_enum, exclusive = true)]
+    schema: Option<schema::Kind>,
 }
 
 /// One test of one policy, after it ran.
@@ -39,6 +42,10 @@ struct Tested {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
+    if let Some(kind) = arguments.schema {
+        write!(output, "{}", schema::text(kind))?;
+        return Ok(Status::Done);
+    }
     let (policies, problems, mut warnings) = read(arguments);
     warnings.extend(policies.warnings.iter().cloned());
     let tested: Vec<Tested> = policies

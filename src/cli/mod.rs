@@ -10,6 +10,7 @@ mod key;
 mod man;
 mod output;
 mod scan;
+mod schema;
 mod serve;
 mod vault;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{
-    self, Node, Reader, boolean, byte_size, duration, integer, list, text, word,
+    self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
 use crate::{admin, echo, proxy, telemetry};
 
@@ -27,6 +27,12 @@ pub(super) fn read(
     let mut reader = Reader::new(file);
     let read = sections(&mut reader, &root, folder, config);
     reader.finish(read).map(|((), warnings)| warnings)
+}
+
+/// What the server file may hold.
+pub(super) fn outline() -> Shape {
+    let mut config = Config::default();
+    Shape::of(|reader, node| sections(reader, node, Path::new(""), &mut config))
 }
 
 /// Puts a value that was read in the place of the default.
@@ -110,14 +116,19 @@ pub(super) fn path(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Pa
 
 /// The operator's listener: its address, or a map with more.
 fn operator(reader: &mut Reader, node: &Node, admin: &mut admin::Config) -> Option<()> {
-    if !matches!(node.value, document::Value::Map(_)) {
-        set(&mut admin.listen, address(reader, node));
-        return Some(());
-    }
-    let mut fields = reader.fields(node)?;
-    set(&mut admin.listen, fields.optional("listen", address));
-    set(&mut admin.hosts, fields.optional("hosts", list(text)));
-    fields.finish();
+    let (listen, hosts) = reader.short_or_map(
+        node,
+        |reader, node| Some((address(reader, node), None)),
+        |reader, node| {
+            let mut fields = reader.fields(node)?;
+            let listen = fields.optional("listen", address);
+            let hosts = fields.optional("hosts", list(text));
+            fields.finish();
+            Some((listen, hosts))
+        },
+    )?;
+    set(&mut admin.listen, listen);
+    set(&mut admin.hosts, hosts);
     Some(())
 }
 

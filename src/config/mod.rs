@@ -92,6 +92,11 @@ impl Default for Config {
     }
 }
 
+/// What the server file may hold.
+pub fn outline() -> document::Shape {
+    file::outline()
+}
+
 /// The folder of the audit log in a data folder.
 pub fn audit_folder(data: &Path) -> PathBuf {
     data.join("audit")

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::{self, Policy, Source};
+use crate::scan::engine::Automata;
 
 /// Policies by name.
 #[derive(Clone, Debug, Default)]
@@ -104,8 +105,10 @@ fn compile_all<'s>(
     problems: &mut Vec<Diagnostic>,
 ) -> Policies {
     let mut policies = Policies::default();
+    let automata = Automata::default();
     for source in chosen {
-        match policy::compile(source, |name| sources.get(name).cloned(), today) {
+        let load = |name: &str| sources.get(name).cloned();
+        match policy::compile_with(source, load, &automata, today) {
             Ok((policy, warnings)) => {
                 policies.warnings.extend(warnings);
                 policies

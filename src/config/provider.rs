@@ -62,12 +62,12 @@ pub(super) fn providers(
     known: &mut Vec<Provider>,
 ) -> Option<()> {
     let read = |reader: &mut Reader, key: &Key, node: &Node| {
-        named(reader, key)?;
         let old = known.iter().find(|provider| provider.name == key.name);
-        if node.value == Value::Null {
-            return Some(None);
-        }
-        provider(reader, node, folder, old.cloned(), &key.name).map(Some)
+        let name = named(reader, key);
+        let provider = reader.nullable(node, |reader, node| {
+            provider(reader, node, folder, old.cloned(), &key.name)
+        });
+        name.and(provider)
     };
     for (key, provider) in crate::document::map(read)(reader, node)? {
         let place = known.iter().position(|provider| provider.name == key.name);
@@ -124,25 +124,14 @@ fn provider(
         credential: Credential::Vault(name.to_owned()),
         ..Provider::default()
     });
-    if complete {
-        set(
-            &mut provider.family,
-            fields.optional("api", word(&FAMILIES)),
-        );
-        set(
-            &mut provider.base_url,
-            fields.optional("base_url", base_url),
-        );
-    } else {
-        set(
-            &mut provider.family,
-            fields.required("api", word(&FAMILIES)),
-        );
-        set(
-            &mut provider.base_url,
-            fields.required("base_url", base_url),
-        );
-    }
+    set(
+        &mut provider.family,
+        fields.required_unless(complete, "api", word(&FAMILIES)),
+    );
+    set(
+        &mut provider.base_url,
+        fields.required_unless(complete, "base_url", base_url),
+    );
     let credential = fields.optional("credential", |reader, node| {
         credential(reader, node, folder)
     });

@@ -7,6 +7,7 @@
 //! YAML 1.2 core schema: `yes`, `on` and `012` are text or numbers as written, never booleans or octals. Tags, several documents
 //! in a file and keys written twice are refused: each lets a file say something other than what its reader sees.
 
+mod outline;
 mod read;
 mod value;
 
@@ -16,6 +17,7 @@ use std::fmt;
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::diagnostic::Diagnostic;
+pub use outline::{Field, Shape};
 pub use read::{Fields, Reader};
 pub use value::{
     boolean, byte_size, duration, integer, list, map, number, parse_byte_size, parse_duration,

@@ -1,5 +1,6 @@
 //! The typed reading of a document: problems are collected, and every key of a map is accounted for.
 
+use super::outline::{Field, NOTHING, Shape};
 use super::{Key, Node, Value};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 
@@ -15,6 +16,10 @@ pub struct Reader {
     /// Keys and indices from the root to the value being read.
     path: Vec<String>,
     problems: Vec<Diagnostic>,
+    /// What the parser that runs now takes, where there is no document and only that is asked.
+    pub(super) outline: Option<Shape>,
+    /// The same for the keys of a map with keys of the user's own.
+    pub(super) outline_keys: Shape,
 }
 
 impl Reader {
@@ -25,6 +30,8 @@ impl Reader {
             lenient: false,
             path: Vec::new(),
             problems: Vec::new(),
+            outline: None,
+            outline_keys: Shape::Any,
         }
     }
 
@@ -54,6 +61,9 @@ impl Reader {
 
     /// Reports that the value being read is of another kind or outside its range. Says nothing of the value but its kind.
     pub fn mismatch(&mut self, node: &Node, expected: impl Into<String>) {
+        if self.outline == Some(Shape::Any) {
+            self.outline = Some(Shape::Text(None));
+        }
         let problem = self.problem(node, format!("{} is {}", self.path(), node.value.kind()));
         self.report(problem.expected(expected));
     }
@@ -67,6 +77,10 @@ impl Reader {
         word: &str,
         known: impl Iterator<Item = &'k str> + Clone,
     ) {
+        if self.outlines() {
+            let words = known.map(str::to_owned).collect();
+            return self.outline_words(place, words);
+        }
         let keys = self.path.iter().rposition(|step| !step.starts_with('['));
         let (parents, key) = match keys.and_then(|end| self.path.split_at_checked(end)) {
             Some((parents, [key, ..])) => (parents, key.as_str()),
@@ -103,9 +117,10 @@ impl Reader {
 
     /// Opens a map to read its keys. The document itself may be empty, which is a map without keys.
     pub fn fields<'n>(&mut self, node: &'n Node) -> Option<Fields<'_, 'n>> {
+        let outlines = self.takes(|| Shape::Fields(Vec::new()));
         let entries = match &node.value {
             Value::Map(entries) => entries.iter().map(|(key, value)| (key, value)).collect(),
-            Value::Null if self.path.is_empty() => Vec::new(),
+            Value::Null if outlines || self.path.is_empty() => Vec::new(),
             _ => {
                 self.mismatch(node, "a map");
                 return None;
@@ -117,6 +132,23 @@ impl Reader {
             entries,
             known: Vec::new(),
         })
+    }
+
+    /// A value, or nothing where it is empty or `null`.
+    pub fn nullable<'n, T>(
+        &mut self,
+        node: &'n Node,
+        parse: impl FnOnce(&mut Self, &'n Node) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.outlines() {
+            let shape = self.outline_of(|reader| parse(reader, node));
+            self.takes(|| Shape::Either(vec![shape, Shape::Null]));
+            None
+        } else if node.value == Value::Null {
+            Some(None)
+        } else {
+            parse(self, node).map(Some)
+        }
     }
 
     /// Runs `parse` one step further down, so that messages name the whole path.
@@ -171,9 +203,28 @@ impl<'n> Fields<'_, 'n> {
         name: &'static str,
         parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
     ) -> Option<T> {
+        if self.reader.outlines() {
+            return self.outline(name, false, parse);
+        }
         let (_, node) = self.take(name)?;
         self.reader
             .within(name.to_owned(), |reader| parse(reader, node))
+    }
+
+    /// Notes what `parse` takes for a key. There is no value.
+    fn outline<T>(
+        &mut self,
+        name: &'static str,
+        required: bool,
+        parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        let shape = self.reader.outline_of(|reader| parse(reader, &NOTHING));
+        self.reader.outline_field(Field {
+            name,
+            required,
+            shape,
+        });
+        None
     }
 
     /// The parsed value of a key that may be left out, empty or `null`, all of which are `None`.
@@ -182,13 +233,8 @@ impl<'n> Fields<'_, 'n> {
         name: &'static str,
         parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
     ) -> Option<T> {
-        self.optional(name, |reader, node| {
-            if node.value == Value::Null {
-                None
-            } else {
-                parse(reader, node)
-            }
-        })
+        let value = self.optional(name, |reader, node| reader.nullable(node, parse));
+        value.flatten()
     }
 
     /// The parsed value of a key that must be there.
@@ -197,12 +243,29 @@ impl<'n> Fields<'_, 'n> {
         name: &'static str,
         parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
     ) -> Option<T> {
+        if self.reader.outlines() {
+            return self.outline(name, true, parse);
+        }
         if !self.entries.iter().any(|(key, _)| key.name == name) {
             let found = format!("{} has no key \"{name}\"", self.reader.path());
             let problem = self.reader.problem_at(self.place, found);
             self.reader.report(problem.help(format!("add \"{name}\"")));
         }
         self.optional(name, parse)
+    }
+
+    /// The parsed value of a key that must be there unless it is `known` from elsewhere.
+    pub fn required_unless<T>(
+        &mut self,
+        known: bool,
+        name: &'static str,
+        parse: impl FnOnce(&mut Reader, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        if known || self.reader.outlines() {
+            self.optional(name, parse)
+        } else {
+            self.required(name, parse)
+        }
     }
 
     /// Refuses keys that a later version will know: a setting that nothing acts on must not look as if it were in force.

@@ -4,11 +4,16 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::outline::{ANY_KEY, NOTHING, Shape};
 use super::read::{Reader, alternatives, shown_key};
 use super::{Key, Node, Value};
 
 /// Text. Numbers and booleans are not taken as text: `1.10` would silently become `1.1`.
 pub fn text(reader: &mut Reader, node: &Node) -> Option<String> {
+    if reader.takes(|| Shape::Text(None)) {
+        // Whoever asks for a text may say more of it.
+        return Some(String::new());
+    }
     match &node.value {
         Value::Str(text) => Some(text.clone()),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
@@ -30,6 +35,7 @@ pub fn text(reader: &mut Reader, node: &Node) -> Option<String> {
 
 /// `true` or `false`.
 pub fn boolean(reader: &mut Reader, node: &Node) -> Option<bool> {
+    reader.takes(|| Shape::Boolean);
     if let Value::Bool(value) = node.value {
         return Some(value);
     }
@@ -40,9 +46,11 @@ pub fn boolean(reader: &mut Reader, node: &Node) -> Option<bool> {
 /// A whole number in a range.
 pub fn integer<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut Reader, &Node) -> Option<T>
 where
-    T: TryFrom<i64> + PartialOrd + fmt::Display,
+    T: TryFrom<i64> + TryInto<i64> + PartialOrd + Copy + fmt::Display,
 {
     move |reader, node| {
+        let bound = |bound: &T| (*bound).try_into().unwrap_or(i64::MAX);
+        reader.takes(|| Shape::Integer(bound(range.start()), bound(range.end())));
         if let Value::Int(value) = node.value
             && let Ok(value) = T::try_from(value)
             && range.contains(&value)
@@ -58,6 +66,7 @@ where
 /// A number in a range.
 pub fn number(range: RangeInclusive<f64>) -> impl FnOnce(&mut Reader, &Node) -> Option<f64> {
     move |reader, node| {
+        reader.takes(|| Shape::Number(*range.start(), *range.end()));
         let value = match node.value {
             #[expect(
                 clippy::cast_precision_loss,
@@ -92,6 +101,7 @@ fn out_of_range(reader: &mut Reader, node: &Node, expected: String) {
 
 /// A span of time with its unit: `500ms`, `30s`, `5m`, `2h`, `7d`.
 pub fn duration(reader: &mut Reader, node: &Node) -> Option<Duration> {
+    reader.takes(|| Shape::Text(Some("^[0-9]+ *(ms|s|m|h|d)$")));
     let value = if let Value::Str(text) = &node.value {
         parse_duration(text)
     } else {
@@ -105,6 +115,8 @@ pub fn duration(reader: &mut Reader, node: &Node) -> Option<Duration> {
 
 /// A number of bytes: `4096`, `64KiB`, `20MiB`, `1GiB`, `20MB`.
 pub fn byte_size(reader: &mut Reader, node: &Node) -> Option<usize> {
+    let sizes = Shape::Text(Some("^[0-9]+ *(B|KB|MB|GB|KiB|MiB|GiB)?$"));
+    reader.takes(|| Shape::Either(vec![Shape::Integer(0, i64::MAX), sizes]));
     let value = match &node.value {
         Value::Int(value) => usize::try_from(*value).ok(),
         Value::Str(text) => parse_byte_size(text),
@@ -120,6 +132,7 @@ pub fn byte_size(reader: &mut Reader, node: &Node) -> Option<usize> {
 pub fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&mut Reader, &Node) -> Option<T> {
     move |reader, node| {
         let names = words.iter().map(|(name, _)| *name);
+        reader.takes(|| Shape::Words(names.clone().map(str::to_owned).collect()));
         let Value::Str(text) = &node.value else {
             reader.mismatch(node, alternatives(names));
             return None;
@@ -140,6 +153,11 @@ pub fn list<'n, T>(
     item: impl Fn(&mut Reader, &'n Node) -> Option<T>,
 ) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<T>> {
     move |reader, node| {
+        if reader.outlines() {
+            let shape = reader.outline_of(|reader| item(reader, &NOTHING));
+            reader.takes(|| Shape::List(Box::new(shape)));
+            return None;
+        }
         let Value::Seq(nodes) = &node.value else {
             reader.mismatch(node, "a list");
             return None;
@@ -154,6 +172,13 @@ pub fn map<'n, T>(
     value: impl Fn(&mut Reader, &'n Key, &'n Node) -> Option<T>,
 ) -> impl FnOnce(&mut Reader, &'n Node) -> Option<Vec<(Key, T)>> {
     move |reader, node| {
+        if reader.outlines() {
+            reader.outline_keys = Shape::Text(None);
+            let shape = reader.outline_of(|reader| value(reader, &ANY_KEY, &NOTHING));
+            let keys = std::mem::take(&mut reader.outline_keys);
+            reader.takes(|| Shape::Map(Box::new(keys), Box::new(shape)));
+            return None;
+        }
         let Value::Map(entries) = &node.value else {
             reader.mismatch(node, "a map");
             return None;

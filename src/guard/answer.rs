@@ -9,10 +9,11 @@ use bytes::Bytes;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::edit::Edits;
 use crate::guard::known::Known;
-use crate::guard::lane::{Judge, Running};
+use crate::guard::lane::{Judge, Running, blocks, ground};
+use crate::guard::notes::{Delta, Notes};
 use crate::guard::pace;
 use crate::guard::restore::{Originals, Restores};
-use crate::guard::structure::Spot;
+use crate::guard::size::Meter;
 use crate::policy::{Policy, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
@@ -63,51 +64,11 @@ pub(super) struct Answer {
     /// The last event has come.
     pub(super) ended: bool,
     known: Known,
+    /// How much text there has been.
+    meter: Meter,
     // Scratch space, of no meaning between events.
     event: Event,
     findings: Vec<Finding>,
-}
-
-/// What has to be known of an event until it leaves.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
-    deltas: Vec<Delta>,
-    /// Edits of whole strings.
-    splices: Vec<Splice>,
-    /// What must go if anything is edited.
-    logprobs: Vec<Span>,
-    /// It could not be judged and passes as it came.
-    unjudged: bool,
-}
-
-/// A delta of an event.
-#[derive(Clone, Copy, Debug)]
-struct Delta {
-    /// Index in the answer's lanes.
-    lane: usize,
-    /// Bytes of the lane's text.
-    text: Span,
-    /// Bytes of the event's data.
-    data: Span,
-    /// What the text follows on, in JSON text.
-    spot: Spot,
-}
-
-impl Notes {
-    /// Of an event that passes as it came.
-    pub(super) fn unjudged() -> Self {
-        Self {
-            unjudged: true,
-            ..Self::default()
-        }
-    }
-
-    fn clear(&mut self) {
-        self.deltas.clear();
-        self.splices.clear();
-        self.logprobs.clear();
-        self.unjudged = false;
-    }
 }
 
 impl Answer {
@@ -126,6 +87,7 @@ impl Answer {
             limits: limits.clone(),
             arrived: StreamContext::default(),
             originals: exchange.originals,
+            meter: Meter::new(exchange.model.as_deref()),
             context: StreamContext::new(exchange.model),
             tally: Tally::new(),
             usage: None,
@@ -234,7 +196,8 @@ impl Answer {
                 Part::Delta(lane) => notes.deltas.extend(self.delta(lane, piece, raw)?),
                 Part::Whole => {
                     let carrier = Carrier::new(data, piece.span, Coding::Json, piece.form);
-                    self.whole(carrier, piece.origin, &mut notes.splices)?;
+                    let who = (piece.origin, piece.argument);
+                    self.whole(carrier, who, &mut notes.splices)?;
                 }
             }
         }
@@ -275,6 +238,7 @@ impl Answer {
                 side: &self.policy.response,
                 originals: &self.originals,
                 tally: &mut self.tally,
+                meter: &mut self.meter,
                 findings: &mut self.findings,
             })?;
         }
@@ -301,6 +265,7 @@ impl Answer {
             side: &self.policy.response,
             originals: &self.originals,
             tally: &mut self.tally,
+            meter: &mut self.meter,
             findings: &mut self.findings,
         };
         let text = running.push(&mut judge, &text)?;
@@ -338,7 +303,7 @@ impl Answer {
     fn whole(
         &mut self,
         carrier: Carrier<'_>,
-        origin: Origin,
+        (origin, argument): (Origin, bool),
         splices: &mut Vec<Splice>,
     ) -> Result<(), Stop> {
         if self.known.contains(&carrier) {
@@ -355,7 +320,11 @@ impl Answer {
             return Ok(());
         }
         let (mut edits, mut restores) = (Edits::default(), Restores::default());
+        let blocks = blocks(side, argument, &text);
         for finding in &self.findings {
+            if !side.minds(finding.rule, ground(argument, &blocks, finding.span)) {
+                continue;
+            }
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
                 if let Some(number) = self.originals.find(matched, carrier.form) {
@@ -385,7 +354,7 @@ impl Answer {
             let start = stray.as_ptr().addr() - raw.bytes().as_ptr().addr();
             let span = Span::new(start, start + stray.len());
             let carrier = Carrier::new(raw.bytes(), span, Coding::Plain, Form::Plain);
-            self.whole(carrier, Origin::Assistant, &mut splices)?;
+            self.whole(carrier, (Origin::Assistant, false), &mut splices)?;
         }
         if splices.is_empty() {
             return Ok(None);

@@ -7,12 +7,15 @@ use bytes::Bytes;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::edit::Marks;
 use crate::guard::fence;
+use crate::guard::lane::{blocks, ground};
+use crate::guard::place::Place;
 use crate::guard::restore::Originals;
-use crate::policy::{Action, Direction, Policy, Tally, Verdict};
+use crate::guard::size::Meter;
+use crate::policy::{Direction, Policy, Tally, Verdict};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
-use crate::wire::json::{Document, Limits, Malformed, unescape};
+use crate::wire::json::{Document, Limits, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
 use super::{
@@ -52,17 +55,6 @@ pub enum Outcome {
     Refuse(Refused),
     /// Nothing of it: it could not be judged. [`Failure::Malformed`] in a request is the client's fault.
     Fail(Failure),
-}
-
-/// One finding and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The rule's id.
-    pub rule: String,
-    /// The bytes of the body that it takes.
-    pub span: Span,
-    /// What was done about it by itself.
-    pub action: Action,
 }
 
 /// Inspects a request's body. A body that is not strict JSON is refused whatever the policy says: what cannot be read in one
@@ -141,28 +133,6 @@ pub fn inspect_text_in(
     inspector.conclude(result, &text)
 }
 
-/// The strings that hold findings, for people: `messages[2].content`, one for each place. Reads the body again, because few who
-/// inspect want to know.
-///
-/// # Errors
-/// The body cannot be read, or is not the one that was inspected.
-pub fn paths(
-    api: Api,
-    direction: Direction,
-    body: &[u8],
-    places: &[Place],
-) -> Result<Vec<String>, Malformed> {
-    let limits = Limits::default();
-    let parsed = match direction {
-        Direction::Request => read_request(api, body, &limits)?,
-        Direction::Response => read_response(api, body, &limits)?,
-    };
-    Ok(places
-        .iter()
-        .map(|place| parsed.path(body, place.span))
-        .collect())
-}
-
 /// The inspection of one body while it is under way.
 struct Inspector<'a> {
     policy: &'a Policy,
@@ -179,6 +149,7 @@ struct Inspector<'a> {
     media: u32,
     text_bytes: usize,
     places: Vec<Place>,
+    meter: Meter,
     unjudged: Option<Failure>,
 }
 
@@ -206,12 +177,14 @@ impl<'a> Inspector<'a> {
             media: 0,
             text_bytes: 0,
             places: Vec::new(),
+            meter: Meter::default(),
             unjudged: None,
         }
     }
 
     fn body(&mut self, body: Body) -> Result<(), Stop> {
         self.facts = body.facts;
+        self.meter = Meter::new(self.facts.model.as_deref());
         self.media = body.media;
         self.blocked |= self.tally.add_media(self.policy, body.media);
         check_shape(self.policy, body.unknown)?;
@@ -255,6 +228,7 @@ impl<'a> Inspector<'a> {
                 origin,
                 form: Form::Plain,
                 part: Part::Whole,
+                argument: false,
             },
             Coding::Plain,
             text,
@@ -287,6 +261,7 @@ impl<'a> Inspector<'a> {
                 known.remember(key, &self.findings);
             }
         }
+        self.meter.whole(&side.limits, text, &mut self.findings);
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
@@ -304,7 +279,11 @@ impl<'a> Inspector<'a> {
         let side = self.policy.side(self.direction);
         let mut marks = Marks::default();
         let mut judged = Vec::with_capacity(self.findings.len());
+        let blocks = blocks(side, piece.argument, text);
         for finding in &self.findings {
+            if !side.minds(finding.rule, ground(piece.argument, &blocks, finding.span)) {
+                continue;
+            }
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
                 marks.restore(
@@ -329,16 +308,10 @@ impl<'a> Inspector<'a> {
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
         self.places
-            .extend(spans.zip(&judged).map(|(span, (_, rule, action))| {
-                let rule = side
-                    .engine
-                    .rule(*rule)
-                    .map_or_else(String::new, |rule| rule.id.to_string());
-                Place {
-                    rule,
-                    span,
-                    action: *action,
-                }
+            .extend(spans.zip(&judged).map(|(span, (_, rule, action))| Place {
+                rule: side.id(*rule).to_owned(),
+                span,
+                action: *action,
             }));
     }
 

@@ -3,12 +3,14 @@
 use crate::guard::edit::Edits;
 use crate::guard::pace::Pace;
 use crate::guard::restore::{Originals, Restores};
+use crate::guard::size::{Meter, Segment};
 use crate::guard::structure::Spot;
-use crate::policy::{Policy, Side, Tally};
+use crate::policy::{Ground, Policy, Side, Tally};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
+use crate::text::blocks::Blocks;
 use crate::text::{Form, Origin, Span};
-use crate::wire::{Lane, Piece};
+use crate::wire::{Field, Lane, Piece};
 
 use super::{Duty, Failure, Stop};
 
@@ -21,6 +23,8 @@ pub(super) struct Judge<'a> {
     pub(super) side: &'a Side,
     pub(super) originals: &'a Originals,
     pub(super) tally: &'a mut Tally,
+    /// How much text there has been.
+    pub(super) meter: &'a mut Meter,
     /// Scratch space.
     pub(super) findings: &'a mut Vec<Finding>,
 }
@@ -33,6 +37,11 @@ pub(super) struct Running {
     pub(super) restores: Restores,
     origin: Origin,
     form: Form,
+    /// It is given to a tool.
+    argument: bool,
+    /// Its fenced code.
+    blocks: Blocks,
+    size: Segment,
     /// What the next delta follows on, in JSON text.
     spot: Spot,
     /// `None` when the lane has ended.
@@ -56,6 +65,9 @@ impl Running {
             restores: Restores::default(),
             origin: piece.origin,
             form: piece.form,
+            argument: piece.argument,
+            blocks: Blocks::default(),
+            size: Segment::default(),
             spot: Spot::default(),
             scan: Some(Box::new(SegmentScan::new(piece.form))),
             pace: Pace::of(policy, lane.field),
@@ -105,7 +117,21 @@ impl Running {
         if self.form == Form::Json {
             self.spot = self.spot.after(text);
         }
+        if judge.side.minds_places && !self.argument {
+            self.blocks.push(text);
+        }
         self.judge(judge)?;
+        if self.lane.field != Field::Other {
+            let limits = &judge.side.limits;
+            judge.findings.clear();
+            judge.meter.read(
+                limits,
+                &mut self.size,
+                (text, self.len - self.base),
+                judge.findings,
+            );
+            self.judge(judge)?;
+        }
         scanned?;
         self.trim();
         Ok(delta)
@@ -118,6 +144,12 @@ impl Running {
         };
         judge.findings.clear();
         let scanned = scan.finish(&judge.side.engine, judge.findings);
+        self.judge(judge)?;
+        judge.findings.clear();
+        let limits = &judge.side.limits;
+        judge
+            .meter
+            .finish(limits, &mut self.size, self.len - self.base, judge.findings);
         self.judge(judge)?;
         self.tail = String::new();
         Ok(scanned?)
@@ -135,6 +167,10 @@ impl Running {
         let start = self.len - self.tail.len();
         for finding in judge.findings.iter() {
             let span = Span::new(finding.span.start + self.base, finding.span.end + self.base);
+            let ground = ground(self.argument, &self.blocks, span);
+            if !judge.side.minds(finding.rule, ground) {
+                continue;
+            }
             let kept = span
                 .start
                 .checked_sub(start)
@@ -166,5 +202,25 @@ impl Running {
         if surplus > KEPT_BYTES {
             self.tail.drain(..self.tail.floor_char_boundary(surplus));
         }
+    }
+}
+
+/// The fenced code of a text that is whole, if it matters.
+pub(super) fn blocks(side: &Side, argument: bool, text: &str) -> Blocks {
+    if side.minds_places && !argument {
+        Blocks::of(text)
+    } else {
+        Blocks::default()
+    }
+}
+
+/// What a match stands in.
+pub(super) fn ground(argument: bool, blocks: &Blocks, span: Span) -> Ground {
+    if argument {
+        Ground::Arguments
+    } else if blocks.contains(span.start) || blocks.contains(span.end.saturating_sub(1)) {
+        Ground::Blocks
+    } else {
+        Ground::Text
     }
 }

@@ -6,6 +6,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod body;
+pub mod place;
 pub mod restore;
 pub mod stream;
 pub mod verdicts;
@@ -16,7 +17,9 @@ mod edit;
 mod fence;
 mod known;
 mod lane;
+mod notes;
 mod pace;
+mod size;
 mod structure;
 
 use std::fmt;

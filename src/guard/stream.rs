@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::answer::{Answer, Notes};
+use crate::guard::answer::Answer;
+use crate::guard::notes::Notes;
 use crate::guard::pace;
 use crate::guard::restore::Originals;
 use crate::policy::{Policy, Verdict};

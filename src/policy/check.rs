@@ -48,7 +48,7 @@ pub fn check(policy: &Policy, mut run: impl FnMut(Direction, &str) -> Outcome) -
 }
 
 impl Case {
-    /// The difference between what was expected and what happened. Names rules and places, never the text.
+    /// The difference between what was expected and what happened. Shows a test's own text only, which is in the policy file.
     pub fn compare(&self, outcome: &Outcome) -> Option<Diagnostic> {
         let decided = outcome.verdict.would;
         if decided != self.expect {
@@ -77,12 +77,11 @@ impl Case {
                     .zip(left.chars())
                     .take_while(|(a, b)| a == b)
                     .count();
-                let found = format!(
-                    "test \"{}\": another text left than \"output\" says",
-                    self.name
-                );
+                let left = excerpt(left, same);
+                let found = format!("test \"{}\": the text that left is {left}", self.name);
                 let help = format!("the two differ from character {} on", same + 1);
-                Some(self.spot.error(found).help(help))
+                let problem = self.spot.error(found).expected(excerpt(expected, same));
+                Some(problem.help(help))
             }
             (Some(_), None) => {
                 let found = format!(
@@ -94,4 +93,15 @@ impl Case {
             (Some(_) | None, _) => None,
         }
     }
+}
+
+/// What stands around character `at` of a text, in quotes.
+fn excerpt(text: &str, at: usize) -> String {
+    const BEFORE: usize = 20;
+    const LENGTH: usize = 60;
+    let start = at.saturating_sub(BEFORE);
+    let shown: String = text.chars().skip(start).take(LENGTH).collect();
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let after = dots(text.chars().nth(start + LENGTH).is_some());
+    format!("{}{shown:?}{after}", dots(start > 0))
 }

@@ -6,9 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use jiff::civil::Date;
 
 use super::file::{Exception, File, SideFile, Topic};
-use super::{Action, Direction, Policy, Scored, Side, Treatment};
+use super::place::Places;
+use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
-use crate::scan::engine::{Engine, Unsupported};
+use crate::scan::engine::{Automata, Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
 use crate::scan::{self, Hosts, Rule, Scanner};
 
@@ -49,6 +50,19 @@ pub fn compile(
     load: impl Fn(&str) -> Option<Source>,
     today: Date,
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    compile_with(source, load, &Automata::default(), today)
+}
+
+/// The same with the automata of policies compiled before.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(
+    source: &Source,
+    load: impl Fn(&str) -> Option<Source>,
+    automata: &Automata,
+    today: Date,
+) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (file, mut problems) = read_chain(source, load)?;
     let exceptions = valid_exceptions(&file, today, &mut problems);
     let unusable = |rules: Vec<Unsupported>| -> Vec<Diagnostic> {
@@ -60,7 +74,7 @@ pub fn compile(
     // The file's own patterns first: that is quick, and the built-in ones are known to compile.
     let own = file.topics.iter().map(|topic| (topic.rule(), false));
     problems.extend(
-        Engine::compile(own.collect())
+        Engine::compile_with(own.collect(), automata)
             .err()
             .map(unusable)
             .unwrap_or_default(),
@@ -71,7 +85,7 @@ pub fn compile(
     {
         return Err(problems);
     }
-    let side = |direction| compile_side(&file, direction, &exceptions).map_err(unusable);
+    let side = |direction| compile_side(&file, direction, &exceptions, automata).map_err(unusable);
     let (request, response) = (side(Direction::Request)?, side(Direction::Response)?);
     if request.treatments.is_empty() && response.treatments.is_empty() {
         let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
@@ -102,6 +116,7 @@ fn compile_side(
     file: &File,
     direction: Direction,
     exceptions: &[(String, String)],
+    automata: &Automata,
 ) -> Result<Side, Vec<Unsupported>> {
     let written = match direction {
         Direction::Request => &file.request,
@@ -118,15 +133,43 @@ fn compile_side(
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
-    let engine = Engine::compile(rules.into_iter().zip(holds).collect())?;
+    let engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
+    let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,
+        limits,
+        minds_places: treatments.iter().any(|own| !own.places.is_all()),
         treatments,
         exceptions: exceptions.to_vec(),
         observe,
         restore,
         generation: hash_of(&(&file.written, direction)),
     })
+}
+
+/// The limits that act, their treatments after those of the engine's rules.
+fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
+    let section = side.section(Scanner::Size);
+    let written = section.map(|section| section.limits.as_slice());
+    let mut limits = Vec::new();
+    for (measure, max) in written.unwrap_or_default() {
+        let treatment = treatment(side, &measure.rule());
+        let Some(treatment) = treatment.filter(|treatment| treatment.action > Action::Allow) else {
+            continue;
+        };
+        limits.push(Limit {
+            measure: *measure,
+            max: *max,
+            rule: next_index(treatments),
+        });
+        treatments.push(treatment);
+    }
+    limits
+}
+
+/// The index of the next treatment.
+fn next_index(treatments: &[Treatment]) -> RuleIndex {
+    RuleIndex(u16::try_from(treatments.len()).unwrap_or(u16::MAX))
 }
 
 fn hash_of(value: &impl Hash) -> u64 {
@@ -198,6 +241,7 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
                 scored: None,
                 message: topic.message.clone(),
                 reversible: topic.reversible && direction == Direction::Request,
+                places: Places::of(Scanner::Topic),
             };
             (rule, treatment)
         });
@@ -225,6 +269,7 @@ fn restore() -> (Rule, Treatment) {
         scored: None,
         message: None,
         reversible: false,
+        places: Places::of(Scanner::Topic),
     };
     (rule, treatment)
 }
@@ -240,6 +285,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
             scored: None,
             message: None,
             reversible: false,
+            places: side
+                .section(rule.scanner)
+                .map_or_else(|| Places::of(rule.scanner), |section| section.places),
         });
     }
     let section = side.section(rule.scanner)?;
@@ -268,7 +316,9 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         | Scanner::Path
         | Scanner::Code
         | Scanner::Canary
-        | Scanner::Topic => None,
+        | Scanner::Topic
+        | Scanner::Size
+        | Scanner::Tool => None,
     };
     Some(Treatment {
         id,
@@ -276,6 +326,7 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
         scored,
         message: section.message.clone(),
         reversible: section.reversible,
+        places: section.places,
     })
 }
 

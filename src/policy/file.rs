@@ -5,12 +5,14 @@
 use jiff::civil::Date;
 
 use super::check::Case;
+use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
+use super::size::Measure;
 use super::spot::Spot;
 use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, Media, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
-use crate::document::{self, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::document::{self, Node, Reader, Shape, Value, boolean, integer, list, text, word};
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{Hosts, Scanner};
 
@@ -64,6 +66,10 @@ pub(super) struct Section {
     pub(super) hosts: Hosts,
     /// The words of `canary:`.
     pub(super) words: Vec<String>,
+    /// The limits of `size:`.
+    pub(super) limits: Vec<(Measure, u64)>,
+    /// Where matches count.
+    pub(super) places: Places,
     /// What is redacted is put back into the answer.
     pub(super) reversible: bool,
 }
@@ -105,6 +111,11 @@ impl File {
         let mut reader = Reader::new(file);
         let value = read_file(&mut reader, &root, name);
         reader.finish(value)
+    }
+
+    /// What a policy file may hold.
+    pub(super) fn outline() -> Shape {
+        Shape::of(|reader, node| read_file(reader, node, ""))
     }
 
     /// Takes from `parent` what this file leaves open. Topics of the same id, sections and rules are taken from this file;

@@ -7,21 +7,32 @@
 mod check;
 mod compile;
 mod file;
+mod place;
 mod section;
+mod size;
 mod spot;
 mod stream;
 mod verdict;
 
 use std::borrow::Cow;
 
+use self::place::Places;
+use crate::scan::Scanner;
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::Origin;
 pub use check::{Case, Outcome, Report, check};
-pub use compile::{Source, compile, embedded};
+pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
+pub use place::Ground;
+pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use verdict::{Action, Cause, Matched, Verdict};
+
+/// What a policy file may hold.
+pub fn outline() -> crate::document::Shape {
+    file::File::outline()
+}
 
 /// A compiled policy: immutable, shared by all exchanges it applies to.
 #[derive(Debug)]
@@ -144,7 +155,11 @@ impl Respond {
 pub struct Side {
     /// Finds the rules that this side has switched on; those that do not interfere hold nothing back.
     pub engine: Engine,
-    /// By rule index of the engine.
+    /// How much text may pass.
+    pub limits: Vec<Limit>,
+    /// Whether some rule's matches do not count everywhere in a text.
+    pub minds_places: bool,
+    /// By rule index of the engine; those of rules that nothing looks for in text follow.
     treatments: Vec<Treatment>,
     /// Matches that mean nothing: rule ids and texts.
     exceptions: Vec<(String, String)>,
@@ -165,6 +180,8 @@ struct Treatment {
     message: Option<String>,
     /// What it takes out is put back into the answer.
     reversible: bool,
+    /// Where its matches count.
+    places: Places,
 }
 
 /// How a scored rule acts: together with all others of its side.
@@ -185,6 +202,7 @@ static FOREIGN: Treatment = Treatment {
     scored: None,
     message: None,
     reversible: false,
+    places: Places::of(Scanner::Topic),
 };
 
 /// A set of origins.
@@ -333,6 +351,12 @@ impl Tally {
 }
 
 impl Side {
+    /// A rule's id, also of one that nothing looks for in text.
+    pub fn id(&self, rule: RuleIndex) -> &str {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.map_or("", |treatment| treatment.id.as_ref())
+    }
+
     /// What a rule tells in place of what it found, if it has a text of its own.
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
@@ -342,6 +366,12 @@ impl Side {
     /// Differs between sides that may find different things.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether a rule's matches mean something there.
+    pub fn minds(&self, rule: RuleIndex, ground: Ground) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_none_or(|treatment| treatment.places.contains(ground))
     }
 
     /// Whether a rule's matches can be placeholders, and nothing else.

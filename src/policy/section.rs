@@ -1,6 +1,8 @@
 //! The parts of a policy file that say what scanners do: `request:`, `response:`, `stream:` and the words in them.
 
 use super::file::{Section, SideFile};
+use super::place::{Places, read_places};
+use super::size::read_limits;
 use super::{Action, Direction, Origins};
 use crate::document::{Fields, Key, Node, Reader, Value, boolean, list, map, text, word};
 use crate::scan::finding::ThreatLevel;
@@ -8,7 +10,7 @@ use crate::scan::{self, Hosts, Scanner};
 use crate::text::Origin;
 
 /// The scanners that have a section of their own on each side.
-const SECTIONS: [Scanner; 8] = [
+const SECTIONS: [Scanner; 9] = [
     Scanner::Injection,
     Scanner::Secrets,
     Scanner::Pii,
@@ -17,6 +19,7 @@ const SECTIONS: [Scanner; 8] = [
     Scanner::Path,
     Scanner::Code,
     Scanner::Canary,
+    Scanner::Size,
 ];
 
 /// The shortest word of `canary:`: shorter ones stand in ordinary text.
@@ -36,7 +39,7 @@ pub(super) fn read_side(
     direction: Direction,
 ) -> Option<SideFile> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["classifier", "toxicity", "model", "tool", "tools", "size"]);
+    fields.unavailable(&["classifier", "toxicity", "model", "tool", "tools"]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
         let section = fields.optional(scanner.name(), |reader, node| {
@@ -75,6 +78,8 @@ fn read_section(
         message: fields.optional("message", filled),
         hosts: Hosts::default(),
         words: Vec::new(),
+        limits: Vec::new(),
+        places: Places::of(scanner),
         reversible: false,
     };
     if scored {
@@ -101,6 +106,9 @@ fn read_section(
         }
     }
     read_lists(&mut fields, scanner, &mut section);
+    if scanner == Scanner::Size {
+        read_size(&mut fields, node, direction, &mut section);
+    }
     if matches!(scanner, Scanner::Secrets | Scanner::Pii) && direction == Direction::Request {
         section.reversible = read_reversible(&mut fields, section.action == Action::Redact);
     }
@@ -108,9 +116,38 @@ fn read_section(
     action.map(|_| section)
 }
 
-/// What a section lists: kinds, hosts, words.
+/// What `size:` limits, and whether its action can be taken there.
+fn read_size(
+    fields: &mut Fields<'_, '_>,
+    node: &Node,
+    direction: Direction,
+    section: &mut Section,
+) {
+    section.limits = read_limits(fields);
+    let reader = fields.reader();
+    if section.limits.is_empty() {
+        let problem = reader.problem(node, format!("{} without a limit", reader.path()));
+        reader
+            .report(problem.expected("segment_chars, segment_tokens, total_chars or total_tokens"));
+    }
+    let edits = match section.action {
+        Action::Redact => true,
+        Action::Replace => direction == Direction::Request,
+        Action::Allow | Action::Log | Action::Hold | Action::Block => false,
+    };
+    if edits {
+        let found = format!("{} cannot edit what is too long", reader.path());
+        let problem = reader.problem(node, found);
+        reader.report(problem.expected("action: log or block; replace in answers"));
+    }
+}
+
+/// What a section lists: kinds, hosts, words, places.
 fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Section) {
-    if !matches!(scanner, Scanner::Injection | Scanner::Canary) {
+    if !matches!(
+        scanner,
+        Scanner::Injection | Scanner::Canary | Scanner::Size
+    ) {
         section.kinds = fields.optional("kinds", |reader, node| {
             some(|reader: &mut Reader, node| kind(reader, node, scanner))(reader, node)
         });
@@ -118,6 +155,9 @@ fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Secti
     if scanner == Scanner::Url {
         section.hosts.allow = fields.optional("allow", some(host)).unwrap_or_default();
         section.hosts.deny = fields.optional("deny", some(host)).unwrap_or_default();
+    }
+    if scanner == Scanner::Code {
+        section.places = fields.optional("in", read_places).unwrap_or(section.places);
     }
     if scanner == Scanner::Canary {
         section.words = fields.required("words", some(canary)).unwrap_or_default();

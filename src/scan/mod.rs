@@ -43,11 +43,15 @@ pub enum Scanner {
     Canary,
     /// An operator's own patterns.
     Topic,
+    /// More text than a policy lets pass.
+    Size,
+    /// Calls of tools that a policy does not let pass.
+    Tool,
 }
 
 impl Scanner {
     /// All scanners, in the order of reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Injection,
         Self::Secrets,
         Self::Pii,
@@ -57,6 +61,8 @@ impl Scanner {
         Self::Code,
         Self::Canary,
         Self::Topic,
+        Self::Size,
+        Self::Tool,
     ];
 
     /// The name in ids, YAML, logs and metrics.
@@ -71,6 +77,8 @@ impl Scanner {
             Self::Code => "code",
             Self::Canary => "canary",
             Self::Topic => "topic",
+            Self::Size => "size",
+            Self::Tool => "tool",
         }
     }
 }
@@ -131,7 +139,15 @@ pub struct Rule {
 }
 
 /// The rules that exist only where a policy gives them something to find.
-pub const POLICY_RULES: [&str; 3] = ["url.denied_host", "url.unlisted_host", "canary.word"];
+pub const POLICY_RULES: [&str; 7] = [
+    "url.denied_host",
+    "url.unlisted_host",
+    "canary.word",
+    "size.segment_chars",
+    "size.segment_tokens",
+    "size.total_chars",
+    "size.total_tokens",
+];
 
 /// All built-in rules: the one list of them.
 pub fn rules() -> Vec<Rule> {

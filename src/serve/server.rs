@@ -93,12 +93,29 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     if told.first_key.is_some() {
         record(&gateway, "key.create", "first".to_owned());
     }
+    catch_hangup()?;
     started(&told);
     server.run(RunArgs {
         shutdown_signal: Box::new(Drain { health, stop }),
     });
     gateway.audit.flush()?;
     Ok(())
+}
+
+/// From here on SIGHUP does not end the process: whoever was told that it runs may send one before the service that reloads is
+/// up. The handler that tokio installs stays.
+fn catch_hangup() -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let caught = runtime.and_then(|runtime| {
+        let _within = runtime.enter();
+        signal(SignalKind::hangup())
+    });
+    caught.map(drop).map_err(|source| StartError::System {
+        doing: "catch SIGHUP",
+        source,
+    })
 }
 
 fn server(config: &Config) -> Server {

@@ -1,5 +1,6 @@
 //! Text as models and people read it, apart from the bytes and formats that carry it.
 
+pub mod blocks;
 pub mod tokens;
 pub mod unicode;
 pub mod view;

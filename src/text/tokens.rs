@@ -48,6 +48,35 @@ pub fn prepare() {
     }
 }
 
+/// Counts a text that is still arriving.
+#[derive(Clone, Debug, Default)]
+pub struct Counter {
+    /// The end of the text, not counted yet.
+    rest: String,
+}
+
+impl Counter {
+    /// Text is counted in pieces of at least so many bytes.
+    const PIECE: usize = 256;
+
+    /// Reads the next piece of the text; the tokens that are certain now.
+    pub fn push(&mut self, text: &str, model: &str) -> u64 {
+        self.rest.push_str(text);
+        if self.rest.len() < Self::PIECE {
+            return 0;
+        }
+        let place = last_gap(self.rest.as_bytes()).unwrap_or(self.rest.len());
+        let tokens = self.rest.get(..place).map_or(0, |text| count(text, model));
+        self.rest.drain(..place);
+        tokens
+    }
+
+    /// Reads the end of the text; the tokens of what was left.
+    pub fn finish(&mut self, model: &str) -> u64 {
+        count(&std::mem::take(&mut self.rest), model)
+    }
+}
+
 /// What cuts text for `model`, which may carry a vendor's name (`openai/gpt-4`) or a fine-tuning's (`ft:gpt-3.5-turbo:…`).
 fn encoding(model: &str) -> Option<&'static CoreBpe> {
     let name = model.rsplit('/').next().unwrap_or(model);
@@ -63,10 +92,13 @@ fn cut(text: &str) -> usize {
         return text.len();
     }
     let end = text.floor_char_boundary(BLOCK);
-    let head = text.as_bytes().get(..end).unwrap_or_default();
+    last_gap(text.as_bytes().get(..end).unwrap_or_default()).unwrap_or(end)
+}
+
+/// The last blank between two words, over which no token reaches.
+fn last_gap(text: &[u8]) -> Option<usize> {
     let between = |window: &[u8]| matches!(window, [a, b' ', b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic());
-    let last = head.windows(3).rposition(between);
-    last.map_or(end, |place| place + 1)
+    text.windows(3).rposition(between).map(|place| place + 1)
 }
 
 #[cfg(test)]
@@ -127,6 +159,20 @@ mod tests {
                 counted.abs_diff(exact) <= blocks * 2,
                 "{piece:?}: {counted} for {exact}"
             );
+        }
+    }
+
+    #[test]
+    fn arriving_text_is_counted_like_whole_text() {
+        let text =
+            "Some words that arrive one by one, 1234 of them; isn't that enough? ".repeat(40);
+        for size in [1, 7, 300, 5000] {
+            let (mut counter, mut tokens) = (Counter::default(), 0);
+            for piece in text.as_bytes().chunks(size) {
+                tokens += counter.push(str::from_utf8(piece).unwrap(), "");
+            }
+            tokens += counter.finish("");
+            assert_eq!(tokens, count(&text, ""), "pieces of {size}");
         }
     }
 

@@ -93,14 +93,41 @@ pub struct Access<'a> {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    /// How many accesses the line stands for, if more than one: so many since the line before of the same kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
 }
 
 /// Accesses, one JSON line each, in `vault.access.jsonl`. When that is full it becomes `vault.access.1.jsonl`, in place of
 /// the one before.
+///
+/// A busy gateway opens one entry thousands of times a second: their lines would push all others out of the log. So of granted
+/// reads by one reader, one a second is written at once, and the next line says for how many it stands.
 #[derive(Debug)]
 pub(super) struct AccessLog {
     path: PathBuf,
-    open: Mutex<Option<Open>>,
+    state: Mutex<Written>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    open: Option<Open>,
+    repeated: Vec<Repeated>,
+}
+
+/// Reads since the last line about them.
+#[derive(Debug)]
+struct Repeated {
+    who: String,
+    entry: String,
+    version: Option<u64>,
+    level: Level,
+    /// When the last line was written.
+    line: Timestamp,
+    /// When the entry was last read.
+    last: Timestamp,
+    /// Reads that no line stands for yet.
+    times: u64,
 }
 
 #[derive(Debug)]
@@ -117,7 +144,7 @@ impl AccessLog {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             path: folder.join("vault.access.jsonl"),
-            open: Mutex::new(None),
+            state: Mutex::default(),
         }
     }
 
@@ -125,11 +152,58 @@ impl AccessLog {
         &self.path
     }
 
-    /// Appends one line, with one write(2), which the kernel does not mix with another process's.
+    /// Appends one line, or counts a read like one of the last second.
     pub(super) fn record(&self, access: &Access<'_>) -> io::Result<()> {
+        let mut written = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if access.action != Action::Read || !access.granted {
+            return self.write(&mut written.open, access);
+        }
+        let Written { open, repeated } = &mut *written;
+        let Some(read) = repeated.iter_mut().find(|read| read.is(access)) else {
+            repeated.push(Repeated::new(access));
+            return self.write(open, access);
+        };
+        if access.version == read.version && !read.is_due(access.time) {
+            read.times += 1;
+            read.last = access.time;
+            return Ok(());
+        }
+        if access.version != read.version {
+            self.write_counted(open, read)?;
+        }
+        let times = read.times + 1;
+        let line = Access {
+            times: (times > 1).then_some(times),
+            ..access.clone()
+        };
+        self.write(open, &line)?;
+        *read = Repeated::new(access);
+        Ok(())
+    }
+
+    /// Writes what has been counted and not written.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        let mut written = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Written { open, repeated } = &mut *written;
+        repeated
+            .iter_mut()
+            .try_for_each(|read| self.write_counted(open, read))?;
+        repeated.clear();
+        Ok(())
+    }
+
+    fn write_counted(&self, open: &mut Option<Open>, read: &mut Repeated) -> io::Result<()> {
+        if read.times > 0 {
+            self.write(open, &read.access())?;
+            read.times = 0;
+        }
+        Ok(())
+    }
+
+    /// Appends one line, with one write(2), which the kernel does not mix with another process's.
+    fn write(&self, held: &mut Option<Open>, access: &Access<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(access)?;
         line.push(b'\n');
-        let mut held = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match held.take() {
             Some(open) if open.len < MAX_BYTES => open,
             Some(_) | None => self.open_file()?,
@@ -156,5 +230,118 @@ impl AccessLog {
         }
         let len = file.metadata()?.size();
         Ok(Open { file, len })
+    }
+}
+
+impl Repeated {
+    fn new(access: &Access<'_>) -> Self {
+        Self {
+            who: access.who.to_owned(),
+            entry: access.entry.to_owned(),
+            version: access.version,
+            level: access.level,
+            line: access.time,
+            last: access.time,
+            times: 0,
+        }
+    }
+
+    fn is(&self, access: &Access<'_>) -> bool {
+        self.entry == access.entry && self.who == access.who && self.level == access.level
+    }
+
+    /// Also if the clock has been set back.
+    fn is_due(&self, now: Timestamp) -> bool {
+        now.as_millisecond().abs_diff(self.line.as_millisecond()) >= 1_000
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access {
+            time: self.last,
+            who: &self.who,
+            action: Action::Read,
+            entry: &self.entry,
+            version: self.version,
+            level: self.level,
+            granted: true,
+            reason: None,
+            times: Some(self.times),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(entry: &str, millisecond: i64, version: u64) -> Access<'_> {
+        Access {
+            time: Timestamp::from_millisecond(millisecond).unwrap(),
+            who: "proxy",
+            action: Action::Read,
+            entry,
+            version: Some(version),
+            level: Level::Elevated,
+            granted: true,
+            reason: None,
+            times: None,
+        }
+    }
+
+    /// Time, entry and count of each line.
+    fn lines(log: &AccessLog) -> Vec<(String, String, u64)> {
+        let text = fs::read_to_string(log.path()).unwrap();
+        let line = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let word = |name: &str| line[name].as_str().unwrap().to_owned();
+            (
+                word("time"),
+                word("entry"),
+                line["times"].as_u64().unwrap_or(1),
+            )
+        };
+        text.lines().map(line).collect()
+    }
+
+    fn line(time: &str, entry: &str, times: u64) -> (String, String, u64) {
+        (format!("1970-01-01T00:00:{time}Z"), entry.to_owned(), times)
+    }
+
+    #[test]
+    fn no_read_is_lost_by_counting() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AccessLog::new(folder.path());
+        for millisecond in 0..1_500 {
+            log.record(&read("a", millisecond, 1)).unwrap();
+        }
+        log.record(&read("b", 1_500, 1)).unwrap();
+        log.record(&read("a", 1_600, 2)).unwrap();
+        log.record(&read("a", 1_700, 2)).unwrap();
+        log.flush().unwrap();
+        log.flush().unwrap();
+        let expected = [
+            line("00", "a", 1),
+            line("01", "a", 1_000),
+            line("01.5", "b", 1),
+            line("01.499", "a", 499),
+            line("01.6", "a", 1),
+            line("01.7", "a", 1),
+        ];
+        assert_eq!(lines(&log), expected);
+    }
+
+    #[test]
+    fn every_refusal_has_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AccessLog::new(folder.path());
+        for _ in 0..3 {
+            let refused = Access {
+                granted: false,
+                reason: Some("level"),
+                ..read("a", 0, 1)
+            };
+            log.record(&refused).unwrap();
+        }
+        assert_eq!(lines(&log).len(), 3);
     }
 }

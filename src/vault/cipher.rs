@@ -175,7 +175,8 @@ pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
 
 /// Joins parts so that no other parts give the same bytes: each with its length before it, as 8 bytes, big endian.
 pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
-    let mut joined = Vec::new();
+    let bytes = parts.iter().map(|part| 8 + part.len()).sum();
+    let mut joined = Vec::with_capacity(bytes);
     for part in parts {
         joined.extend_from_slice(&(part.len() as u64).to_be_bytes());
         joined.extend_from_slice(part);

@@ -129,7 +129,7 @@ impl Vault {
         state.contents.entries.iter().map(entry).collect()
     }
 
-    /// Opens the secret of an entry. Memory and one line in the access log; never Argon2.
+    /// Opens the secret of an entry. Memory, and a line in the access log at least once a second; never Argon2.
     ///
     /// # Errors
     /// If there is no such entry, the reader's level is too low, the entry is damaged, or the access cannot be logged.
@@ -190,11 +190,14 @@ impl Vault {
         self.record(Action::Delete, name, by, now, Some(removed.version), None)
     }
 
-    /// Reads the entries again if another process changed them; true if so. Blocks.
+    /// Reads the entries again if another process changed them; true if so. Brings the access log up to date too. Blocks.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged; the entries known so far stay in force.
     pub fn refresh(&self) -> Result<bool, Error> {
+        self.log
+            .flush()
+            .map_err(Error::io("write", self.log.path()))?;
         if self.temporary {
             return Ok(false);
         }
@@ -328,6 +331,7 @@ impl Vault {
             level,
             granted: reason.is_none(),
             reason,
+            times: None,
         };
         let failed = Error::io("write", self.log.path());
         self.log.record(&access).map_err(failed)
@@ -349,6 +353,14 @@ impl State {
             contents: Contents::read(path)?.unwrap_or_else(Contents::empty),
             stamp,
         })
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        if let Err(error) = self.log.flush() {
+            tracing::error!(%error, "the vault's access log misses its end");
+        }
     }
 }
 

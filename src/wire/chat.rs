@@ -152,7 +152,7 @@ fn function(
         b"name" => walk.any(value, running(Field::ToolName)),
         b"arguments" => walk.any(value, running(Field::ToolArguments).json().keyed()),
         // The free text of a custom tool.
-        b"input" => walk.any(value, running(Field::ToolArguments).keyed()),
+        b"input" => walk.any(value, running(Field::ToolArguments).argument().keyed()),
         _ => walk.any(value, context.keyed()),
     });
 }

@@ -84,8 +84,12 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
         b"fileData" | b"file_data" => walk.any(value, fetched),
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
-        b"functionCall" | b"function_call" => function_call(walk, value, context, choice),
-        b"executableCode" | b"executable_code" => walk.any(value, running(Field::Other, 1)),
+        b"functionCall" | b"function_call" => {
+            function_call(walk, value, context.argument(), choice);
+        }
+        b"executableCode" | b"executable_code" => {
+            walk.any(value, running(Field::Other, 1).argument());
+        }
         b"codeExecutionResult" | b"code_execution_result" => {
             let output = choice.map_or(Part::Whole, |c| lane(c, Field::Other, 2));
             walk.any(value, fetched.part(output));

@@ -70,7 +70,8 @@ fn block(walk: &mut Walk<'_>, block: Value<'_>, context: Context) {
         b"content" => content(walk, value, context),
         b"citations" => walk.any(value, context.from(Origin::Tool)),
         b"cache_control" => walk.any(value, context),
-        // A tool's input and whatever comes later: a model reads the keys as well.
+        b"input" => walk.any(value, context.argument().keyed()),
+        // Whatever comes later: a model reads the keys as well.
         _ => walk.any(value, context.keyed()),
     });
 }

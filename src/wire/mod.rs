@@ -127,6 +127,8 @@ pub struct Piece {
     pub form: Form,
     /// Whether it goes on a segment of earlier events, or is whole.
     pub part: Part,
+    /// It is given to a tool, or is part of what is.
+    pub argument: bool,
 }
 
 /// How a string in an event relates to the strings of other events.

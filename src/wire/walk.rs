@@ -15,6 +15,7 @@ pub(super) struct Context {
     form: Form,
     part: Part,
     keys: bool,
+    argument: bool,
 }
 
 impl Context {
@@ -25,6 +26,7 @@ impl Context {
             form: Form::Plain,
             part: Part::Whole,
             keys: false,
+            argument: false,
         }
     }
 
@@ -38,10 +40,18 @@ impl Context {
         Self { keys: true, ..self }
     }
 
-    /// The same for strings that hold JSON text.
+    /// The same for strings that hold JSON text, which only tools are given.
     pub(super) const fn json(self) -> Self {
         Self {
             form: Form::Json,
+            ..self.argument()
+        }
+    }
+
+    /// The same for what a tool is given.
+    pub(super) const fn argument(self) -> Self {
+        Self {
+            argument: true,
             ..self
         }
     }
@@ -262,6 +272,7 @@ impl<'a> Walk<'a> {
                 origin: context.origin,
                 form: context.form,
                 part: context.part,
+                argument: context.argument,
             });
         }
     }

@@ -516,3 +516,16 @@ fn keys_are_shown_once() {
         "{records}"
     );
 }
+
+#[test]
+fn check_prints_the_schemas_that_editors_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, file) in [
+        ("policy", "policies/schema.json"),
+        ("config", "docs/sluicegate.schema.json"),
+    ] {
+        let (status, stdout, _) = run(sluicegate(folder.path()).args(["check", "--schema", kind]));
+        let kept = fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert_eq!((status, stdout), (0, kept));
+    }
+}

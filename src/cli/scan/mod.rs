@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::config::{self, Environment, Flags};
 use crate::guard::body::{self, Inspection, Outcome};
+use crate::guard::place::paths;
 use crate::policy::{Action, Direction, Policy, Verdict};
 use crate::wire::json::Limits;
 use crate::wire::{self, Framing};
@@ -157,7 +158,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
                     body::inspect_response(api, input.clone(), &policy, &Limits::default())
                 }
             };
-            let paths = body::paths(api, direction, &input, &inspection.places).ok();
+            let paths = paths(api, direction, &input, &inspection.places).ok();
             whole(inspection, &input, paths)
         }
     };

@@ -88,7 +88,7 @@ impl Stream {
                 None => self.walk(reading, compiled, before, first..first + length),
             };
             if let Some(state) = state
-                && !compiled.automaton.is_dead_state(state)
+                && !compiled.machine.automaton.is_dead_state(state)
             {
                 self.admit(reading, compiled, Candidate::new(start.rule, state, first));
             }
@@ -128,9 +128,9 @@ impl Stream {
         before: Before,
         mut places: std::ops::Range<usize>,
     ) -> Option<StateID> {
-        places.try_fold(compiled.start(before)?, |state, place| {
+        places.try_fold(compiled.machine.start(before)?, |state, place| {
             let byte = self.byte(reading, place)?;
-            Some(compiled.automaton.next_state(state, byte))
+            Some(compiled.machine.automaton.next_state(state, byte))
         })
     }
 
@@ -168,14 +168,14 @@ impl Stream {
             let Some(compiled) = reading.engine.compiled(candidate.rule) else {
                 continue;
             };
-            candidate.state = compiled.automaton.next_state(candidate.state, byte);
-            if compiled.automaton.is_special_state(candidate.state) {
-                if compiled.automaton.is_dead_state(candidate.state) {
+            candidate.state = compiled.machine.automaton.next_state(candidate.state, byte);
+            if compiled.machine.automaton.is_special_state(candidate.state) {
+                if compiled.machine.automaton.is_dead_state(candidate.state) {
                     self.report(reading, compiled, &candidate, at + 1);
                     continue;
                 }
                 self.note_end(reading, compiled, &mut candidate, at);
-                if compiled.is_final(candidate.state) {
+                if compiled.machine.is_final(candidate.state) {
                     self.report(reading, compiled, &candidate, at + 1);
                     continue;
                 }
@@ -187,10 +187,10 @@ impl Stream {
                 0
             };
             let unmatched = candidate.end == candidate.start;
-            if compiled.words && unmatched && candidate.word > WORD_LIMIT {
+            if compiled.machine.words && unmatched && candidate.word > WORD_LIMIT {
                 continue;
             }
-            if at - candidate.start > compiled.reach
+            if at - candidate.start > compiled.machine.reach
                 && !self.report_part(reading, compiled, &mut candidate, at + 1)
             {
                 continue;

@@ -7,11 +7,12 @@ use regex_automata::{
     util::{alphabet, primitives::StateID, start},
 };
 use regex_syntax::hir::Hir;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     Class, Engine, Firsts, Unsupported,
-    literal::{Before, Literals, Start, Trigger},
+    literal::{Before, Literal, Literals, Start, Trigger},
     pattern::{self, Left, Pattern, Refused},
 };
 use crate::scan::Rule;
@@ -36,19 +37,85 @@ pub(super) struct Run {
 pub(super) struct Compiled {
     pub(super) rule: Rule,
     pub(super) hold: bool,
-    pub(super) automaton: dense::DFA<Vec<u32>>,
-    /// One byte of each class of bytes that the automaton does not tell apart.
-    representatives: Vec<u8>,
-    /// The start state for each [`Before`].
-    pub(super) starts: [StateID; 5],
-    pub(super) reach: usize,
-    /// Whether a candidate that has not matched is given up in a very long word.
-    pub(super) words: bool,
+    pub(super) machine: Arc<Machine>,
     /// What stands before a rare inner literal.
     pub(super) left: Option<Run>,
 }
 
-impl Compiled {
+/// Automata by pattern, so that engines with the same patterns share them: a policy compiled after another one is quick and
+/// takes little memory.
+#[derive(Debug, Default)]
+pub struct Automata(Mutex<HashMap<String, Arc<Machine>>>);
+
+impl Automata {
+    fn machine(&self, pattern: &str) -> Result<Arc<Machine>, Refused> {
+        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(machine) = machines.get(pattern) {
+            return Ok(Arc::clone(machine));
+        }
+        let machine = Arc::new(Machine::new(pattern)?);
+        machines.insert(pattern.to_owned(), Arc::clone(&machine));
+        Ok(machine)
+    }
+}
+
+/// What a pattern is run by, whatever rule it belongs to.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) automaton: dense::DFA<Vec<u32>>,
+    /// One byte of each class of bytes that the automaton does not tell apart.
+    representatives: Vec<u8>,
+    /// The start state for each [`Before`].
+    starts: [StateID; 5],
+    pub(super) reach: usize,
+    /// Whether a candidate that has not matched is given up in a very long word.
+    pub(super) words: bool,
+    left: Option<Left>,
+    literals: Vec<Begin>,
+}
+
+/// A literal that matches begin with.
+#[derive(Debug)]
+struct Begin {
+    literal: Literal,
+    /// As in [`Start`].
+    after: Option<[StateID; 5]>,
+    /// As in [`Trigger`].
+    viable: Vec<u8>,
+}
+
+impl Machine {
+    fn new(written: &str) -> Result<Self, Refused> {
+        let Pattern {
+            hir,
+            left,
+            literals,
+            reach,
+            words,
+        } = pattern::parse(written)?;
+        let automaton = automaton(&hir).ok_or_else(too_large)?;
+        let mut machine = Self {
+            starts: starts(&automaton).ok_or_else(too_large)?,
+            representatives: automaton
+                .byte_classes()
+                .representatives(0..=255)
+                .filter_map(alphabet::Unit::as_u8)
+                .collect(),
+            automaton,
+            reach,
+            words,
+            left,
+            literals: Vec::new(),
+        };
+        let begins = literals.into_iter().map(|literal| Begin {
+            after: machine.after(&literal),
+            viable: machine.viable(&literal),
+            literal,
+        });
+        machine.literals = begins.collect();
+        Ok(machine)
+    }
+
     pub(super) fn start(&self, before: Before) -> Option<StateID> {
         self.starts.get(before as usize).copied()
     }
@@ -111,7 +178,10 @@ impl Compiled {
     }
 }
 
-pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupported>> {
+pub(super) fn compile(
+    rules: Vec<(Rule, bool)>,
+    automata: &Automata,
+) -> Result<Engine, Vec<Unsupported>> {
     let mut engine = Engine {
         rules: Vec::new(),
         literals: None,
@@ -121,11 +191,10 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
         },
         classes: Vec::new(),
     };
-    let mut triggers = Vec::new();
     let mut problems = Vec::new();
     for (rule, hold) in rules {
         let id = rule.id.to_string();
-        if let Err(refused) = add(&mut engine, &mut triggers, rule, hold) {
+        if let Err(refused) = add(&mut engine, automata, rule, hold) {
             problems.push(Unsupported {
                 rule: id,
                 reason: refused.reason,
@@ -136,7 +205,7 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
     if !problems.is_empty() {
         return Err(problems);
     }
-    engine.literals = Some(Literals::build(&triggers).ok_or_else(|| {
+    engine.literals = Some(Literals::build(&triggers(&engine)).ok_or_else(|| {
         vec![Unsupported {
             rule: "all rules".to_owned(),
             reason: "their literals together are too many".to_owned(),
@@ -146,47 +215,28 @@ pub(super) fn compile(rules: Vec<(Rule, bool)>) -> Result<Engine, Vec<Unsupporte
     Ok(engine)
 }
 
-fn add(
-    engine: &mut Engine,
-    triggers: &mut Vec<Trigger>,
-    rule: Rule,
-    hold: bool,
-) -> Result<(), Refused> {
+fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Result<(), Refused> {
     let index = u16::try_from(engine.rules.len())
         .map_err(|_| Refused::new("there are more than 65535 rules", "use fewer rules"))?;
-    let Pattern {
-        hir,
-        left,
-        literals,
-        reach,
-        words,
-    } = pattern::parse(&rule.pattern)?;
-    if left.is_some() && rule.check.is_some() {
+    let machine = automata.machine(&rule.pattern)?;
+    if machine.left.is_some() && rule.check.is_some() {
         return Err(Refused::new(
             "it has a check but no fixed beginning",
             "begin it with a literal",
         ));
     }
-    let automaton = automaton(&hir).ok_or_else(too_large)?;
-    let starts = starts(&automaton).ok_or_else(too_large)?;
-    let left = left
+    let left = machine
+        .left
+        .as_ref()
         .map(|left| add_class(&mut engine.classes, left, hold))
         .transpose()?;
     let compiled = Compiled {
         rule,
         hold,
-        representatives: automaton
-            .byte_classes()
-            .representatives(0..=255)
-            .filter_map(alphabet::Unit::as_u8)
-            .collect(),
-        automaton,
-        starts,
-        reach,
-        words,
+        machine,
         left,
     };
-    if literals.is_empty() {
+    if compiled.machine.literals.is_empty() {
         add_firsts(
             &mut engine.firsts,
             &compiled,
@@ -194,24 +244,26 @@ fn add(
             engine.classes.as_slice(),
         )?;
     }
-    triggers.extend(literals.into_iter().map(|literal| {
-        let viable = if hold {
-            compiled.viable(&literal)
-        } else {
-            Vec::new()
-        };
-        let start = Start {
-            rule: index,
-            after: compiled.after(&literal),
-        };
-        Trigger {
-            literal,
-            start,
-            viable,
-        }
-    }));
     engine.rules.push(compiled);
     Ok(())
+}
+
+/// The literals of all rules.
+fn triggers(engine: &Engine) -> Vec<Trigger<'_>> {
+    let rules = engine.rules.iter().zip(0u16..);
+    rules
+        .flat_map(|(compiled, rule)| {
+            let begins = compiled.machine.literals.iter();
+            begins.map(move |begin| Trigger {
+                literal: &begin.literal,
+                start: Start {
+                    rule,
+                    after: begin.after,
+                },
+                viable: if compiled.hold { &begin.viable } else { &[] },
+            })
+        })
+        .collect()
 }
 
 fn too_large() -> Refused {
@@ -251,13 +303,13 @@ fn starts(automaton: &dense::DFA<Vec<u32>>) -> Option<[StateID; 5]> {
     Some(starts)
 }
 
-fn add_class(classes: &mut Vec<Class>, left: Left, hold: bool) -> Result<Run, Refused> {
+fn add_class(classes: &mut Vec<Class>, left: &Left, hold: bool) -> Result<Run, Refused> {
     let place = classes
         .iter()
         .position(|class| class.bytes == left.class)
         .unwrap_or_else(|| {
             classes.push(Class {
-                bytes: left.class,
+                bytes: left.class.clone(),
                 held: 0,
             });
             classes.len() - 1
@@ -289,15 +341,13 @@ fn add_firsts(
 ) -> Result<(), Refused> {
     let class = compiled.left.and_then(|run| classes.get(run.class));
     for (before, _) in Before::ALL {
-        let Some(state) = compiled.start(before) else {
+        let Some(state) = compiled.machine.start(before) else {
             continue;
         };
         for byte in 0u8..=255 {
             let place = usize::from(byte);
-            if compiled
-                .automaton
-                .is_dead_state(compiled.automaton.next_state(state, byte))
-            {
+            let automaton = &compiled.machine.automaton;
+            if automaton.is_dead_state(automaton.next_state(state, byte)) {
                 continue;
             }
             if byte.is_ascii_lowercase() || byte.is_ascii_whitespace() || !byte.is_ascii() {

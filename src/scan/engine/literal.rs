@@ -230,11 +230,11 @@ pub(super) struct Start {
 
 /// A literal of a rule, as the automaton's builder needs it.
 #[derive(Debug)]
-pub(super) struct Trigger {
-    pub(super) literal: Literal,
+pub(super) struct Trigger<'a> {
+    pub(super) literal: &'a [u8],
     pub(super) start: Start,
     /// For each length of prefix, what may stand before it (bits of [`Before`]) for the rule to match; empty for a rule that does not hold text.
-    pub(super) viable: Vec<u8>,
+    pub(super) viable: &'a [u8],
 }
 
 /// All literals of all rules.
@@ -256,12 +256,12 @@ struct Open {
 }
 
 impl Literals {
-    pub(super) fn build(triggers: &[Trigger]) -> Option<Self> {
+    pub(super) fn build(triggers: &[Trigger<'_>]) -> Option<Self> {
         let mut rules: BTreeMap<&[u8], Vec<Start>> = BTreeMap::new();
         let mut prefixes: BTreeMap<&[u8], u8> = BTreeMap::new();
         for trigger in triggers {
             rules
-                .entry(&trigger.literal)
+                .entry(trigger.literal)
                 .or_default()
                 .push(trigger.start);
             for (length, bits) in trigger.viable.iter().enumerate().skip(1) {

@@ -17,6 +17,7 @@ mod pattern;
 mod stream;
 
 pub(super) use candidate::Hit;
+pub use compile::Automata;
 use compile::Compiled;
 use literal::{Before, Literals};
 pub(super) use stream::Stream;
@@ -76,7 +77,18 @@ impl Engine {
     /// # Errors
     /// Every rule that is not valid or cannot be scanned for in a stream.
     pub fn compile(rules: Vec<(Rule, bool)>) -> Result<Self, Vec<Unsupported>> {
-        compile::compile(rules)
+        Self::compile_with(rules, &Automata::default())
+    }
+
+    /// The same with the automata of engines before this one.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_with(
+        rules: Vec<(Rule, bool)>,
+        automata: &Automata,
+    ) -> Result<Self, Vec<Unsupported>> {
+        compile::compile(rules, automata)
     }
 
     /// The rule of a finding; `None` for an index of another engine.
@@ -96,15 +108,19 @@ impl Engine {
         self.rules
             .iter()
             .filter(|compiled| compiled.hold)
-            .map(|compiled| compiled.reach)
+            .map(|compiled| compiled.machine.reach)
             .max()
             .unwrap_or(0)
     }
 
-    /// Bytes of memory of all tables, shared by all streams.
+    /// Bytes of memory of all tables, shared by all streams, and those of patterns by other engines too.
     pub fn memory_bytes(&self) -> usize {
         self.literals.as_ref().map_or(0, Literals::memory_bytes)
-            + self.rules.iter().map(Compiled::memory_bytes).sum::<usize>()
+            + self
+                .rules
+                .iter()
+                .map(|compiled| compiled.machine.memory_bytes())
+                .sum::<usize>()
     }
 
     /// Whether any rule may hold text back.

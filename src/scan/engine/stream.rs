@@ -128,8 +128,8 @@ impl Stream {
             let Some(compiled) = engine.compiled(candidate.rule) else {
                 continue;
             };
-            let state = compiled.automaton.next_eoi_state(candidate.state);
-            if compiled.automaton.is_match_state(state) {
+            let state = compiled.machine.automaton.next_eoi_state(candidate.state);
+            if compiled.machine.automaton.is_match_state(state) {
                 self.note_end(&reading, compiled, &mut candidate, position);
             }
             self.report(&mut reading, compiled, &candidate, position);

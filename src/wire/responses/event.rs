@@ -62,6 +62,7 @@ pub(in crate::wire) fn event(
         b"delta" if matches!(known, Type::Audio) => walk.media(value, Some(b"audio/"), ANSWER),
         b"delta" => walk.any(value, running),
         b"arguments" => walk.any(value, ANSWER.json().keyed()),
+        b"input" | b"code" => walk.any(value, ANSWER.argument().keyed()),
         b"partial_image_b64" => walk.media(value, Some(b"image/"), ANSWER),
         b"part" => item::part(walk, value, ANSWER),
         b"item" => item::item(walk, value, ANSWER),
@@ -175,6 +176,9 @@ fn is_whole(of: &[u8], step: &[u8]) -> bool {
 fn running(known: &Type, kind: &[u8], choice: u32, index: u32) -> Context {
     match known {
         Type::Delta(field, true) => ANSWER.part(lane(choice, *field, index)).json(),
+        Type::Delta(field @ Field::ToolArguments, false) => {
+            ANSWER.part(lane(choice, *field, index)).argument()
+        }
         Type::Delta(field, false) => ANSWER.part(lane(choice, *field, index)),
         Type::Audio | Type::Whole => ANSWER.keyed(),
         // Each unknown type is a text of its own.

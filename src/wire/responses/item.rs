@@ -15,10 +15,11 @@ pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
         b"arguments" => walk.any(value, context.json().keyed()),
         // What a tool, a search or a program gave back, errors included.
         b"output" | b"outputs" | b"results" | b"error" => parts(walk, value, found),
+        b"input" | b"code" | b"operation" => walk.any(value, context.argument().keyed()),
         b"action" => walk.members(value, context, |walk, name, value| match name {
             b"type" => walk.word(value, context),
             b"sources" => walk.any(value, found.keyed()),
-            _ => walk.any(value, context.keyed()),
+            _ => walk.any(value, context.argument().keyed()),
         }),
         b"result" if *kind == *b"image_generation_call" => {
             walk.media(value, Some(b"image/"), context);
