@@ -91,8 +91,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Conversation<IO> {
         while let Some(message) = self.socket.next().await {
             let text = match message? {
                 Message::Text(text) => text,
-                Message::Close(_) => continue, // the reply goes out by the next read
-                Message::Ping(_) | Message::Pong(_) => continue,
+                // What there is to reply goes out by the next read.
+                Message::Close(_) | Message::Ping(_) | Message::Pong(_) => continue,
                 Message::Binary(_) | Message::Frame(_) => {
                     self.fail("binary messages are not supported").await?;
                     continue;
@@ -202,7 +202,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Conversation<IO> {
         pace: Duration,
         cut: bool,
     ) -> Result<(), Error> {
-        let begun = reply.envelope("in_progress", json!([]), Value::Null);
+        let begun = reply.envelope("in_progress", &json!([]), &Value::Null);
         self.say("response.created", begun).await?;
         let mut deltas = Deltas::default();
         while let Some(delta) = deltas.next(answer) {
@@ -227,7 +227,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Conversation<IO> {
         let usage = json!({
             "total_tokens": input + written, "input_tokens": input, "output_tokens": written,
         });
-        let done = reply.envelope("completed", output.into(), usage);
+        let done = reply.envelope("completed", &output.into(), &usage);
         self.say("response.done", done).await
     }
 
@@ -269,7 +269,7 @@ struct Reply {
 }
 
 impl Reply {
-    fn envelope(&self, status: &str, output: Value, usage: Value) -> Value {
+    fn envelope(&self, status: &str, output: &Value, usage: &Value) -> Value {
         json!({"response": {
             "object": "realtime.response", "id": self.id, "status": status, "status_details": null,
             "output": output, "metadata": null, "usage": usage,

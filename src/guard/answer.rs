@@ -24,7 +24,7 @@ use crate::wire::{
     Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
 };
 
-use super::stream::Exchange;
+use super::summary::Exchange;
 use super::{Duty, Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.

@@ -21,6 +21,7 @@ mod notes;
 mod pace;
 mod size;
 mod structure;
+mod summary;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -14,11 +14,12 @@ use crate::guard::answer::Answer;
 use crate::guard::notes::Notes;
 use crate::guard::pace;
 use crate::guard::restore::Originals;
-use crate::policy::{Policy, Verdict};
+use crate::policy::Policy;
 use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
-use crate::wire::{Api, Family, Framing, Usage, refusal};
+use crate::wire::{Api, Family, Framing, refusal};
 
+pub use super::summary::{End, Ending, Exchange, Flow, Summary};
 use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
 
 /// What a client is told; the operator gets the reason from the summary.
@@ -27,70 +28,6 @@ const UNSCANNED: &str = "the provider's answer could not be scanned";
 /// The guard of one streamed answer.
 #[derive(Debug)]
 pub struct StreamGuard(Box<Stream>);
-
-/// Whether the caller goes on reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Flow {
-    /// More may come.
-    Continue,
-    /// The stream has ended with what was written last, which a client understands as the end. Later bytes are ignored.
-    End,
-}
-
-/// How the upstream's bytes ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// As the transport's framing says, they were complete.
-    Complete,
-    /// The connection broke, a time limit passed, or the gateway itself cut it off.
-    Break,
-}
-
-/// What the messages to the client say of the exchange.
-#[derive(Clone, Debug, Default)]
-pub struct Exchange {
-    /// As in the log and the audit record.
-    pub request_id: String,
-    /// The model, as the request named it.
-    pub model: Option<String>,
-    /// What the request's placeholders stand for.
-    pub originals: Arc<Originals>,
-}
-
-/// What became of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It has not ended.
-    Open,
-    /// The answer came to its end and all that the policy lets pass was written.
-    Complete,
-    /// The policy refused it.
-    Refuse(Refused),
-    /// It could not be judged.
-    Fail(Failure),
-    /// The upstream ended before its answer did.
-    Break,
-}
-
-/// What is known of a stream, for charges, log and audit.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// What the policy made of it.
-    pub verdict: Verdict,
-    /// What became of it.
-    pub ending: Ending,
-    /// Tokens used, as far as the provider has said.
-    pub usage: Option<Usage>,
-    /// Bytes of running text received, escapes undone: what can be charged by where the provider says no use.
-    pub text_bytes: u64,
-    /// Images, audio and files, which nothing scans.
-    pub media: u32,
-    /// The provider sent an error in place of the rest.
-    pub upstream_error: bool,
-    /// Events that passed unjudged, because the policy says so on an error; and the first error.
-    pub unjudged: Option<(u64, Failure)>,
-}
 
 impl StreamGuard {
     /// At the start of an answer.

@@ -303,10 +303,7 @@ impl Tally {
         }
         let treatment = Treatment {
             id: Cow::Borrowed(Media::RULE),
-            action: Action::Block,
-            scored: None,
-            message: None,
-            reversible: false,
+            ..FOREIGN.clone()
         };
         let position = self.count(&treatment, false);
         if let Some(matched) = self.verdict.rules.get_mut(position) {

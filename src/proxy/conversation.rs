@@ -196,11 +196,11 @@ impl Conversation {
         C: AsyncRead + AsyncWrite + Unpin,
         P: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut stop = pin!(async move { drop(shutdown.wait_for(|stop| *stop).await) });
+        let mut stopped = pin!(async move { drop(shutdown.wait_for(|stop| *stop).await) });
         let mut clocks = Clocks::new(&self.gateway);
         loop {
             let step = poll_fn(|cx| {
-                if !self.stopping && stop.as_mut().poll(cx).is_ready() {
+                if !self.stopping && stopped.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::Stop);
                 }
                 self.poll_step(cx, client, provider, &mut clocks)
@@ -212,7 +212,7 @@ impl Conversation {
             let finish = match step {
                 Step::Client(received) => self.hear_client(received, client, provider).await,
                 Step::Provider(received) => self.hear_provider(received, client),
-                Step::ClientLost => Some(self.client_left()),
+                Step::ClientLost => Some(Self::client_left()),
                 Step::ProviderLost => Some(self.provider_left(client)),
                 Step::Tick => self.look(&mut clocks, client, provider),
                 Step::Withdrawn => Some(self.end(client, &ending::WITHDRAWN)),
@@ -222,8 +222,9 @@ impl Conversation {
                 }
             };
             if finish.is_some() || self.stopping && !self.guard.is_answering() {
-                let stopped = || Finish::by(code::GOING_AWAY, Outcome::Allowed, "gateway_stopped");
-                return finish.unwrap_or_else(stopped);
+                let reason = "gateway_stopped";
+                let last = || Finish::by(code::GOING_AWAY, Outcome::Allowed, reason);
+                return finish.unwrap_or_else(last);
             }
         }
     }
@@ -256,14 +257,13 @@ impl Conversation {
         // Both in turn, so that none can keep the other from being heard.
         self.turn = !self.turn;
         for client_first in [self.turn, !self.turn] {
-            if client_first && asked {
-                if let Poll::Ready(received) = client.poll_receive(cx) {
-                    return Poll::Ready(Step::Client(received));
-                }
-            } else if !client_first && told {
-                if let Poll::Ready(received) = provider.poll_receive(cx) {
-                    return Poll::Ready(Step::Provider(received));
-                }
+            let polled = match client_first {
+                true if asked => client.poll_receive(cx).map(Step::Client),
+                false if told => provider.poll_receive(cx).map(Step::Provider),
+                _ => Poll::Pending,
+            };
+            if polled.is_ready() {
+                return polled;
             }
         }
         Poll::Pending
@@ -289,7 +289,7 @@ impl Conversation {
         }
         if now >= clocks.pinged + PING {
             if now >= client.heard + 2 * PING {
-                return Some(self.client_left());
+                return Some(Self::client_left());
             }
             if now >= provider.heard + 2 * PING {
                 return Some(self.provider_left(client));

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
-use super::exchange::inspect;
+use super::inspect::inspect;
 use super::side::{Loss, Received, Side};
 use crate::audit::Outcome;
 use crate::guard::body::{self, inspect_request_in, inspect_text};
@@ -168,7 +168,7 @@ impl Conversation {
             Received::Close(code, _) => return Some(self.client_closes(code)),
             Received::Gone(loss) => {
                 return Some(match loss {
-                    Loss::Left => self.client_left(),
+                    Loss::Left => Self::client_left(),
                     Loss::TooLarge => self.end(client, &TOO_LARGE),
                     Loss::NotText => self.end(client, &NOT_TEXT),
                     Loss::Malformed => self.end(client, &MALFORMED),
@@ -230,7 +230,7 @@ impl Conversation {
             body::Outcome::Refuse(refused) => {
                 let mut events = Vec::new();
                 self.guard.refuse(&refused, &mut events);
-                events.into_iter().for_each(|event| client.send(event));
+                client.send_all(events);
                 Some(Finish::summed(self.refusal_code(&refused)))
             }
             body::Outcome::Fail(Failure::Malformed(problem)) => {
@@ -292,14 +292,14 @@ impl Conversation {
             }
             Received::Binary | Received::Gone(_) => return Some(self.provider_left(client)),
         };
-        events.into_iter().for_each(|event| client.send(event));
+        client.send_all(events);
         finish
     }
 
     /// The client has closed its side.
     fn client_closes(&self, code: Option<u16>) -> Finish {
         let mut finish = if self.guard.is_answering() {
-            self.client_left()
+            Self::client_left()
         } else {
             Finish::by(code::NORMAL, Outcome::Allowed, "")
         };
@@ -308,7 +308,7 @@ impl Conversation {
     }
 
     /// The client has gone without a word.
-    pub(super) fn client_left(&self) -> Finish {
+    pub(super) fn client_left() -> Finish {
         Finish {
             codes: (code::GOING_AWAY, code::GOING_AWAY),
             ..Finish::by(code::GOING_AWAY, Outcome::Cut, "client_left")
@@ -323,7 +323,7 @@ impl Conversation {
         tracing::warn!(id = self.id, "the provider's conversation broke off");
         let mut events = Vec::new();
         self.guard.finish(End::Break, &mut events);
-        events.into_iter().for_each(|event| client.send(event));
+        client.send_all(events);
         Finish::summed(code::FAILED)
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
+use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
@@ -31,9 +32,6 @@ use crate::secret::Secret;
 use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
-
-/// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
-const HEAVY_BYTES: usize = 64 * 1024;
 
 /// Answers a request. Whatever happens, there is a response and one audit record.
 pub(super) async fn handle(
@@ -134,14 +132,9 @@ impl Exchange {
             provider: named,
             path,
         } = found.map_err(Problem::Route)?;
-        self.family = match &endpoint {
-            Endpoint::Exchange { api, .. } | Endpoint::Stored(api) => api.family(),
-            Endpoint::Models { family, .. } => *family,
-            Endpoint::Realtime => Family::OpenAi,
-            Endpoint::Unscanned => named
-                .as_ref()
-                .map_or(self.family, |upstream| upstream.provider().family),
-        };
+        let unscanned = named.as_ref().map(|upstream| upstream.provider().family);
+        let family = endpoint.family().or(unscanned);
+        self.family = family.unwrap_or(self.family);
         let principal = self.admit(&head).await?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
@@ -370,38 +363,6 @@ impl Exchange {
         }
         Ok(answer)
     }
-}
-
-/// Runs an inspection here if it is short, else on a thread where it delays nobody.
-pub(super) async fn inspect<F>(
-    gateway: &Gateway,
-    direction: Direction,
-    bytes: usize,
-    work: F,
-) -> Result<Inspection, Problem>
-where
-    F: FnOnce() -> Inspection + Send + 'static,
-{
-    let timed = |work: F| {
-        let began = Instant::now();
-        (work(), began.elapsed())
-    };
-    let (inspection, took) = if bytes <= HEAVY_BYTES {
-        timed(work)
-    } else {
-        let heavy = Arc::clone(&gateway.load.heavy);
-        let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
-        let work = move || {
-            let result = timed(work);
-            drop(place);
-            result
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Problem::Internal)?
-    };
-    gateway.metrics.inspected(direction, took);
-    Ok(inspection)
 }
 
 /// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.

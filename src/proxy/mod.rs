@@ -11,6 +11,7 @@ mod exchange;
 mod forward;
 mod handshake;
 mod head;
+mod inspect;
 mod models;
 mod outgoing;
 mod passed;

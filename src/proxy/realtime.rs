@@ -17,7 +17,9 @@ use super::respond::Problem;
 use super::side::Side;
 use super::socket::Paced;
 use super::stream::Admission;
+use crate::auth::Principal;
 use crate::guard::stream::{self, StreamGuard};
+use crate::policy::Policy;
 use crate::upstream::{Request, Socket, Upgrade};
 use crate::wire::{Api, Framing};
 
@@ -50,21 +52,37 @@ impl Exchange {
             provider: upstream.name().to_owned(),
             failure,
         })?;
-        let policy = admitted.policy;
-        let (socket, headers) = match opened {
-            Upgrade::Socket(socket, headers) => (socket, headers),
+        match opened {
+            Upgrade::Socket(socket, headers) => {
+                let who = (admitted.principal, admitted.policy);
+                let conversation = self.conversation(who, model)?;
+                self.peer.upgrade(Upgraded {
+                    upgrade,
+                    socket,
+                    conversation,
+                });
+                Ok(handshake.answer(&headers))
+            }
             Upgrade::Answer(answer) => {
                 let call = Call {
                     api: Api::Realtime,
                     generates: false,
                     model,
                     framing: None,
-                    policy,
+                    policy: admitted.policy,
                     originals: Arc::default(),
                 };
-                return self.answer(answer, call, admitted.principal).await;
+                self.answer(*answer, call, admitted.principal).await
             }
-        };
+        }
+    }
+
+    /// Hands the account on to the conversation that follows.
+    fn conversation(
+        &mut self,
+        (principal, policy): (Principal, Arc<Policy>),
+        model: Option<String>,
+    ) -> Result<Conversation, Problem> {
         let asked = stream::Exchange {
             request_id: self.id.clone(),
             model,
@@ -75,20 +93,14 @@ impl Exchange {
         let guard = StreamGuard::new(Api::Realtime, framing, Arc::clone(&policy), json, asked);
         self.account.note(|record| record.status = Some(101));
         let held = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
-        let admission = Admission::new(&self.gateway, admitted.principal.clone());
-        let conversation = Conversation::new(
+        let admission = Admission::new(&self.gateway, principal.clone());
+        Ok(Conversation::new(
             &self.gateway,
-            (admitted.principal, policy),
+            (principal, policy),
             guard,
             (self.id.clone(), self.account.hand_on()),
             (admission, held),
-        );
-        self.peer.upgrade(Upgraded {
-            upgrade,
-            socket,
-            conversation,
-        });
-        Ok(handshake.answer(&headers))
+        ))
     }
 }
 

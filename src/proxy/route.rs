@@ -45,6 +45,18 @@ pub(super) enum Endpoint {
     Unscanned,
 }
 
+impl Endpoint {
+    /// Whose conventions it follows; `None` where that is the provider's matter.
+    pub(super) const fn family(&self) -> Option<Family> {
+        match self {
+            Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
+            Self::Models { family, .. } => Some(*family),
+            Self::Realtime => Some(Family::OpenAi),
+            Self::Unscanned => None,
+        }
+    }
+}
+
 /// Why a path leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoRoute {

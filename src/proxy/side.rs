@@ -97,6 +97,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Side<IO> {
         }
     }
 
+    /// Adds several.
+    pub(super) fn send_all(&mut self, events: Vec<Cleared>) {
+        for event in events {
+            self.send(event);
+        }
+    }
+
     /// Asks for a sign of life.
     pub(super) fn ping(&mut self) {
         self.queue.push_back(Message::Ping(Bytes::new()));

@@ -26,7 +26,7 @@ pub enum Upgrade {
     /// It has switched; with the headers of its answer.
     Socket(Socket, HeaderMap),
     /// It has not, and says why.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
 /// A connection that carries frames.
@@ -84,7 +84,9 @@ impl Upstream {
                 Unanswered::Untouched(_) | Unanswered::Closed => Failure::Truncated,
             })?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Upgrade::Answer(self.accept(response, connection, whole)?));
+            return Ok(Upgrade::Answer(Box::new(
+                self.accept(response, connection, whole)?,
+            )));
         }
         if !switches(response.headers(), &derive_accept_key(key.as_bytes())) {
             return Err(Failure::Protocol(None));

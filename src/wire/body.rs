@@ -104,14 +104,13 @@ pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Mal
             return known;
         }
         match api {
-            Api::Chat => chat::response(walk, root, facts),
+            // Of realtime only refusals to begin a conversation are no events.
+            Api::Chat | Api::Realtime => chat::response(walk, root, facts),
             Api::Responses => responses::response(walk, root, facts),
             Api::Completions => completions::response(walk, root, facts),
             Api::Embeddings => embeddings::response(walk, root, facts),
             Api::Messages => messages::response(walk, root, facts),
             Api::Gemini => gemini::response(walk, root, facts),
-            // Only refusals to begin a conversation are no events.
-            Api::Realtime => chat::response(walk, root, facts),
         }
         shape::knows_response(api, root)
     })

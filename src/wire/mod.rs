@@ -22,6 +22,7 @@ mod context;
 mod embeddings;
 mod event;
 mod gemini;
+mod lines;
 mod messages;
 mod path;
 mod realtime;

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Framing;
 use super::json::{Limits, Malformed};
+use super::lines::Lines;
 use crate::text::Span;
 
 /// Cuts a stream into events, whatever chunks it comes in. Linear: each byte is looked at a fixed number of times.
@@ -361,60 +362,6 @@ fn lines(buffer: &[u8], at: &mut usize, line: &mut usize, first: bool) -> Option
         if blank {
             return Some(next);
         }
-    }
-}
-
-/// One line of an event.
-struct Line {
-    /// With its line end.
-    all: Span,
-    name: Span,
-    /// After the colon and one space; empty without a colon.
-    value: Span,
-}
-
-impl Line {
-    fn field<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(self.name.range()).unwrap_or(&[])
-    }
-}
-
-/// The lines of an event, blank ones included.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn from(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
-    }
-}
-
-impl Iterator for Lines<'_> {
-    type Item = Line;
-
-    fn next(&mut self) -> Option<Line> {
-        let start = self.at;
-        let rest = self.bytes.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let end = start + length;
-        self.at = match (self.bytes.get(end), self.bytes.get(end + 1)) {
-            (Some(b'\r'), Some(b'\n')) => end + 2,
-            (Some(_), _) => end + 1,
-            (None, _) => end,
-        };
-        let line = rest.get(..length)?;
-        let colon = memchr::memchr(b':', line);
-        let value = match colon {
-            None => end,
-            Some(colon) => start + colon + 1 + usize::from(line.get(colon + 1) == Some(&b' ')),
-        };
-        Some(Line {
-            all: Span::new(start, self.at),
-            name: Span::new(start, start + colon.unwrap_or(length)),
-            value: Span::new(value, end),
-        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Both ends of WebSockets: a client that writes what it likes, and a provider that answers by its script.
+//! Both ends of conversations over a socket: a client that writes what it likes, and a provider that answers by its script.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,7 +116,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(0xFE); // masked, and a length of two bytes
             frame.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
     }
@@ -169,7 +169,7 @@ impl Provider {
                     let (script, heads) = (Arc::clone(&script), Arc::clone(&heads));
                     let (heard, closed) = (Arc::clone(&heard), Arc::clone(&closed));
                     tokio::spawn(async move {
-                        drop(talk(stream, script, heads, heard).await);
+                        talk(stream, script, heads, heard).await;
                         closed.fetch_add(1, Ordering::SeqCst);
                     });
                 }
@@ -230,13 +230,13 @@ async fn talk(
     heads: Arc<Mutex<Vec<String>>>,
     heard: Arc<Mutex<Vec<Message>>>,
 ) -> Option<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(stream.read_u8().await.ok()?);
     }
-    let head = String::from_utf8(head).unwrap();
+    let request = String::from_utf8(bytes).unwrap();
     let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let mut lines = request.lines().filter_map(|line| line.split_once(": "));
         lines
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.to_owned())
@@ -246,7 +246,7 @@ async fn talk(
         let first = offered.split(',').next().unwrap();
         format!("sec-websocket-protocol: {first}\r\n")
     });
-    heads.lock().unwrap().push(head);
+    heads.lock().unwrap().push(request);
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-accept: {accept}\r\n{protocol}openai-model: m\r\nset-cookie: a=b\r\n\r\n"

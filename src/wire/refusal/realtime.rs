@@ -18,68 +18,78 @@ pub(super) fn error(out: &mut Writer, body: &Value) {
 
 /// An answer that says the policy's text and that it is no complete one; the rest of the one that is under way, if one is.
 pub(super) fn message(out: &mut Writer, refusal: &Refusal, context: &StreamContext) {
-    let number = &refusal.request_id;
-    let fresh = format!("resp_{number}");
+    let fresh = format!("resp_{}", refusal.request_id);
     let answer_id = context.id.as_deref().unwrap_or(&fresh);
-    let mut count = 0;
-    let mut write = |kind: &str, members: Value| {
-        count += 1;
-        let mut event = json!({"type": kind, "event_id": format!("event_{number}_{count}")});
-        if let (Value::Object(event), Value::Object(members)) = (&mut event, members) {
-            event.extend(members);
-        }
-        out.event(None, Api::Realtime, &event);
-    };
     let answer = |status: &str, details: Value, output: Value| {
         json!({"response": {
             "object": "realtime.response", "id": answer_id, "status": status,
             "status_details": details, "output": output, "metadata": null, "usage": null,
         }})
     };
+    let mut events = Vec::new();
     if !context.started {
-        write(
-            "response.created",
-            answer("in_progress", Value::Null, json!([])),
-        );
+        let begun = answer("in_progress", Value::Null, json!([]));
+        events.push(("response.created", begun));
     }
-    let (text, place) = (&refusal.message, context.next_block);
-    let item_id = format!("item_{number}");
-    let item = |status: &str, content: Value| {
-        json!({
-            "object": "realtime.item", "id": item_id, "type": "message", "role": "assistant",
-            "status": status, "content": content,
-        })
-    };
-    let whole = item("incomplete", json!([{"type": "output_text", "text": text}]));
-    let in_answer = |key: &str, value: Value| {
-        let mut members = json!({"response_id": answer_id, "output_index": place});
-        if let Some(members) = members.as_object_mut() {
-            members.insert(key.to_owned(), value);
-        }
-        members
-    };
-    let in_part = |key: &str, value: Value| {
-        let mut members = in_answer(key, value);
-        if let Some(members) = members.as_object_mut() {
-            members.insert("item_id".to_owned(), json!(item_id));
-            members.insert("content_index".to_owned(), json!(0));
-        }
-        members
-    };
-    let begun = item("in_progress", json!([]));
-    write("response.output_item.added", in_answer("item", begun));
-    let part = |text: &str| json!({"type": "text", "text": text});
-    write("response.content_part.added", in_part("part", part("")));
-    write("response.output_text.delta", in_part("delta", json!(text)));
-    write("response.output_text.done", in_part("text", json!(text)));
-    write("response.content_part.done", in_part("part", part(text)));
-    write(
-        "response.output_item.done",
-        in_answer("item", whole.clone()),
-    );
     let details = json!({"type": "incomplete", "reason": refusal.code});
-    write(
-        "response.done",
-        answer("incomplete", details, json!([whole])),
-    );
+    let parts = json!([{"type": "output_text", "text": refusal.message}]);
+    let whole = item(refusal, "incomplete", &parts);
+    events.extend(said(refusal, &whole, (answer_id, context.next_block)));
+    let done = answer("incomplete", details, json!([whole]));
+    events.push(("response.done", done));
+    for (count, (kind, members)) in events.into_iter().enumerate() {
+        let id = format!("event_{}_{count}", refusal.request_id);
+        let event = joined(json!({"type": kind, "event_id": id}), members);
+        out.event(None, Api::Realtime, &event);
+    }
+}
+
+/// The events of one item at a place of an answer.
+fn said(
+    refusal: &Refusal,
+    whole: &Value,
+    (answer_id, place): (&str, u32),
+) -> [(&'static str, Value); 6] {
+    let text = &refusal.message;
+    let of_answer = |members: Value| {
+        let place = json!({"response_id": answer_id, "output_index": place});
+        joined(place, members)
+    };
+    let of_part = |members: Value| {
+        let place = json!({"item_id": whole.get("id"), "content_index": 0});
+        of_answer(joined(place, members))
+    };
+    let part = |text: &str| of_part(json!({"part": {"type": "text", "text": text}}));
+    let begun = item(refusal, "in_progress", &json!([]));
+    [
+        (
+            "response.output_item.added",
+            of_answer(json!({"item": begun})),
+        ),
+        ("response.content_part.added", part("")),
+        (
+            "response.output_text.delta",
+            of_part(json!({"delta": text})),
+        ),
+        ("response.output_text.done", of_part(json!({"text": text}))),
+        ("response.content_part.done", part(text)),
+        (
+            "response.output_item.done",
+            of_answer(json!({"item": whole})),
+        ),
+    ]
+}
+
+fn item(refusal: &Refusal, status: &str, content: &Value) -> Value {
+    json!({
+        "object": "realtime.item", "id": format!("item_{}", refusal.request_id), "type": "message",
+        "role": "assistant", "status": status, "content": content,
+    })
+}
+
+fn joined(mut object: Value, members: Value) -> Value {
+    if let (Value::Object(object), Value::Object(members)) = (&mut object, members) {
+        object.extend(members);
+    }
+    object
 }

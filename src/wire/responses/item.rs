@@ -67,7 +67,7 @@ pub(in crate::wire) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
         b"image_url" | b"file_data" | b"url" => walk.url(value, context),
         // The names of the responses and of the realtime API.
         b"data" | b"audio" if kind.ends_with(b"audio") => {
-            walk.media(value, Some(b"audio/"), context)
+            walk.media(value, Some(b"audio/"), context);
         }
         b"input_audio" => walk.members(value, context, |walk, name, value| match name {
             b"data" => walk.media(value, Some(b"audio/"), context),
