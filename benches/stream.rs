@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use sluicegate::guard::Context;
-use sluicegate::guard::body::{inspect_request, inspect_request_in};
+use sluicegate::guard::body::inspect_request;
 use sluicegate::guard::stream::{Exchange, Flow, StreamGuard};
 use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Policy, Source, compile, embedded};
@@ -206,6 +206,7 @@ fn bodies(policy: &Policy) {
         let time = best(|| {
             for _ in 0..rounds {
                 black_box(inspect_request(
+                    Context::default(),
                     Api::Chat,
                     body.clone(),
                     policy,
@@ -251,8 +252,7 @@ fn histories(policy: &Policy) {
                 let body = format!("{head}{}]}}", message(turn));
                 bytes = body.len();
                 let limits = Limits::default();
-                let inspection =
-                    inspect_request_in(context, Api::Chat, body.into(), policy, &limits);
+                let inspection = inspect_request(context, Api::Chat, body.into(), policy, &limits);
                 black_box(inspection);
             }
         });

@@ -17,6 +17,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use sluicegate::guard::Cleared;
+use sluicegate::guard::Context;
 use sluicegate::guard::Failure;
 use sluicegate::guard::body::{Outcome, inspect_request, inspect_response, inspect_text};
 use sluicegate::guard::stream::{End, Ending, Exchange, Flow, StreamGuard, Summary};
@@ -683,6 +684,7 @@ fn without_edits_every_byte_is_kept() {
 /// What the policy makes of a whole text.
 fn redacted(policy: &Policy, text: &str) -> Option<String> {
     let inspection = inspect_text(
+        Context::default(),
         Direction::Response,
         Bytes::copy_from_slice(text.as_bytes()),
         policy,
@@ -1066,9 +1068,21 @@ fn a_panic_stays_inside() {
     let body =
         Bytes::from_static(br#"{"model":"m","messages":[{"role":"user","content":"boom"}]}"#);
     let limits = Limits::default();
-    let blocked = inspect_request(Api::Chat, body.clone(), &panicking("block"), &limits);
+    let blocked = inspect_request(
+        Context::default(),
+        Api::Chat,
+        body.clone(),
+        &panicking("block"),
+        &limits,
+    );
     assert!(matches!(blocked.outcome, Outcome::Fail(Failure::Panic)));
-    let passed = inspect_request(Api::Chat, body.clone(), &panicking("allow"), &limits);
+    let passed = inspect_request(
+        Context::default(),
+        Api::Chat,
+        body.clone(),
+        &panicking("allow"),
+        &limits,
+    );
     assert!(matches!(passed.outcome, Outcome::Clear(cleared) if bytes_of(&cleared) == body));
     assert_eq!(passed.unjudged, Some(Failure::Panic));
 }
@@ -1078,7 +1092,13 @@ fn bodies_change_only_where_something_was_found() {
     let policy = tested();
     let limits = Limits::default();
     let clean = Bytes::from_static(b"{ \"model\":\"m\",\n\"messages\" : [{\"role\":\"user\",\"content\":\"h\\u00e9llo zk-1 \\/ weather\"}], \"x\": 1.50e1 }\n");
-    let kept = inspect_request(Api::Chat, clean.clone(), &policy, &limits);
+    let kept = inspect_request(
+        Context::default(),
+        Api::Chat,
+        clean.clone(),
+        &policy,
+        &limits,
+    );
     let Outcome::Clear(cleared) = kept.outcome else {
         panic!("{:?}", kept.outcome)
     };
@@ -1089,6 +1109,7 @@ fn bodies_change_only_where_something_was_found() {
 
     let secret = r#"{ "model":"m", "messages":[{"role":"tool","content":[{"type":"text","text":"\u007ak-\u0031234567\ud83d\ude42 & Project\nBluebird"}]}], "y":[ 1 ,2 ] }"#;
     let edited = inspect_request(
+        Context::default(),
         Api::Chat,
         Bytes::from_static(secret.as_bytes()),
         &policy,
@@ -1122,24 +1143,26 @@ fn bodies_that_cannot_be_read() {
     let limits = Limits::default();
     let bad = Bytes::from_static(br#"{"a":1,"a":2}"#);
     for policy in [&policy, &allow] {
-        let request = inspect_request(Api::Chat, bad.clone(), policy, &limits);
+        let request = inspect_request(Context::default(), Api::Chat, bad.clone(), policy, &limits);
         assert!(matches!(
             request.outcome,
             Outcome::Fail(Failure::Malformed(_))
         ));
     }
-    let response = inspect_response(Api::Chat, bad.clone(), &policy, &limits);
+    let response = inspect_response(Context::default(), Api::Chat, bad.clone(), &policy, &limits);
     assert!(matches!(
         response.outcome,
         Outcome::Fail(Failure::Malformed(_))
     ));
-    let response = inspect_response(Api::Chat, bad.clone(), &allow, &limits);
+    let response = inspect_response(Context::default(), Api::Chat, bad.clone(), &allow, &limits);
     assert!(matches!(response.outcome, Outcome::Clear(cleared) if bytes_of(&cleared) == bad));
     assert!(response.unjudged.is_some());
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one answer of each API")]
 fn responses_of_every_api_are_edited_and_refused() {
+    let context = Context::default();
     let policy = tested();
     let limits = Limits::default();
     let bodies = |text: &str| {
@@ -1179,7 +1202,13 @@ fn responses_of_every_api_are_edited_and_refused() {
         .into_iter()
         .zip(bodies("a [TOKEN] b"))
     {
-        let inspection = inspect_response(api, Bytes::from(body.to_string()), &policy, &limits);
+        let inspection = inspect_response(
+            context,
+            api,
+            Bytes::from(body.to_string()),
+            &policy,
+            &limits,
+        );
         let Outcome::Clear(cleared) = inspection.outcome else {
             panic!("{:?}", inspection.outcome)
         };
@@ -1190,7 +1219,13 @@ fn responses_of_every_api_are_edited_and_refused() {
         assert_eq!(inspection.verdict.action, Action::Redact);
     }
     for (api, body) in bodies("the launch code 1234") {
-        let inspection = inspect_response(api, Bytes::from(body.to_string()), &policy, &limits);
+        let inspection = inspect_response(
+            context,
+            api,
+            Bytes::from(body.to_string()),
+            &policy,
+            &limits,
+        );
         assert!(
             matches!(inspection.outcome, Outcome::Refuse(refused) if refused.rule == "topic.stop")
         );
@@ -1202,7 +1237,14 @@ fn keys_that_would_become_the_same_are_refused() {
     let policy = policy(POLICY);
     let ask = |metadata: &str| {
         let body = format!(r#"{{"model":"m","messages":[],"metadata":{{{metadata}}}}}"#);
-        inspect_request(Api::Chat, Bytes::from(body), &policy, &Limits::default()).outcome
+        inspect_request(
+            Context::default(),
+            Api::Chat,
+            Bytes::from(body),
+            &policy,
+            &Limits::default(),
+        )
+        .outcome
     };
     let Outcome::Clear(cleared) = ask(r#""zk-1234567":1"#) else {
         panic!("one key is edited")
@@ -1285,8 +1327,20 @@ fn unknown_shapes_are_scanned_or_refused_as_the_policy_says() {
         let policy = policy(&format!("{words}{POLICY}"));
         let streamed = run(RESPONSES, &policy, [&event[..], &end[..]]);
         let out = String::from_utf8(streamed.out).unwrap();
-        let response = inspect_response(Api::Chat, body.clone(), &policy, &Limits::default());
-        let request = inspect_request(Api::Chat, body.clone(), &policy, &Limits::default());
+        let response = inspect_response(
+            Context::default(),
+            Api::Chat,
+            body.clone(),
+            &policy,
+            &Limits::default(),
+        );
+        let request = inspect_request(
+            Context::default(),
+            Api::Chat,
+            body.clone(),
+            &policy,
+            &Limits::default(),
+        );
         for inspection in [request, response] {
             match inspection.outcome {
                 Outcome::Clear(cleared) => {
@@ -1393,10 +1447,10 @@ proptest! {
         let write = if escape { escaped } else { plain };
         let body = |text: &str| format!("{{\"model\" : \"m\", \"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}");
         let text = format!("{before} zk-1234567 {after}");
-        let inspection = inspect_request(Api::Chat, Bytes::from(body(&write(&text))), &policy, &Limits::default());
+        let inspection = inspect_request(Context::default(), Api::Chat, Bytes::from(body(&write(&text))), &policy, &Limits::default());
         let Outcome::Clear(cleared) = inspection.outcome else { panic!("{:?}", inspection.outcome) };
         let out: serde_json::Value = serde_json::from_slice(&cleared.into_bytes()).unwrap();
-        let expected = inspect_text(Direction::Request, Bytes::from(text), &policy);
+        let expected = inspect_text(Context::default(), Direction::Request, Bytes::from(text), &policy);
         let Outcome::Clear(expected) = expected.outcome else { panic!() };
         prop_assert_eq!(out["messages"][0]["content"].as_str().unwrap().as_bytes(), &expected.into_bytes()[..]);
     }

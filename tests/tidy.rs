@@ -27,7 +27,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("argon2", &["src/vault/cipher"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("decancer", &["src/text/"]),
-    ("governor", &["src/limit/"]),
     (
         "hyper",
         &["src/upstream/", "src/proxy/", "src/admin/", "src/echo/"],

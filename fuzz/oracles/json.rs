@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use serde_json::Value as Plain;
+use sluicegate::guard::Context;
 use sluicegate::guard::body::{Outcome, inspect_request, inspect_response};
 use sluicegate::policy::Policy;
 use sluicegate::wire::json::{Document, Kind, Limits, Value};
@@ -95,8 +96,7 @@ fn body(input: &Input<'_>, plain: &Plain) {
         return;
     };
     let pieces: HashSet<&[u8]> = read
-        .pieces
-        .iter()
+        .pieces(input.text)
         .map(|piece| &input.text[piece.span.range()])
         .collect();
     let mut missed = Vec::new();
@@ -110,9 +110,9 @@ fn body(input: &Input<'_>, plain: &Plain) {
     assert!(missed.is_empty(), "texts that no scanner gets: {missed:?}");
     let bytes = Bytes::copy_from_slice(input.text);
     let inspection = if request {
-        inspect_request(api, bytes, &POLICY, &limits)
+        inspect_request(Context::default(), api, bytes, &POLICY, &limits)
     } else {
-        inspect_response(api, bytes, &POLICY, &limits)
+        inspect_response(Context::default(), api, bytes, &POLICY, &limits)
     };
     let Outcome::Clear(cleared) = inspection.outcome else {
         return;

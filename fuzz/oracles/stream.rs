@@ -96,11 +96,14 @@ fn known(summary: &Summary) -> String {
         ending,
         usage,
         text_bytes,
+        tokens,
         media,
         upstream_error,
         unjudged,
     } = summary;
-    format!("{verdict:?} {ending:?} {usage:?} {text_bytes} {media} {upstream_error} {unjudged:?}")
+    format!(
+        "{verdict:?} {ending:?} {usage:?} {text_bytes} {tokens:?} {media} {upstream_error} {unjudged:?}"
+    )
 }
 
 fn run<'a>(

@@ -342,6 +342,7 @@ mod tests {
             usage: Some(crate::audit::Usage {
                 input: 10,
                 output: 20,
+                cost_micro_usd: None,
             }),
             duration_us: 1_500,
         };

@@ -65,7 +65,7 @@ pub struct Exchange {
     pub request: Side,
     /// What was found in and done to the response.
     pub response: Side,
-    /// Tokens, as the provider counted them.
+    /// Tokens, as the provider counted them; as the gateway did where the provider said nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// From the first byte of the request to the last of the response, in microseconds.
@@ -108,6 +108,9 @@ pub struct Usage {
     pub input: u64,
     /// Written by the model.
     pub output: u64,
+    /// What they cost, in millionths of a dollar, where the model's price is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
 }
 
 /// How an exchange ended.

@@ -7,7 +7,7 @@ mod key;
 pub use key::{InvalidPepper, Pepper, generate, prefix};
 
 use crate::glob;
-use crate::rate::Rate;
+use crate::rate::quota::Quota;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -33,8 +33,8 @@ pub struct KeyRecord {
     pub team: Option<String>,
     /// The policy for its exchanges; the gateway's default if not set.
     pub policy: Option<String>,
-    /// How often it may ask; the gateway's default if not set.
-    pub limit: Option<Rate>,
+    /// What it may use; as much as the gateway's own limits allow if not set.
+    pub limit: Option<Quota>,
     /// Patterns of the models it may use; empty means all.
     pub models: Vec<String>,
     /// Patterns of the providers it may use; empty means all.

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::config::{self, Environment, Flags, Policies};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Value};
+use crate::guard::Context;
 use crate::guard::body::{self, inspect_text};
 use crate::policy::{self, Action, Direction, Policy};
 
@@ -104,6 +105,8 @@ fn read(arguments: &Arguments) -> (Policies, Vec<Diagnostic>, Vec<Diagnostic>) {
             );
         }
         problems.extend(found);
+        let prices = config::prices(loaded.config.policies.as_deref());
+        problems.extend(prices.err().into_iter().flatten());
         return (policies, problems, loaded.warnings);
     }
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
@@ -151,7 +154,12 @@ fn test(policy: &Policy) -> Vec<Tested> {
 }
 
 fn judge(policy: &Policy, direction: Direction, text: &str) -> policy::Outcome {
-    let inspection = inspect_text(direction, Bytes::copy_from_slice(text.as_bytes()), policy);
+    let inspection = inspect_text(
+        Context::default(),
+        direction,
+        Bytes::copy_from_slice(text.as_bytes()),
+        policy,
+    );
     let mut verdict = inspection.verdict;
     let output = match inspection.outcome {
         body::Outcome::Clear(cleared) => {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::auth::{self, KeyRecord, KeyStore, Pepper};
 use crate::config;
 use crate::document::parse_duration;
-use crate::rate::Rate;
+use crate::rate::quota::Quota;
 use crate::store;
 
 use super::output::{Output, Style};
@@ -24,7 +24,7 @@ use super::{Place, Problems, Status, change_log, record};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a key; it is shown once
-    Create(Create),
+    Create(Box<Create>),
     /// List all keys, revoked and expired ones included
     List {
         #[command(flatten)]
@@ -60,9 +60,10 @@ pub(super) struct Create {
     /// What it is for
     #[arg(long)]
     name: String,
-    /// How often it may ask: 20/minute, 5/second, 1000/day
-    #[arg(long, value_name = "RATE")]
-    limit: Option<Rate>,
+    /// What it may use, several with spaces between: 20/minute, tokens=100000/minute, concurrent=5, streams=2,
+    /// budget=50usd/month, budget=2000000tokens/day
+    #[arg(long, value_name = "LIMITS")]
+    limit: Option<Quota>,
     /// Policy for its exchanges, instead of the gateway's own
     #[arg(long)]
     policy: Option<String>,
@@ -91,7 +92,7 @@ pub(super) struct Create {
 pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Status> {
     let now = Timestamp::now();
     match command {
-        Command::Create(arguments) => create(arguments, now, output)?,
+        Command::Create(arguments) => create(*arguments, now, output)?,
         Command::List { options } => {
             let keys = open(&options.place.data()?)?.list()?;
             list(&keys, now, options.json, output)?;
@@ -222,7 +223,7 @@ fn shown(key: &KeyRecord, now: Timestamp) -> Value {
     json!({
         "id": *key.id, "name": key.name, "prefix": format!("sg-{}", key.prefix), "state": state(key, now),
         "owner": key.owner, "team": key.team, "policy": key.policy,
-        "limit": key.limit.map(|limit| limit.to_string()),
+        "limit": key.limit.as_ref().map(ToString::to_string),
         "models": key.models, "providers": key.providers,
         "created": key.created, "expires": key.expires, "revoked": key.revoked,
     })
@@ -246,7 +247,7 @@ fn list(keys: &[KeyRecord], now: Timestamp, json: bool, output: &mut Output) -> 
             key.name.clone(),
             format!("sg-{}…", key.prefix),
             state(key, now).to_owned(),
-            or_dash(key.limit.map(|limit| limit.to_string())),
+            or_dash(key.limit.as_ref().map(ToString::to_string)),
             or_dash(key.policy.clone()),
             format!("{:.0}", key.created),
             or_dash(key.expires.map(|time| format!("{time:.0}"))),

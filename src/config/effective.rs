@@ -9,6 +9,7 @@ use crate::document::{Node, Value};
 use crate::upstream::{Credential, Provider};
 
 use super::file::FORMATS;
+use super::limit::UNKNOWN;
 use super::provider::FAMILIES;
 use super::{Config, Origin};
 
@@ -191,6 +192,20 @@ impl List<'_> {
             bytes(limits.max_buffered_bytes),
         );
         self.add("limits.max_connections", limits.max_connections);
+        for (index, rule) in config.rules.0.iter().enumerate() {
+            let key = |name: &str| format!("limits.rules[{index}].{name}");
+            self.add(&key("scope"), rule.scope.name());
+            self.add(&key("match"), &rule.pattern);
+            self.add(&key("quota"), &rule.quota);
+        }
+        let unknown = UNKNOWN
+            .iter()
+            .find(|(_, free)| *free == config.budgets.unknown_is_free);
+        self.add(
+            "budgets.unknown_model",
+            unknown.map_or("", |(name, _)| name),
+        );
+        self.add("budgets.output_tokens", config.budgets.output_tokens);
         let timeouts = &config.timeouts;
         self.add("timeouts.handshake", duration(timeouts.handshake));
         self.add("timeouts.head", duration(timeouts.head));

@@ -8,9 +8,10 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{
     self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
+use crate::limit::Rules;
 use crate::{admin, echo, proxy, telemetry};
 
-use super::{Config, parse_address, provider};
+use super::{Config, limit, parse_address, provider};
 
 /// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
 ///
@@ -82,7 +83,10 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         config.routes.splice(0..0, routes);
     }
     fields.optional("limits", |reader, node| {
-        limits(reader, node, &mut config.limits)
+        limits(reader, node, &mut config.limits, &mut config.rules)
+    });
+    fields.optional("budgets", |reader, node| {
+        limit::budgets(reader, node, &mut config.budgets)
     });
     fields.optional("timeouts", |reader, node| {
         timeouts(reader, node, &mut config.timeouts)
@@ -201,8 +205,14 @@ fn only(reader: &mut Reader, node: &Node, choice: &str, because: &str) -> Option
     None
 }
 
-fn limits(reader: &mut Reader, node: &Node, limits: &mut proxy::Limits) -> Option<()> {
+fn limits(
+    reader: &mut Reader,
+    node: &Node,
+    limits: &mut proxy::Limits,
+    rules: &mut Rules,
+) -> Option<()> {
     let mut fields = reader.fields(node)?;
+    set(&mut rules.0, fields.optional("rules", list(limit::rule)));
     set(
         &mut limits.max_header_bytes,
         fields.optional("max_header_bytes", size),

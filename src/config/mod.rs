@@ -6,6 +6,7 @@
 mod check;
 mod effective;
 mod file;
+mod limit;
 mod master;
 mod policies;
 mod provider;
@@ -21,12 +22,14 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 use crate::document;
+use crate::limit::Rules;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
 use crate::{admin, echo, proxy, telemetry};
 
 pub use effective::Setting;
-pub use policies::{Policies, check_policies, policies, policy};
+pub use limit::Budgets;
+pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
 pub const DEFAULT_FILE: &str = "sluicegate.yaml";
@@ -58,6 +61,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Limits on what clients may send.
     pub limits: proxy::Limits,
+    /// Limits on what callers may use.
+    pub rules: Rules,
+    /// How budgets are kept.
+    pub budgets: Budgets,
     /// How long clients may take.
     pub timeouts: proxy::Timeouts,
     /// Worker threads; 0 for one per core.
@@ -81,6 +88,8 @@ impl Default for Config {
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),
+            rules: Rules::default(),
+            budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,
             log: telemetry::Config {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::limit::{PRICES_FILE, Prices};
 use crate::policy::{self, Policy, Source};
 use crate::scan::engine::Automata;
 
@@ -95,6 +96,22 @@ pub fn check_policies(
         }
     }
     (all, problems)
+}
+
+/// The prices of models: those of the folder, or the embedded ones if it has none.
+///
+/// # Errors
+///
+/// Every problem of the file.
+pub fn prices(folder: Option<&Path>) -> Result<Prices, Vec<Diagnostic>> {
+    let path = folder.map(|folder| folder.join(PRICES_FILE));
+    match path.filter(|path| path.exists()) {
+        None => Prices::embedded(),
+        Some(path) => {
+            let source = source(&path).map_err(|problem| vec![*problem])?;
+            Prices::parse(&source.file, &source.text)
+        }
+    }
 }
 
 /// Compiles `chosen`, which may extend any of `sources`.
@@ -194,6 +211,7 @@ fn sources(folder: Option<&Path>, problems: &mut Vec<Diagnostic>) -> BTreeMap<St
     paths.retain(|path| {
         path.extension()
             .is_some_and(|end| end == "yaml" || end == "yml")
+            && path.file_name().is_none_or(|name| name != PRICES_FILE)
     });
     paths.sort();
     let mut read: BTreeMap<String, Source> = BTreeMap::new();

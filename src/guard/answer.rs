@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::count::Counter;
 use crate::guard::edit::Edits;
 use crate::guard::known::Known;
 use crate::guard::lane::{Judge, Running, blocks, ground};
@@ -52,7 +53,7 @@ pub(super) struct Answer {
     /// Tokens used, as far as the provider has said.
     pub(super) usage: Option<Usage>,
     /// Bytes of running text.
-    pub(super) text_bytes: u64,
+    pub(super) counter: Counter,
     /// Images, audio and files.
     pub(super) media: u32,
     /// The provider sent an error in place of the rest.
@@ -91,7 +92,7 @@ impl Answer {
             context: StreamContext::new(exchange.model),
             tally: Tally::new(),
             usage: None,
-            text_bytes: 0,
+            counter: Counter::new(exchange.count_for.as_deref()),
             media: 0,
             upstream_error: false,
             lanes: Vec::new(),
@@ -254,7 +255,7 @@ impl Answer {
             return Err(Failure::LateText.into());
         }
         if lane.field != Field::Other {
-            self.text_bytes += text.len() as u64;
+            self.counter.delta(&text);
         }
         let index = self.lane(lane, piece)?;
         let Some(running) = self.lanes.get_mut(index) else {

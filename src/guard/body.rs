@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::count::Counter;
 use crate::guard::edit::Marks;
 use crate::guard::fence;
 use crate::guard::lane::{blocks, ground};
@@ -12,6 +13,7 @@ use crate::guard::place::Place;
 use crate::guard::restore::Originals;
 use crate::guard::size::Meter;
 use crate::policy::{Direction, Policy, Tally, Verdict};
+use crate::scan::engine::{Engine, Overflow};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -36,8 +38,8 @@ pub struct Inspection {
     pub facts: Facts,
     /// Images, audio and files in it, which nothing scans.
     pub media: u32,
-    /// Bytes of text in it, escapes undone: what an estimate of its tokens can go by.
-    pub text_bytes: usize,
+    /// Tokens of its text, if they were to be counted and it does not say them itself.
+    pub tokens: Option<u64>,
     /// Where the findings are, in order of place; at most a thousand.
     pub places: Vec<Place>,
     /// Why it was not judged in full, where the policy lets it pass all the same.
@@ -59,16 +61,11 @@ pub enum Outcome {
 
 /// Inspects a request's body. A body that is not strict JSON is refused whatever the policy says: what cannot be read in one
 /// way only must not be passed on.
-pub fn inspect_request(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
-    inspect_request_in(Context::default(), api, body, policy, limits)
-}
-
-/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_request_in(
+pub fn inspect_request(
     context: Context<'_>,
     api: Api,
     body: Bytes,
@@ -87,16 +84,11 @@ pub fn inspect_request_in(
 }
 
 /// Inspects a response's body, of whatever status.
-pub fn inspect_response(api: Api, body: Bytes, policy: &Policy, limits: &Limits) -> Inspection {
-    inspect_response_in(Context::default(), api, body, policy, limits)
-}
-
-/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_response_in(
+pub fn inspect_response(
     context: Context<'_>,
     api: Api,
     body: Bytes,
@@ -113,16 +105,11 @@ pub fn inspect_response_in(
 
 /// Inspects plain text: what a user says (a request) or a model (a response), or what stands where JSON was expected, such as
 /// the error page of a proxy on the way.
-pub fn inspect_text(direction: Direction, text: Bytes, policy: &Policy) -> Inspection {
-    inspect_text_in(Context::default(), direction, text, policy)
-}
-
-/// The same with the help of what is known besides.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "who hands a body in keeps no way around the guard"
 )]
-pub fn inspect_text_in(
+pub fn inspect_text(
     context: Context<'_>,
     direction: Direction,
     text: Bytes,
@@ -147,7 +134,7 @@ struct Inspector<'a> {
     blocked: bool,
     facts: Facts,
     media: u32,
-    text_bytes: usize,
+    counter: Counter,
     places: Vec<Place>,
     meter: Meter,
     unjudged: Option<Failure>,
@@ -175,37 +162,43 @@ impl<'a> Inspector<'a> {
             blocked: false,
             facts: Facts::default(),
             media: 0,
-            text_bytes: 0,
+            counter: Counter::new(context.count_for),
             places: Vec::new(),
             meter: Meter::default(),
             unjudged: None,
         }
     }
 
-    fn body(&mut self, body: Body) -> Result<(), Stop> {
-        self.facts = body.facts;
+    fn body(&mut self, mut body: Body) -> Result<(), Stop> {
+        self.facts = std::mem::take(&mut body.facts);
         self.meter = Meter::new(self.facts.model.as_deref());
         self.media = body.media;
         self.blocked |= self.tally.add_media(self.policy, body.media);
+        self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
         if self.policy.side(self.direction).is_reversible() {
-            for piece in &body.pieces {
+            for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
                 self.reserve(&unescape(raw), piece.form);
             }
         }
-        for piece in &body.pieces {
+        let mut keys_changed = false;
+        for piece in body.pieces(self.bytes) {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             let text = unescape(raw);
-            self.text(piece, Coding::Json, &text)?;
+            let before = self.splices.len();
+            self.text(&piece, Coding::Json, &text)?;
             if self.direction == Direction::Request && self.policy.fence {
                 let secret = self.context.secret;
-                fence::mark(self.bytes, piece, &text, secret, &mut self.splices);
+                fence::mark(self.bytes, &piece, &text, secret, &mut self.splices);
             }
+            keys_changed |= self.splices.len() > before && Body::is_key(self.bytes, piece.span);
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
+        // Its tape is of no use any more, and the edited body may need one.
+        drop(body);
         // Two keys may have become the same placeholder, which parsers would read differently.
-        if !self.splices.is_empty() && !self.blocked {
+        if keys_changed && !self.blocked {
             let edited = carrier::splice(self.bytes, &self.splices);
             Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
         }
@@ -244,7 +237,7 @@ impl<'a> Inspector<'a> {
 
     /// Scans one whole text. Goes on after a refusal, so that the verdict is complete.
     fn text(&mut self, piece: &Piece, coding: Coding, text: &str) -> Result<(), Stop> {
-        self.text_bytes += text.len();
+        self.counter.whole(text);
         let side = self.policy.side(self.direction);
         self.findings.clear();
         let known = self.context.verdicts.and_then(|verdicts| {
@@ -254,9 +247,7 @@ impl<'a> Inspector<'a> {
         let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
         let mut scanned = Ok(());
         if !recalled {
-            let mut scan = SegmentScan::new(piece.form);
-            let read = scan.push(&side.engine, text, &mut self.findings);
-            scanned = scan.finish(&side.engine, &mut self.findings).and(read);
+            scanned = scan(&side.engine, piece.form, text, &mut self.findings);
             if let (Some((known, key)), Ok(())) = (known, &scanned) {
                 known.remember(key, &self.findings);
             }
@@ -377,10 +368,29 @@ impl<'a> Inspector<'a> {
             verdict: self.tally.verdict().clone(),
             facts: self.facts,
             media: self.media,
-            text_bytes: self.text_bytes,
+            tokens: self.counter.tokens(),
             places: self.places,
             unjudged: self.unjudged,
             originals: self.originals,
         }
     }
+}
+
+/// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
+fn scan(
+    engine: &Engine,
+    form: Form,
+    text: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Overflow> {
+    const BLOCK: usize = 16 << 10;
+    let (mut scan, mut rest, mut result) = (SegmentScan::new(form), text, Ok(()));
+    while !rest.is_empty() {
+        let (block, after) = rest
+            .split_at_checked(rest.floor_char_boundary(BLOCK))
+            .unwrap_or((rest, ""));
+        result = scan.push(engine, block, findings).and(result);
+        rest = after;
+    }
+    scan.finish(engine, findings).and(result)
 }

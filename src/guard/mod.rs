@@ -13,6 +13,7 @@ pub mod verdicts;
 
 mod answer;
 mod carrier;
+mod count;
 mod edit;
 mod fence;
 mod known;
@@ -75,6 +76,11 @@ impl Cleared {
         Self(refusal::error_event(api, status, code, message, request_id).into())
     }
 
+    /// What the gateway itself tells a client.
+    pub fn said(value: &serde_json::Value) -> Self {
+        Self(value.to_string().into())
+    }
+
     /// Bytes that the operator wants passed on without a look at them: those of a path listed under `unscanned_paths`.
     pub const fn unscanned(bytes: Bytes) -> Self {
         Self(bytes)
@@ -113,9 +119,18 @@ pub struct Context<'a> {
     pub verdicts: Option<&'a Verdicts>,
     /// What the marks around untrusted text are derived from.
     pub secret: &'a [u8],
+    /// Tokens are to be counted, for this model if the body names none.
+    pub count_for: Option<&'a str>,
 }
 
 impl<'a> Context<'a> {
+    /// The same, with tokens counted for a model.
+    #[must_use]
+    pub const fn counting(mut self, count_for: Option<&'a str>) -> Self {
+        self.count_for = count_for;
+        self
+    }
+
     /// For the answer to a request whose placeholders stand for these texts.
     pub fn answering(originals: &'a Arc<Originals>) -> Self {
         Self {

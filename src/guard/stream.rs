@@ -93,7 +93,11 @@ impl StreamGuard {
             verdict: stream.answer.tally.verdict().clone(),
             ending: stream.ending.clone(),
             usage: stream.answer.usage,
-            text_bytes: stream.answer.text_bytes,
+            text_bytes: stream.answer.counter.bytes,
+            tokens: match (&stream.ending, stream.answer.usage) {
+                (Ending::Complete, Some(_)) => None,
+                _ => stream.answer.counter.tokens(),
+            },
             media: stream.answer.media,
             upstream_error: stream.answer.upstream_error,
             unjudged: stream.unjudged.clone(),
@@ -103,13 +107,12 @@ impl StreamGuard {
     /// A comment to write while nothing else can be, so that the client sees the gateway alive; `None` where nothing waits or the
     /// client could not read it.
     pub fn keep_alive(&self) -> Option<Cleared> {
-        let stream = &self.0;
+        let (stream, answer) = (&self.0, &self.0.answer);
         // Google's clients take every line for data.
-        let reads =
-            stream.answer.framing == Framing::Sse && stream.answer.api.family() != Family::Gemini;
-        let slow = pace::is_slow(&stream.answer.policy);
-        (reads && slow && stream.phase == Phase::Read && !stream.queue.is_empty())
-            .then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
+        let reads = answer.framing == Framing::Sse && answer.api.family() != Family::Gemini;
+        let waits = stream.phase == Phase::Read && !stream.queue.is_empty();
+        let told = reads && waits && pace::is_slow(&answer.policy);
+        told.then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
     }
 
     /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.

@@ -36,6 +36,8 @@ pub struct Exchange {
     pub model: Option<String>,
     /// What the request's placeholders stand for.
     pub originals: Arc<Originals>,
+    /// Tokens are to be counted, for this model.
+    pub count_for: Option<String>,
 }
 
 /// What became of a stream.
@@ -62,8 +64,10 @@ pub struct Summary {
     pub ending: Ending,
     /// Tokens used, as far as the provider has said.
     pub usage: Option<Usage>,
-    /// Bytes of running text received, escapes undone: what can be charged by where the provider says no use.
+    /// Bytes of running text received, escapes undone.
     pub text_bytes: u64,
+    /// Tokens of that text, if they were to be counted and the provider has not told of all.
+    pub tokens: Option<u64>,
     /// Images, audio and files, which nothing scans.
     pub media: u32,
     /// The provider sent an error in place of the rest.

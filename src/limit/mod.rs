@@ -1,36 +1,31 @@
-//! How often a key may ask, and how often an address may fail to show one.
+//! What callers may use: rates of requests and tokens, exchanges at a time, budgets; and how often an address may fail to
+//! show a key. See `docs/LIMITS.md`.
+//!
+//! An exchange is admitted by its head, then reserves what its body will cost, and settles what it cost in the end. The rates
+//! are ours and not those of a crate such as `governor`: several limits must agree in one step, by amounts that are not one,
+//! and what was kept for an answer goes back when the answer is shorter, none of which its cells can do.
 
+mod admission;
+mod claim;
 mod failures;
+mod gcra;
+mod ledger;
+mod price;
+mod table;
+mod window;
+
+pub use admission::{Admission, Estimate, Limiter, Setup, Used};
+pub use claim::{Caller, Rule, Rules, Scope, Target};
 pub use failures::Failures;
+pub use ledger::{Account, Books, Ledger, LedgerError, account};
+pub use price::{FILE as PRICES_FILE, Price, Prices};
+pub use table::Spend;
+pub use window::Window;
 
 use crate::rate::Rate;
-use governor::clock::Clock;
-use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
-
-/// Limits by key, with the generic cell rate algorithm (ITU-T I.371, by the `governor` crate): a full burst first, then
-/// evenly spaced. Only for authenticated callers, because it remembers each name it is asked about.
-#[derive(Debug)]
-pub struct Limiter {
-    clock: Driven,
-    start: Instant,
-    rates: RwLock<HashMap<Rate, Arc<Keyed>>>,
-}
-
-type Keyed = RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, Driven, StateInformationMiddleware>;
-
-/// What is left of a limit after a request was admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    /// How many more would be admitted at this moment.
-    pub remaining: u32,
-}
+use crate::rate::quota::{Budget, Unit};
+use std::fmt;
+use std::time::Duration;
 
 /// The limit is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,88 +42,124 @@ impl RetryAfter {
     }
 }
 
-impl Limiter {
-    /// A limiter in which nothing was used yet. Times before `start` count as `start`.
-    pub fn new(start: Instant) -> Self {
+/// How a rate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// What it allows per period.
+    pub limit: u32,
+    /// What could be taken now.
+    pub remaining: u32,
+    /// How long until all of it is there again.
+    pub reset: Duration,
+}
+
+/// How the rates that an exchange meets stand: of several, the one with the least left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests.
+    pub requests: Option<Level>,
+    /// Tokens.
+    pub tokens: Option<Level>,
+}
+
+impl Standing {
+    /// Of each kind the one with the least left.
+    fn least(self, other: Self) -> Self {
+        let least = |one: Option<Level>, other: Option<Level>| match (one, other) {
+            (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
+            (one, other) => one.or(other),
+        };
         Self {
-            clock: Driven::default(),
-            start,
-            rates: RwLock::default(),
+            requests: least(self.requests, other.requests),
+            tokens: least(self.tokens, other.tokens),
         }
-    }
-
-    /// Takes one request from the limit of `key`.
-    ///
-    /// # Errors
-    /// If the limit is used up; nothing is taken then.
-    pub fn check(&self, key: &Arc<str>, rate: Rate, now: Instant) -> Result<Admitted, RetryAfter> {
-        let now = self
-            .clock
-            .advance(now.saturating_duration_since(self.start));
-        match self.keyed(rate).check_key(key) {
-            Ok(state) => Ok(Admitted {
-                remaining: state.remaining_burst_capacity(),
-            }),
-            Err(refused) => Err(RetryAfter(refused.wait_time_from(now))),
-        }
-    }
-
-    /// Forgets keys whose limits are whole again: to be called about once a minute.
-    pub fn forget_idle(&self, now: Instant) {
-        self.clock
-            .advance(now.saturating_duration_since(self.start));
-        let mut rates = self.rates.write().unwrap_or_else(PoisonError::into_inner);
-        rates.retain(|_, keyed| {
-            keyed.retain_recent();
-            keyed.shrink_to_fit();
-            // Another thread may hold it between looking it up and using it: then it stays.
-            !keyed.is_empty() || Arc::strong_count(keyed) > 1
-        });
-    }
-
-    fn keyed(&self, rate: Rate) -> Arc<Keyed> {
-        let rates = self.rates.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keyed) = rates.get(&rate) {
-            return Arc::clone(keyed);
-        }
-        drop(rates);
-        let mut rates = self.rates.write().unwrap_or_else(PoisonError::into_inner);
-        let keyed = rates.entry(rate).or_insert_with(|| {
-            Arc::new(Keyed::new(
-                quota(rate),
-                DashMapStateStore::default(),
-                self.clock.clone(),
-            ))
-        });
-        Arc::clone(keyed)
     }
 }
 
-/// One request comes back each `period / count`; `count` may come at once.
-fn quota(rate: Rate) -> Quota {
-    let spacing = rate.per.duration() / rate.count.get();
-    // At most 4,294,967,295 per second leave a spacing of 0 ns, which is no quota: 1 ns is as good as no limit.
-    Quota::with_period(spacing)
-        .unwrap_or_else(|| Quota::per_second(rate.count))
-        .allow_burst(rate.count)
+/// A limit that refuses an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose limit it is.
+    pub scope: Scope,
+    /// Which.
+    pub limit: Limit,
+    /// When it would agree; `None` if nobody knows, because others have to end first.
+    pub wait: Option<Duration>,
+    /// No wait helps: more is asked than the limit ever holds.
+    pub never: bool,
+    /// How the rates stand.
+    pub standing: Standing,
 }
 
-/// A clock that shows the latest time that any caller brought along.
-#[derive(Clone, Debug, Default)]
-struct Driven(Arc<AtomicU64>);
+/// One limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Requests per time.
+    Requests(Rate),
+    /// Tokens per time.
+    Tokens(Rate),
+    /// Exchanges at a time.
+    Concurrent(u32),
+    /// Streams at a time.
+    Streams(u32),
+    /// Tokens or money per cycle.
+    Budget(Budget),
+    /// The model has no price, and there is a budget in money.
+    Unpriced,
+}
 
-impl Driven {
-    fn advance(&self, since_start: Duration) -> Nanos {
-        let now = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
-        Nanos::from(self.0.fetch_max(now, Ordering::Relaxed).max(now))
+impl Refused {
+    /// The word for programs, as the providers' own APIs have it where they have one.
+    pub const fn code(&self) -> &'static str {
+        match self.limit {
+            Limit::Budget(_) => "insufficient_quota",
+            Limit::Unpriced => "model_without_price",
+            Limit::Tokens(_) if self.never => "request_too_large",
+            Limit::Requests(_) | Limit::Tokens(_) | Limit::Concurrent(_) | Limit::Streams(_) => {
+                "rate_limit_exceeded"
+            }
+        }
     }
 }
 
-impl Clock for Driven {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::from(self.0.load(Ordering::Relaxed))
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = match self.scope {
+            Scope::Everyone => "all callers".to_owned(),
+            scope => format!("this {}", scope.name()),
+        };
+        match self.limit {
+            Limit::Requests(rate) => {
+                write!(f, "the limit of {rate} requests of {whose} is used up")
+            }
+            Limit::Tokens(rate) if self.never => write!(
+                f,
+                "the request and the longest answer to it are larger than the limit of {rate} tokens of {whose}; \
+                 shorten it, or set the most tokens of the answer lower"
+            ),
+            Limit::Tokens(rate) => write!(f, "the limit of {rate} tokens of {whose} is used up"),
+            Limit::Concurrent(most) => write!(
+                f,
+                "{most} requests of {whose} are under way, which is the limit"
+            ),
+            Limit::Streams(most) => {
+                write!(f, "{most} streams of {whose} are open, which is the limit")
+            }
+            Limit::Unpriced => write!(
+                f,
+                "the price of this model is not known, so the money budget of {whose} does not allow it"
+            ),
+            Limit::Budget(budget) => {
+                let unit = match budget.unit {
+                    Unit::Tokens => "tokens",
+                    Unit::Money => "money",
+                };
+                write!(
+                    f,
+                    "not enough is left of the {unit} budget of {whose} ({budget})"
+                )
+            }
+        }
     }
 }
 
@@ -136,123 +167,10 @@ impl Clock for Driven {
 mod tests {
     use super::*;
 
-    fn rate(text: &str) -> Rate {
-        text.parse().unwrap()
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test needs one instant to count from"
-    )]
-    fn limiter() -> (Limiter, Instant) {
-        let start = Instant::now();
-        (Limiter::new(start), start)
-    }
-
-    /// [rate_limit-208]
-    #[test]
-    fn a_burst_and_then_exact_waiting() {
-        let (limiter, start) = limiter();
-        let (key, other): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        let limit = rate("60/minute");
-        for left in (0..60).rev() {
-            assert_eq!(
-                limiter.check(&key, limit, start),
-                Ok(Admitted { remaining: left })
-            );
-        }
-        let refused = limiter.check(&key, limit, start).unwrap_err();
-        assert_eq!(refused, RetryAfter(Duration::from_secs(1)));
-        assert!(
-            limiter.check(&other, limit, start).is_ok(),
-            "each key has its own"
-        );
-        let early = start + Duration::from_nanos(999_999_999);
-        assert_eq!(
-            limiter.check(&key, limit, early),
-            Err(RetryAfter(Duration::from_nanos(1)))
-        );
-        assert!(
-            limiter.check(&key, limit, start + refused.0).is_ok(),
-            "Retry-After is exact"
-        );
-    }
-
     #[test]
     fn retry_after_is_rounded_up() {
         assert_eq!(RetryAfter(Duration::from_millis(1)).seconds(), 1);
         assert_eq!(RetryAfter(Duration::from_millis(2_001)).seconds(), 3);
         assert_eq!(RetryAfter(Duration::from_secs(2)).seconds(), 2);
-    }
-
-    /// GCRA as its definition has it, in nanoseconds: the reference that the limiter must agree with.
-    fn reference(arrivals: &[u64], count: u64, period: u64) -> Vec<bool> {
-        let spacing = period / count;
-        let mut expected = 0;
-        let admit = |now: &u64| {
-            let admitted = expected <= now + spacing * (count - 1);
-            if admitted {
-                expected = expected.max(*now) + spacing;
-            }
-            admitted
-        };
-        arrivals.iter().map(admit).collect()
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn agrees_with_the_definition(count in 1_u32..20, steps in proptest::collection::vec(0_u64..20_000_000_000, 1..100)) {
-            let (limiter, start) = limiter();
-            let key: Arc<str> = "k".into();
-            let limit = rate(&format!("{count}/minute"));
-            let mut now = 0;
-            let arrivals: Vec<u64> = steps.into_iter().map(|step| { now += step; now }).collect();
-            let admit = |now: &u64| limiter.check(&key, limit, start + Duration::from_nanos(*now)).is_ok();
-            let admitted: Vec<bool> = arrivals.iter().map(admit).collect();
-            proptest::prop_assert_eq!(admitted, reference(&arrivals, count.into(), 60_000_000_000));
-        }
-    }
-
-    #[test]
-    fn many_threads_never_exceed_it() {
-        let (limiter, start) = limiter();
-        let key: Arc<str> = "k".into();
-        let admitted = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    for _ in 0..100 {
-                        let ok = limiter.check(&key, rate("100/day"), start).is_ok();
-                        admitted.fetch_add(u64::from(ok), Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        assert_eq!(admitted.into_inner(), 100);
-    }
-
-    #[test]
-    fn idle_keys_are_forgotten_and_busy_ones_are_not() {
-        let (limiter, start) = limiter();
-        let (idle, busy): (Arc<str>, Arc<str>) = ("idle".into(), "busy".into());
-        limiter.check(&idle, rate("1/second"), start).unwrap();
-        limiter.check(&busy, rate("1/day"), start).unwrap();
-        limiter.forget_idle(start + Duration::from_mins(1));
-        assert_eq!(limiter.rates.read().unwrap().len(), 1);
-        assert!(
-            limiter
-                .check(&busy, rate("1/day"), start + Duration::from_secs(61))
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn the_largest_rate_works() {
-        let (limiter, start) = limiter();
-        assert!(
-            limiter
-                .check(&"k".into(), rate("4294967295/second"), start)
-                .is_ok()
-        );
     }
 }

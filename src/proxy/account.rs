@@ -7,19 +7,22 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Gateway;
+use super::charge::Charge;
 use super::respond::{Party, Problem};
-use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side, Usage};
+use crate::audit;
+use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side};
 use crate::guard::stream::{Ending, Summary};
 use crate::policy::Verdict;
 use crate::telemetry::{Direction, Ended, Metrics};
 use crate::wire::Api;
-use crate::{audit, wire};
 
 /// What is known of an exchange so far.
 pub(super) struct Account {
     gateway: Arc<Gateway>,
     began: Instant,
     api: Option<Api>,
+    /// What it costs.
+    pub(super) charge: Charge,
     /// `None` once closed, or handed on.
     record: Option<Box<Exchange>>,
 }
@@ -33,6 +36,7 @@ impl Account {
             gateway: Arc::clone(gateway),
             began: Instant::now(),
             api: None,
+            charge: Charge::default(),
             record: Some(Box::new(Exchange {
                 time: Timestamp::now(),
                 id,
@@ -59,6 +63,7 @@ impl Account {
             gateway: Arc::clone(&self.gateway),
             began: self.began,
             api: self.api,
+            charge: std::mem::take(&mut self.charge),
             record: self.record.take(),
         }
     }
@@ -175,10 +180,10 @@ impl Account {
         let Some((outcome, reason)) = cut else {
             return self.close_stream(summary);
         };
+        self.charge.wrote(summary.usage, summary.tokens);
         self.note(|record| {
             record.outcome = outcome;
             record.reason = (!reason.is_empty()).then(|| reason.to_owned());
-            record.usage = summary.usage.map(usage);
             Self::judged(&mut record.response, &summary.verdict, summary.media);
         });
         self.append()
@@ -197,10 +202,10 @@ impl Account {
             Ending::Break => (Outcome::Cut, Some("upstream_broke_off".to_owned())),
             Ending::Open => (Outcome::Cut, Some("client_left".to_owned())),
         };
+        self.charge.wrote(summary.usage, summary.tokens);
         self.note(|record| {
             record.outcome = outcome;
             record.reason = record.reason.take().or(reason);
-            record.usage = summary.usage.map(usage);
             Self::judged(&mut record.response, &summary.verdict, summary.media);
         });
         self.append()
@@ -211,6 +216,7 @@ impl Account {
             return Ok(());
         };
         record.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        record.usage = self.charge.settle(&record);
         self.gateway.load.exchanges.fetch_sub(1, Ordering::Relaxed);
         self.count(&record);
         let appended = self.gateway.audit.append(&Record::Exchange(record));
@@ -265,14 +271,6 @@ impl Drop for Account {
         if let Err(error) = self.append() {
             tracing::error!(%error, "no audit record");
         }
-    }
-}
-
-/// Tokens as the audit log has them.
-pub(super) const fn usage(usage: wire::Usage) -> Usage {
-    Usage {
-        input: usage.input,
-        output: usage.output,
     }
 }
 

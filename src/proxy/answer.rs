@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::account::{self, Account};
+use super::account::Account;
 use super::body::Unread;
 use super::exchange::{Admitted, Call, Exchange, may_use};
 use super::outgoing::{self, Outgoing};
@@ -14,7 +14,7 @@ use super::stream::{Admission, Stream};
 use super::{forward, models};
 use crate::audit;
 use crate::auth::Principal;
-use crate::guard::body::{Outcome, inspect_response_in, inspect_text_in};
+use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Context, Refused};
 use crate::policy::{self, Unknown};
@@ -78,6 +78,7 @@ impl Exchange {
             framing: None,
             policy: Arc::clone(&admitted.policy),
             originals: Arc::default(),
+            count_for: None,
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -106,6 +107,7 @@ impl Exchange {
             framing: None,
             policy: Arc::clone(&admitted.policy),
             originals: Arc::default(),
+            count_for: None,
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -188,20 +190,21 @@ impl Exchange {
                 Arc::clone(&call.policy),
                 self.gateway.json.clone(),
             );
-            let originals = Arc::clone(&call.originals);
+            let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
             self.inspect(Direction::Response, body.len(), move || {
-                let context = Context::answering(&originals);
+                let context = Context::answering(&originals).counting(count_for.as_deref());
                 if is_text {
-                    inspect_text_in(context, policy::Direction::Response, body, &policy)
+                    inspect_text(context, policy::Direction::Response, body, &policy)
                 } else {
-                    inspect_response_in(context, api, body, &policy, &limits)
+                    inspect_response(context, api, body, &policy, &limits)
                 }
             })
             .await?
         };
+        let told = inspection.facts.usage;
+        self.account.charge.wrote(told, inspection.tokens);
         self.account.note(|record| {
             record.response.bytes = bytes;
-            record.usage = inspection.facts.usage.map(account::usage);
             Account::judged(&mut record.response, &inspection.verdict, inspection.media);
         });
         match inspection.outcome {
@@ -228,10 +231,12 @@ impl Exchange {
         call: Call,
         principal: Principal,
     ) -> Response<Outgoing> {
+        let count_for = call.count_for;
         let asked = stream::Exchange {
             model: call.model,
             request_id: self.id.clone(),
             originals: call.originals,
+            count_for,
         };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         self.account.note(|record| {

@@ -4,7 +4,6 @@
 //! slows the writer down and nothing queues, and a side that leaves ends the other one at once.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::Gateway;
 use super::account::Account;
 use super::body::Hold;
+use super::contain::contain;
 use super::ending::{self, Finish, code};
 use super::side::{Received, Side};
 use super::stream::Admission;
@@ -147,16 +147,9 @@ impl Conversation {
         C: AsyncRead + AsyncWrite + Unpin,
         P: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut going = Box::pin(self.run(&mut client, &mut provider, shutdown));
-        let finish = poll_fn(|cx| {
-            // A panic must not take the record with it.
-            match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(cx))) {
-                Ok(polled) => polled.map(Some),
-                Err(_) => Poll::Ready(None),
-            }
-        })
-        .await;
-        drop(going);
+        // A panic must not take the record with it.
+        let going = self.run(&mut client, &mut provider, shutdown);
+        let finish = contain(Box::pin(going)).await;
         let finish = finish.unwrap_or_else(|| {
             tracing::error!(id = self.id, "a fault of the gateway's own");
             Finish::by(code::FAILED, Outcome::Failed, "internal_error")

@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::charge;
 use super::conversation::Conversation;
 use super::inspect::inspect;
 use super::side::{Loss, Received, Side};
 use crate::audit::Outcome;
-use crate::guard::body::{self, inspect_request_in, inspect_text};
+use crate::guard::body::{self, inspect_request, inspect_text};
 use crate::guard::stream::{End, Ending, Flow};
 use crate::guard::{Cleared, Context, Failure, Refused};
+use crate::limit::Limit;
 use crate::policy::{self, Action, Respond};
 use crate::telemetry::Direction;
 use crate::wire::Api;
@@ -188,7 +191,7 @@ impl Conversation {
                     originals: Some(&before),
                     ..gateway.context()
                 };
-                inspect_request_in(context, Api::Realtime, text, &policy, &gateway.json)
+                inspect_request(context, Api::Realtime, text, &policy, &gateway.json)
             }
         };
         match inspect(&self.gateway, Direction::Request, text.len(), work).await {
@@ -343,13 +346,14 @@ impl Conversation {
         Cleared::error_event(Api::Realtime, status, code, message, &self.id)
     }
 
-    /// Whether the key has no further answer for now.
+    /// Whether the key has no further answer for now. Its place among the exchanges at a time is the conversation's own.
     fn is_limited(&self) -> bool {
-        let key = &self.principal.key;
-        let now = Instant::now().into_std();
-        let limited = key
-            .limit
-            .is_some_and(|rate| self.gateway.limiter.check(&key.id, rate, now).is_err());
+        let (now, time) = (Instant::now().into_std(), Timestamp::now());
+        let limiter = &self.gateway.limiter;
+        let limited = match limiter.admit(charge::caller(&self.principal), now, time) {
+            Ok(_) => false,
+            Err(refused) => !matches!(refused.limit, Limit::Concurrent(_) | Limit::Streams(_)),
+        };
         if limited {
             self.gateway.metrics.denied("rate_limit_exceeded");
         }
@@ -376,7 +380,12 @@ impl Conversation {
     /// A provider's reason for closing, if nothing at all is found in it.
     fn scanned(&self, reason: String) -> String {
         let text = reason.clone().into_bytes().into();
-        let found = inspect_text(policy::Direction::Response, text, &self.policy);
+        let found = inspect_text(
+            Context::default(),
+            policy::Direction::Response,
+            text,
+            &self.policy,
+        );
         match found.outcome {
             body::Outcome::Clear(_) if found.verdict.would == Action::Allow => reason,
             _ => String::new(),

@@ -1,11 +1,7 @@
 //! The journey of one exchange, from a request's head to the head of its response; a step is one call.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -18,15 +14,17 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
+use super::contain::contain;
 use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
-use super::{Gateway, credential, forward, head};
+use super::{Gateway, charge, credential, forward, head};
 use crate::auth::{Denied, Principal};
-use crate::guard::body::{Inspection, Outcome, inspect_request_in};
+use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
+use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::telemetry::Direction;
@@ -49,6 +47,7 @@ pub(super) async fn handle(
         account,
         family,
         id,
+        standing: Standing::default(),
     };
     // Boxed, because hyper keeps the handler's memory for as long as the connection lives.
     let result = contain(Box::pin(exchange.run(request)))
@@ -62,6 +61,7 @@ pub(super) async fn handle(
         }
     };
     let headers = response.headers_mut();
+    charge::tell(headers, exchange.family, exchange.standing);
     if let Ok(id) = HeaderValue::from_str(&exchange.id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -72,17 +72,6 @@ pub(super) async fn handle(
     Ok(response)
 }
 
-/// Runs a future whose panic is an answer like others.
-async fn contain<T>(mut future: Pin<Box<impl Future<Output = T>>>) -> Option<T> {
-    poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => Poll::Ready(None),
-        },
-    )
-    .await
-}
-
 /// One exchange on its way.
 pub(super) struct Exchange {
     pub(super) gateway: Arc<Gateway>,
@@ -90,6 +79,8 @@ pub(super) struct Exchange {
     pub(super) account: Account,
     pub(super) family: Family,
     pub(super) id: String,
+    /// How the limits of requests and tokens stand, for the client.
+    pub(super) standing: Standing,
 }
 
 /// A request that was admitted, before its body.
@@ -114,6 +105,8 @@ pub(super) struct Call {
     pub(super) policy: Arc<Policy>,
     /// What the placeholders that went up stand for.
     pub(super) originals: Arc<Originals>,
+    /// The model to count tokens for, if somebody has to know how many there are.
+    pub(super) count_for: Option<String>,
 }
 
 impl Exchange {
@@ -132,10 +125,12 @@ impl Exchange {
             provider: named,
             path,
         } = found.map_err(Problem::Route)?;
-        let unscanned = named.as_ref().map(|upstream| upstream.provider().family);
-        let family = endpoint.family().or(unscanned);
-        self.family = family.unwrap_or(self.family);
-        let principal = self.admit(&head).await?;
+        self.family = endpoint.family(named.as_ref()).unwrap_or(self.family);
+        let principal = self.authenticate(&head).await?;
+        if endpoint == Endpoint::Usage {
+            return self.tell_usage(&principal);
+        }
+        self.admit_by_head(&principal)?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -155,6 +150,7 @@ impl Exchange {
                 framing,
             } => {
                 let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
+                let count_for = self.counts_for(&admitted.principal, model.as_deref());
                 self.converse(
                     admitted,
                     Call {
@@ -164,6 +160,7 @@ impl Exchange {
                         framing,
                         policy,
                         originals: Arc::default(),
+                        count_for,
                     },
                     body,
                 )
@@ -172,12 +169,12 @@ impl Exchange {
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Realtime => self.realtime(admitted).await,
-            Endpoint::Unscanned => self.pass(admitted, body).await,
+            Endpoint::Unscanned | Endpoint::Usage => self.pass(admitted, body).await,
         }
     }
 
-    /// Key to principal, and the principal's limit.
-    async fn admit(&mut self, head: &Parts) -> Result<Principal, Problem> {
+    /// Key to principal.
+    async fn authenticate(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
         let now = Instant::now().into_std();
         let address = self.peer.address.ip();
@@ -197,10 +194,6 @@ impl Exchange {
         })?;
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
-        if let Some(rate) = principal.key.limit {
-            let admitted = self.gateway.limiter.check(&principal.key.id, rate, now);
-            admitted.map_err(|wait| Problem::Limited(wait.0))?;
-        }
         Ok(principal)
     }
 
@@ -233,14 +226,18 @@ impl Exchange {
         let (body, hold) = self.read(&admitted.head, body).await?;
         let inspection = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
-            let api = call.api;
+            let (api, count_for) = (call.api, call.count_for.clone());
             self.inspect(Direction::Request, body.len(), move || {
-                inspect_request_in(gateway.context(), api, body, &policy, &gateway.json)
+                let context = gateway.context().counting(count_for.as_deref());
+                inspect_request(context, api, body, &policy, &gateway.json)
             })
             .await?
         };
-        call.model = call.model.or(inspection.facts.model);
-        call.originals = inspection.originals;
+        call.model = call.model.or_else(|| inspection.facts.model.clone());
+        call.originals = Arc::clone(&inspection.originals);
+        call.count_for = call
+            .count_for
+            .map(|_| call.model.clone().unwrap_or_default());
         call.framing = call
             .framing
             .or_else(|| inspection.facts.stream.then_some(Framing::Sse));
@@ -249,9 +246,9 @@ impl Exchange {
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
         });
-        let body = match inspection.outcome {
-            Outcome::Clear(body) => body,
-            Outcome::Refuse(refused) => return self.refuse(&call, refused),
+        let body = match &inspection.outcome {
+            Outcome::Clear(body) => body.clone(),
+            Outcome::Refuse(refused) => return self.refuse(&call, refused.clone()),
             Outcome::Fail(Failure::Malformed(malformed)) => {
                 return Err(Problem::Malformed(malformed.to_string()));
             }
@@ -260,6 +257,7 @@ impl Exchange {
         may_use(&admitted.principal, call.model.as_deref())?;
         let upstream = self.choose(&admitted, call.model.as_deref())?;
         let principal = admitted.principal.clone();
+        self.reserve(&call, &principal, (&inspection, upstream.name()))?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
         self.answer(answer, call, principal).await
@@ -330,7 +328,7 @@ impl Exchange {
 
     /// Sends what was cleared, with the credential opened last.
     pub(super) async fn send(
-        &self,
+        &mut self,
         upstream: &Arc<Upstream>,
         admitted: Admitted,
         body: Option<Cleared>,
@@ -346,11 +344,15 @@ impl Exchange {
             body,
         };
         let secret = self.credential(upstream).await?;
+        self.account.charge.sends(true);
         let sent = upstream.send(request, secret.as_ref()).await;
-        let answer = sent.map_err(|failure| Problem::Upstream {
-            provider: upstream.name().to_owned(),
-            failure,
+        let answer = sent.map_err(|failure| {
+            // A provider that is late may be at work all the same.
+            self.account.charge.sends(failure.is_timeout());
+            let provider = upstream.name().to_owned();
+            Problem::Upstream { provider, failure }
         })?;
+        self.account.charge.answers(answer.status.is_success());
         if answer.resent {
             self.gateway.metrics.retried(upstream.name());
         }
@@ -371,21 +373,5 @@ pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), 
         Ok(())
     } else {
         Err(Problem::Model)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_is_an_answer_like_others() {
-        async fn faulty(fault: bool) -> u8 {
-            tokio::task::yield_now().await;
-            assert!(!fault, "a fault");
-            7
-        }
-        assert_eq!(contain(Box::pin(faulty(false))).await, Some(7));
-        assert_eq!(contain(Box::pin(faulty(true))).await, None);
     }
 }

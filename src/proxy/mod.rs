@@ -3,7 +3,9 @@
 mod account;
 mod answer;
 mod body;
+mod charge;
 mod connection;
+mod contain;
 mod conversation;
 mod credential;
 mod ending;
@@ -23,6 +25,7 @@ mod socket;
 mod stall;
 mod stream;
 pub mod tls;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,8 +132,10 @@ pub struct Gateway {
     pub keyring: Keyring,
     /// To be notified after each reload of the keyring: open streams look again.
     pub keys_changed: Arc<Notify>,
-    /// Limits of keys.
-    pub limiter: Limiter,
+    /// What callers may use.
+    pub limiter: Arc<Limiter>,
+    /// Tokens that are reserved for an answer if the request does not say how many it may have.
+    pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
     /// The providers' credentials.

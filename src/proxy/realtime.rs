@@ -18,8 +18,10 @@ use super::side::Side;
 use super::socket::Paced;
 use super::stream::Admission;
 use crate::auth::Principal;
+use crate::guard::Context;
+use crate::guard::body::inspect_text;
 use crate::guard::stream::{self, StreamGuard};
-use crate::policy::Policy;
+use crate::policy;
 use crate::upstream::{Request, Socket, Upgrade};
 use crate::wire::{Api, Framing};
 
@@ -40,6 +42,24 @@ impl Exchange {
         let upgrade = admitted.head.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or(Problem::Internal)?;
         let upstream = self.choose(&admitted, model.as_deref())?;
+        let count_for = self.counts_for(&admitted.principal, model.as_deref());
+        let call = Call {
+            api: Api::Realtime,
+            generates: false,
+            model,
+            framing: Some(Framing::Messages),
+            policy: admitted.policy,
+            originals: Arc::default(),
+            count_for,
+        };
+        // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
+        let nothing = inspect_text(
+            Context::default(),
+            policy::Direction::Request,
+            Bytes::new(),
+            &call.policy,
+        );
+        self.reserve(&call, &admitted.principal, (&nothing, upstream.name()))?;
         let request = Request {
             method: admitted.head.method,
             path: admitted.path,
@@ -47,6 +67,7 @@ impl Exchange {
             body: None,
         };
         let secret = self.credential(&upstream).await?;
+        self.account.charge.sends(true);
         let opened = upstream.upgrade(request, secret.as_ref()).await;
         let opened = opened.map_err(|failure| Problem::Upstream {
             provider: upstream.name().to_owned(),
@@ -54,8 +75,8 @@ impl Exchange {
         })?;
         match opened {
             Upgrade::Socket(socket, headers) => {
-                let who = (admitted.principal, admitted.policy);
-                let conversation = self.conversation(who, model)?;
+                self.account.charge.answers(true);
+                let conversation = self.conversation(admitted.principal, call)?;
                 self.peer.upgrade(Upgraded {
                     upgrade,
                     socket,
@@ -64,32 +85,24 @@ impl Exchange {
                 Ok(handshake.answer(&headers))
             }
             Upgrade::Answer(answer) => {
-                let call = Call {
-                    api: Api::Realtime,
-                    generates: false,
-                    model,
-                    framing: None,
-                    policy: admitted.policy,
-                    originals: Arc::default(),
-                };
+                self.account.charge.answers(false);
+                let framing = None;
+                let call = Call { framing, ..call };
                 self.answer(*answer, call, admitted.principal).await
             }
         }
     }
 
     /// Hands the account on to the conversation that follows.
-    fn conversation(
-        &mut self,
-        (principal, policy): (Principal, Arc<Policy>),
-        model: Option<String>,
-    ) -> Result<Conversation, Problem> {
+    fn conversation(&mut self, principal: Principal, call: Call) -> Result<Conversation, Problem> {
         let asked = stream::Exchange {
             request_id: self.id.clone(),
-            model,
+            model: call.model,
             originals: Arc::default(),
+            count_for: call.count_for,
         };
         let json = &self.gateway.json;
-        let framing = Framing::Messages;
+        let (framing, policy) = (Framing::Messages, call.policy);
         let guard = StreamGuard::new(Api::Realtime, framing, Arc::clone(&policy), json, asked);
         self.account.note(|record| record.status = Some(101));
         let held = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;

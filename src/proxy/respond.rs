@@ -10,6 +10,7 @@ use super::forward::NoKey;
 use super::outgoing::{Outgoing, json};
 use super::route::NoRoute;
 use crate::guard::Cleared;
+use crate::limit::{Limit, Refused, RetryAfter};
 use crate::upstream::Failure;
 use crate::wire::Family;
 
@@ -35,8 +36,8 @@ pub(super) enum Problem {
     Denied(crate::auth::Denied),
     /// The address showed too many wrong keys.
     Locked(Duration),
-    /// The key's limit is used up.
-    Limited(Duration),
+    /// A limit has not enough left.
+    Limited(Box<Refused>),
     /// The body is compressed.
     Encoding,
     /// The body is not JSON by its content type.
@@ -88,7 +89,6 @@ const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions,
 const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
     x-goog-api-key or ?key=";
 const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
-const LIMITED: &str = "the key's limit of requests is used up for now";
 const ENCODING: &str = "the body's Content-Encoding is not one of gzip, deflate, br and zstd, or there are several; \
     send it as one of them or plain";
 const CONTENT_TYPE: &str = "the body is not JSON by its content type; send \
@@ -149,7 +149,7 @@ impl Problem {
                 format!("the key is not valid; {KEY}"),
             ),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
-            Self::Limited(wait) => say(429, "rate_limit_exceeded", LIMITED).after(*wait),
+            Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),
             Self::ContentType => say(415, "unsupported_content_type", CONTENT_TYPE),
             Self::Unread(problem) => unread(*problem),
@@ -205,6 +205,20 @@ fn say(status: u16, code: &'static str, message: impl Into<String>) -> Told {
     }
 }
 
+fn limited(refused: &Refused) -> Told {
+    let status = if refused.limit == Limit::Unpriced {
+        403
+    } else {
+        429
+    };
+    let told = say(status, refused.code(), refused.to_string());
+    if refused.never {
+        return told;
+    }
+    // If others have to end first, nobody can tell when.
+    told.after(refused.wait.unwrap_or(Duration::from_secs(1)))
+}
+
 fn route(problem: NoRoute) -> Told {
     match problem {
         NoRoute::Path => say(404, "unknown_path", PATHS),
@@ -257,18 +271,21 @@ pub(super) fn problem(problem: &Problem, family: Family, request_id: &str) -> Re
     );
     let headers = response.headers_mut();
     if let Some(wait) = told.retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        let seconds = RetryAfter(wait).seconds();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     // What only the operator can repair is not worth asking again.
-    if matches!(
-        problem,
-        Problem::Credential { .. }
-            | Problem::Upstream {
-                failure: Failure::Redirect { .. },
-                ..
-            }
-    ) {
+    let spent = |refused: &Refused| refused.never || matches!(refused.limit, Limit::Budget(_));
+    if matches!(problem, Problem::Limited(refused) if spent(refused))
+        || matches!(
+            problem,
+            Problem::Credential { .. }
+                | Problem::Upstream {
+                    failure: Failure::Redirect { .. },
+                    ..
+                }
+        )
+    {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response

@@ -43,16 +43,19 @@ pub(super) enum Endpoint {
     Realtime,
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
+    /// What the key itself has used.
+    Usage,
 }
 
 impl Endpoint {
-    /// Whose conventions it follows; `None` where that is the provider's matter.
-    pub(super) const fn family(&self) -> Option<Family> {
+    /// Whose conventions it follows; `None` if it has none of its own.
+    pub(super) fn family(&self, named: Option<&Arc<Upstream>>) -> Option<Family> {
         match self {
             Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
             Self::Models { family, .. } => Some(*family),
             Self::Realtime => Some(Family::OpenAi),
-            Self::Unscanned => None,
+            Self::Unscanned => named.map(|upstream| upstream.provider().family),
+            Self::Usage => None,
         }
     }
 }
@@ -229,6 +232,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             model: None,
         },
         "/v1/realtime" => Endpoint::Realtime,
+        "/sluicegate/usage" => Endpoint::Usage,
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
         _ => {
             let (version, rest) = path
@@ -244,7 +248,8 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         Endpoint::Models { .. }
         | Endpoint::Stored(_)
         | Endpoint::Realtime
-        | Endpoint::Unscanned => Method::GET,
+        | Endpoint::Unscanned
+        | Endpoint::Usage => Method::GET,
     };
     if *method == expected {
         Ok(found)

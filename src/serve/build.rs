@@ -14,7 +14,7 @@ use super::StartError;
 use crate::auth::{self, KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
-use crate::limit::{Failures, Limiter};
+use crate::limit::{Books, Failures, Limiter, Setup};
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Policies, tls};
 use crate::secret::Secret;
@@ -78,6 +78,7 @@ pub fn build(
     }
     let (keyring, first_key) = keyring(&config.data, now)?;
     let start = Instant::now().into_std();
+    let limiter = Limiter::new(limits(config)?, start, now);
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
     let gateway = Gateway {
@@ -89,7 +90,8 @@ pub fn build(
         }),
         keyring,
         keys_changed: Arc::new(Notify::new()),
-        limiter: Limiter::new(start),
+        limiter: Arc::new(limiter),
+        output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         vault,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
@@ -106,6 +108,17 @@ pub fn build(
         gateway: Arc::new(gateway),
         first_key,
         warnings,
+    })
+}
+
+/// What the limiter goes by, with all that was spent before.
+fn limits(config: &Config) -> Result<Setup, StartError> {
+    let ledger = store::open_ledger(&config.data)?;
+    Ok(Setup {
+        rules: config.rules.clone(),
+        prices: config::prices(config.policies.as_deref()).map_err(StartError::Problems)?,
+        unknown_is_free: config.budgets.unknown_is_free,
+        books: Some(Books::open(ledger, &config.data)?),
     })
 }
 

@@ -94,6 +94,9 @@ pub enum StartError {
     /// A key that cannot be kept or read.
     #[error(transparent)]
     Keys(#[from] crate::auth::StoreError),
+    /// What was spent.
+    #[error(transparent)]
+    Spend(#[from] crate::limit::LedgerError),
     /// The secret that keys are hashed under.
     #[error(transparent)]
     Pepper(#[from] crate::auth::InvalidPepper),

@@ -19,6 +19,8 @@ use crate::vault::{Level, Reader};
 const STEP: Duration = Duration::from_millis(250);
 /// Steps between sweeps of what rested too long.
 const SWEEP_EVERY: u32 = 40;
+/// Steps between bringing what was spent into the ledger.
+const FOLD_EVERY: u32 = 4;
 /// Reads every credential, so that the log can leave it out.
 const READER: Reader<'_> = Reader {
     who: "redaction",
@@ -30,6 +32,7 @@ pub(super) struct Refresh {
     gateway: Arc<Gateway>,
     redactor: Redactor,
     vault_healthy: bool,
+    ledger_healthy: bool,
 }
 
 impl Refresh {
@@ -38,6 +41,7 @@ impl Refresh {
             gateway,
             redactor,
             vault_healthy: true,
+            ledger_healthy: true,
         };
         refresh.protect();
         refresh
@@ -92,11 +96,24 @@ impl Refresh {
         self.redactor.protect(secrets);
     }
 
+    /// Brings what was spent into the ledger. What cannot be written stays in the journal.
+    fn fold(&mut self) {
+        match self.gateway.limiter.fold() {
+            Ok(()) => self.ledger_healthy = true,
+            Err(error) => {
+                if std::mem::take(&mut self.ledger_healthy) {
+                    tracing::error!(%error, "the journal keeps what was spent");
+                }
+            }
+        }
+    }
+
     fn sweep(&self) {
         for upstream in self.gateway.table.providers() {
             upstream.sweep();
         }
-        self.gateway.limiter.forget_idle(Instant::now().into_std());
+        let limiter = &self.gateway.limiter;
+        limiter.sweep(Instant::now().into_std(), Timestamp::now());
     }
 }
 
@@ -113,6 +130,9 @@ impl Service for Refresh {
             }
             step = step.wrapping_add(1);
             self.refresh();
+            if step.is_multiple_of(FOLD_EVERY) {
+                self.fold();
+            }
             if step.is_multiple_of(SWEEP_EVERY) {
                 self.sweep();
             }

@@ -46,6 +46,7 @@ impl Reload {
         if everything || files != self.policies {
             self.policies = files;
             self.reload_policies();
+            self.reload_prices();
         }
         let files = certificate_files(&self.config);
         if everything || files != self.certificates {
@@ -85,6 +86,18 @@ impl Reload {
             "policy.reload",
             format!("generation {generation}"),
         );
+    }
+
+    fn reload_prices(&self) {
+        match crate::config::prices(self.config.policies.as_deref()) {
+            Ok(prices) => self.gateway.limiter.reprice(prices),
+            Err(problems) => {
+                tracing::error!("prices not reloaded, those before stay in force");
+                for problem in problems {
+                    tracing::error!("{problem}");
+                }
+            }
+        }
     }
 
     fn reload_certificate(&self) {

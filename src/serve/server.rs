@@ -98,6 +98,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     server.run(RunArgs {
         shutdown_signal: Box::new(Drain { health, stop }),
     });
+    gateway.limiter.fold()?;
     gateway.audit.flush()?;
     Ok(())
 }

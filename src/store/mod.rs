@@ -2,7 +2,10 @@
 
 mod background;
 pub mod redis;
+mod spend;
 mod sqlite;
+
+pub use spend::open_ledger;
 
 use crate::auth::KeyStore;
 use std::path::{Path, PathBuf};

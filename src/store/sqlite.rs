@@ -127,7 +127,7 @@ impl KeyStore for Sqlite {
                     ":owner": record.owner,
                     ":team": record.team,
                     ":policy": record.policy,
-                    ":rate": record.limit.map(|limit| limit.to_string()),
+                    ":rate": record.limit.as_ref().map(ToString::to_string),
                     ":models": list_text(&record.models),
                     ":providers": list_text(&record.providers),
                     ":created": record.created.to_string(),

@@ -1,7 +1,7 @@
 //! Whole requests and responses.
 
 use super::json::{Document, Kind, Limits, Malformed, Value};
-use super::walk::Walk;
+use super::walk::{Mark, Notes, Walk};
 use super::{
     Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, realtime, responses,
     shape,
@@ -11,8 +11,6 @@ use crate::text::Span;
 /// What a whole request or response holds.
 #[derive(Debug)]
 pub struct Body {
-    /// Its text, in order of place.
-    pub pieces: Vec<Piece>,
     /// What it says about itself.
     pub facts: Facts,
     /// Images, audio, binary files and token arrays: content that nothing scans.
@@ -23,6 +21,8 @@ pub struct Body {
     /// The format does not know its outermost shape. Its strings are pieces like all others.
     pub unknown: bool,
     document: Document,
+    /// Which nodes of the document are text, and whose.
+    marks: Box<[Mark]>,
 }
 
 /// What a body says about itself. Each is as the sender wrote it, thus not to be trusted.
@@ -56,6 +56,22 @@ impl Default for Facts {
 }
 
 impl Body {
+    /// Its text, in order of place. `bytes` are those the body was read from.
+    pub fn pieces<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Piece> + 'a {
+        let marks = self.marks.iter().enumerate();
+        let marked = marks.filter(|(_, mark)| mark.is_piece());
+        marked.filter_map(move |(index, mark)| {
+            let span = self.document.string(bytes, index)?.span();
+            Some(mark.piece(span))
+        })
+    }
+
+    /// Whether the string at `span` names a member: a colon follows its closing quote, as after no other string.
+    pub fn is_key(bytes: &[u8], span: Span) -> bool {
+        let after = bytes.get(span.end + 1..).unwrap_or_default();
+        after.trim_ascii_start().starts_with(b":")
+    }
+
     /// The place of a byte range such as `messages[2].content[0].text`, for people. `bytes` are those the body was read from.
     ///
     /// Keys that could be more than names are given by their position, `{3}`: a path never shows content.
@@ -123,18 +139,19 @@ fn read_body(
     read: impl FnOnce(&mut Walk<'_>, Value<'_>, &mut Facts) -> bool,
 ) -> Result<Body, Malformed> {
     let document = Document::parse(bytes, limits)?;
-    let (mut pieces, mut logprobs, mut facts) = (Vec::new(), Vec::new(), Facts::default());
-    let mut walk = Walk::new(&mut pieces, &mut logprobs);
+    let mut marks = vec![Mark::default(); document.nodes()].into_boxed_slice();
+    let (mut logprobs, mut facts) = (Vec::new(), Facts::default());
+    let mut walk = Walk::new(Notes::Marks(&mut marks), &mut logprobs);
     let known = document
         .root(bytes)
         .is_some_and(|root| read(&mut walk, root, &mut facts));
     let media = walk.finish(&document, bytes)?;
     Ok(Body {
-        pieces,
         facts,
         media,
         logprobs,
         unknown: !known,
         document,
+        marks,
     })
 }

@@ -252,5 +252,14 @@ pub(super) fn usage(value: Value<'_>) -> Option<Usage> {
     (input.is_some() || output.is_some()).then(|| Usage {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
+        cached: detail(value, "prompt_tokens_details", "cached_tokens"),
+        reasoning: detail(value, "completion_tokens_details", "reasoning_tokens"),
     })
+}
+
+/// A part of a count, 0 where none is told.
+pub(super) fn detail(usage: Value<'_>, of: &str, name: &str) -> u64 {
+    let details = usage.get(of);
+    let part = details.and_then(|details| details.get(name));
+    part.and_then(Value::as_u64).unwrap_or(0)
 }

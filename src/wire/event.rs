@@ -1,7 +1,7 @@
 //! Single events of streamed answers.
 
 use super::json::{Document, Limits, Malformed};
-use super::walk::Walk;
+use super::walk::{Notes, Walk};
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
     realtime, responses, shape,
@@ -107,7 +107,7 @@ pub fn read_event(
     }
     let mut document = std::mem::take(&mut event.document);
     let result = document.parse_into(data, limits).and_then(|()| {
-        let mut walk = Walk::new(&mut event.pieces, &mut event.logprobs);
+        let mut walk = Walk::new(Notes::Pieces(&mut event.pieces), &mut event.logprobs);
         let nothing = || Malformed::at(0, "nothing", "a JSON value").located(data);
         let root = document.root(data).ok_or_else(nothing)?;
         let found = match api {

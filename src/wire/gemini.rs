@@ -265,5 +265,7 @@ fn usage(value: Value<'_>) -> Option<Usage> {
     (input.is_some() || output.is_some()).then(|| Usage {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
+        cached: count("cachedContentTokenCount", "cached_content_token_count").unwrap_or(0),
+        reasoning: count("thoughtsTokenCount", "thoughts_token_count").unwrap_or(0),
     })
 }

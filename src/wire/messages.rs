@@ -190,5 +190,7 @@ fn usage(value: Value<'_>) -> Option<Usage> {
     Some(Usage {
         input: input.fold(0, u64::saturating_add),
         output,
+        cached: count("cache_read_input_tokens").unwrap_or(0),
+        reasoning: 0,
     })
 }

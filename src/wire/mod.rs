@@ -178,6 +178,10 @@ pub struct Usage {
     pub input: u64,
     /// Tokens written, reasoning included.
     pub output: u64,
+    /// Of those read, the ones from the provider's cache.
+    pub cached: u64,
+    /// Of those written, the ones that nobody sees.
+    pub reasoning: u64,
 }
 
 impl Usage {
@@ -187,6 +191,8 @@ impl Usage {
         Self {
             input: self.input.saturating_add(other.input),
             output: self.output.saturating_add(other.output),
+            cached: self.cached.saturating_add(other.cached),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
         }
     }
 
@@ -196,6 +202,8 @@ impl Usage {
         Self {
             input: self.input.max(later.input),
             output: self.output.max(later.output),
+            cached: self.cached.max(later.cached),
+            reasoning: self.reasoning.max(later.reasoning),
         }
     }
 }

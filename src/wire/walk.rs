@@ -78,18 +78,74 @@ impl Context {
     }
 }
 
-/// Collects the pieces of one document.
+/// Where the pieces of a document are noted.
+pub(super) enum Notes<'a> {
+    /// One by one, as events need them.
+    Pieces(&'a mut Vec<Piece>),
+    /// As a mark for each node of the tape: a large body has many.
+    Marks(&'a mut [Mark]),
+}
+
+/// Who wrote a node's string and how it is read, in a byte. 0 is no piece.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark(u8);
+
+impl Mark {
+    const fn of(context: Context) -> Self {
+        let origin = match context.origin {
+            Origin::System => 0,
+            Origin::User => 1,
+            Origin::Assistant => 2,
+            Origin::Tool => 3,
+        };
+        let form = match context.form {
+            Form::Plain => 0,
+            Form::Json => 4,
+        };
+        let argument = if context.argument { 16 } else { 0 };
+        Self(8 | origin | form | argument)
+    }
+
+    /// Whether there is a piece.
+    pub(super) const fn is_piece(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The piece at `span` that this stands for.
+    pub(super) const fn piece(self, span: Span) -> Piece {
+        let origin = match self.0 & 3 {
+            0 => Origin::System,
+            1 => Origin::User,
+            2 => Origin::Assistant,
+            _ => Origin::Tool,
+        };
+        let form = if self.0 & 4 == 0 {
+            Form::Plain
+        } else {
+            Form::Json
+        };
+        Piece {
+            span,
+            origin,
+            form,
+            part: Part::Whole,
+            argument: self.0 & 16 != 0,
+        }
+    }
+}
+
+/// Finds the pieces of one document.
 pub(super) struct Walk<'a> {
-    pieces: &'a mut Vec<Piece>,
+    notes: Notes<'a>,
     logprobs: &'a mut Vec<Span>,
     media: u32,
     seen: u32,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(pieces: &'a mut Vec<Piece>, logprobs: &'a mut Vec<Span>) -> Self {
+    pub(super) const fn new(notes: Notes<'a>, logprobs: &'a mut Vec<Span>) -> Self {
         Self {
-            pieces,
+            notes,
             logprobs,
             media: 0,
             seen: 0,
@@ -118,7 +174,7 @@ impl<'a> Walk<'a> {
                 for (key, member) in value.members() {
                     let name = key.name();
                     if context.keys && !is_word(&name) {
-                        self.push(key.span(), context.whole());
+                        self.push(key, context.whole());
                     }
                     match &*name {
                         b"type" | b"role" | b"object" => self.word(member, context.below(&name)),
@@ -157,7 +213,7 @@ impl<'a> Walk<'a> {
         }
         for (key, member) in value.members() {
             if !is_word(&key.name()) {
-                self.push(key.span(), context.whole());
+                self.push(key, context.whole());
             }
             read(self, member);
         }
@@ -262,18 +318,28 @@ impl<'a> Walk<'a> {
 
     fn string(&mut self, value: Value<'_>, context: Context) {
         self.seen += 1;
-        self.push(value.span(), context);
+        self.push(value, context);
     }
 
-    fn push(&mut self, span: Span, context: Context) {
-        if !span.is_empty() {
-            self.pieces.push(Piece {
+    /// Notes a string or key.
+    fn push(&mut self, value: Value<'_>, context: Context) {
+        let span = value.span();
+        if span.is_empty() {
+            return;
+        }
+        match &mut self.notes {
+            Notes::Pieces(pieces) => pieces.push(Piece {
                 span,
                 origin: context.origin,
                 form: context.form,
                 part: context.part,
                 argument: context.argument,
-            });
+            }),
+            Notes::Marks(marks) => {
+                if let Some(mark) = marks.get_mut(value.position()) {
+                    *mark = Mark::of(context);
+                }
+            }
         }
     }
 }

@@ -174,4 +174,16 @@ fn a_killed_gateway_leaves_a_record_of_every_answer() {
         r#"{"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}"#,
     );
     assert_eq!(answer.status, 200, "{answer:?}");
+    // Nor is anything forgotten that was spent.
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let told = crate::gateway::try_send(&again.url, "GET", "/sluicegate/usage", &headers, "");
+    let told: serde_json::Value = serde_json::from_str(&told.unwrap().body).unwrap();
+    let requests = told["month"]["requests"].as_u64().unwrap();
+    let least = u64::try_from(answered.len()).unwrap() + 1;
+    // Each of the four clients may have been cut off after the provider had answered.
+    assert!(
+        (least..=least + 4).contains(&requests),
+        "{requests} of {least}"
+    );
 }

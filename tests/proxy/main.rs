@@ -12,6 +12,7 @@
 mod bodies;
 mod exchange;
 mod faults;
+mod limits;
 mod realtime;
 mod smuggling;
 mod transport;

@@ -2,7 +2,7 @@
 
 use super::*;
 use sluicegate::guard::Context;
-use sluicegate::guard::body::inspect_request_in;
+use sluicegate::guard::body::inspect_request;
 use sluicegate::wire::read_request;
 
 fn fenced(api: Api, body: &serde_json::Value, secret: &[u8]) -> serde_json::Value {
@@ -13,7 +13,7 @@ fn fenced(api: Api, body: &serde_json::Value, secret: &[u8]) -> serde_json::Valu
     };
     let bytes = Bytes::from(body.to_string());
     let limits = Limits::default();
-    let inspection = inspect_request_in(context, api, bytes, &policy, &limits);
+    let inspection = inspect_request(context, api, bytes, &policy, &limits);
     let Outcome::Clear(cleared) = inspection.outcome else {
         panic!("{:?}", inspection.outcome)
     };
@@ -111,7 +111,13 @@ fn observing_fences_nothing() {
     let policy = policy("observe: true\nrequest: {fence: true, secrets: {action: log}}\n");
     let body =
         r#"{"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}"#;
-    let inspection = inspect_request(Api::Chat, Bytes::from(body), &policy, &Limits::default());
+    let inspection = inspect_request(
+        Context::default(),
+        Api::Chat,
+        Bytes::from(body),
+        &policy,
+        &Limits::default(),
+    );
     let Outcome::Clear(cleared) = inspection.outcome else {
         panic!("{:?}", inspection.outcome)
     };

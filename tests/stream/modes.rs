@@ -196,7 +196,13 @@ fn a_refused_stream_says_the_message_where_the_policy_wants_it() {
 fn whole_bodies_are_replaced_by_segment_or_answer() {
     let policy = policy(REPLACE);
     let body = r#"{"model": "m", "messages": [{"role": "user", "content": "darn it, now"}, {"role": "user", "content": "fine"}, {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"a\": \"darn it\"}"}}]}]}"#;
-    let inspection = inspect_request(Api::Chat, Bytes::from(body), &policy, &Limits::default());
+    let inspection = inspect_request(
+        Context::default(),
+        Api::Chat,
+        Bytes::from(body),
+        &policy,
+        &Limits::default(),
+    );
     let Outcome::Clear(cleared) = inspection.outcome else {
         panic!("{:?}", inspection.outcome)
     };
@@ -208,7 +214,13 @@ fn whole_bodies_are_replaced_by_segment_or_answer() {
         );
     assert_eq!(str::from_utf8(&cleared.into_bytes()).unwrap(), expected);
     let body = r#"{"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "darn it"}, "finish_reason": "stop"}]}"#;
-    let inspection = inspect_response(Api::Chat, Bytes::from(body), &policy, &Limits::default());
+    let inspection = inspect_response(
+        Context::default(),
+        Api::Chat,
+        Bytes::from(body),
+        &policy,
+        &Limits::default(),
+    );
     let Outcome::Refuse(refused) = inspection.outcome else {
         panic!("{:?}", inspection.outcome)
     };
@@ -220,7 +232,12 @@ fn whole_bodies_are_replaced_by_segment_or_answer() {
         answer["choices"][0]["message"]["content"],
         "Let us stay polite."
     );
-    let text = inspect_text(Direction::Response, Bytes::from("so darn it"), &policy);
+    let text = inspect_text(
+        Context::default(),
+        Direction::Response,
+        Bytes::from("so darn it"),
+        &policy,
+    );
     let Outcome::Clear(cleared) = text.outcome else {
         panic!("{:?}", text.outcome)
     };

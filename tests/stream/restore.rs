@@ -2,7 +2,7 @@
 
 use super::*;
 use sluicegate::guard::Context;
-use sluicegate::guard::body::{Inspection, inspect_response_in};
+use sluicegate::guard::body::{Inspection, inspect_response};
 use sluicegate::guard::restore::Originals;
 
 const REVERSIBLE: &str = r"
@@ -25,7 +25,13 @@ fn reversible() -> Arc<Policy> {
 fn asked(text: &str) -> (Inspection, String) {
     let body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]});
     let bytes = Bytes::from(body.to_string());
-    let inspection = inspect_request(Api::Chat, bytes, &reversible(), &Limits::default());
+    let inspection = inspect_request(
+        Context::default(),
+        Api::Chat,
+        bytes,
+        &reversible(),
+        &Limits::default(),
+    );
     let Outcome::Clear(cleared) = inspection.outcome.clone() else {
         panic!("{:?}", inspection.outcome)
     };
@@ -71,6 +77,7 @@ fn arguments_of_earlier_calls_are_hidden_and_stay_json() {
     let body = serde_json::json!({"model": "m", "messages": [{"role": "assistant", "tool_calls": [
         {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]}]});
     let inspection = inspect_request(
+        Context::default(),
         Api::Chat,
         Bytes::from(body.to_string()),
         &reversible(),
@@ -161,7 +168,7 @@ fn whole_answers_get_originals_back() {
         {"index": 0, "message": {"role": "assistant", "content": "Hi <NAME_1>, <NAME_2>"}, "finish_reason": "stop"},
         {"index": 1, "message": {"role": "assistant", "content": null, "tool_calls": [
             {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"n\": \"<NAME_1>\"}"}}]}, "finish_reason": "stop"}]});
-    let inspection = inspect_response_in(
+    let inspection = inspect_response(
         context,
         Api::Chat,
         Bytes::from(answer.to_string()),

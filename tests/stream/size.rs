@@ -16,7 +16,13 @@ fn request(policy: &Policy, texts: &[&str]) -> (Vec<String>, Action) {
         .map(|text| json!({"role": "user", "content": text}))
         .collect();
     let body = json!({"model": "gpt-4o", "messages": messages}).to_string();
-    let inspection = inspect_request(Api::Chat, body.into(), policy, &Limits::default());
+    let inspection = inspect_request(
+        Context::default(),
+        Api::Chat,
+        body.into(),
+        policy,
+        &Limits::default(),
+    );
     (rules(&inspection.verdict), inspection.verdict.action)
 }
 
@@ -97,6 +103,7 @@ fn code_counts_in_arguments_and_blocks_unless_the_policy_says_otherwise() {
         let blocked = |policy| {
             let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]});
             let inspection = inspect_response(
+                Context::default(),
                 Api::Chat,
                 body.to_string().into(),
                 policy,
@@ -154,7 +161,7 @@ fn code_counts_in_what_tools_are_given_in_every_api() {
     for (api, body) in bodies {
         let action = |policy| {
             let body = body.to_string().into();
-            inspect_response(api, body, policy, &Limits::default())
+            inspect_response(Context::default(), api, body, policy, &Limits::default())
                 .verdict
                 .action
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use sluicegate::guard::Context;
-use sluicegate::guard::body::{Inspection, inspect_request_in};
+use sluicegate::guard::body::{Inspection, inspect_request};
 use sluicegate::guard::verdicts::Verdicts;
 
 fn history(turns: usize) -> Bytes {
@@ -50,8 +50,14 @@ fn a_history_sent_again_is_judged_alike() {
     let limits = Limits::default();
     for turns in [3, 8, 9, 20, 20] {
         for policy in [&*redacts, &*logs] {
-            let alone = inspect_request(Api::Chat, history(turns), policy, &limits);
-            let again = inspect_request_in(context, Api::Chat, history(turns), policy, &limits);
+            let alone = inspect_request(
+                Context::default(),
+                Api::Chat,
+                history(turns),
+                policy,
+                &limits,
+            );
+            let again = inspect_request(context, Api::Chat, history(turns), policy, &limits);
             assert_eq!(outcome(&again), outcome(&alone), "{turns}");
         }
     }

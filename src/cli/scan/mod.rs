@@ -14,6 +14,7 @@ use jiff::Zoned;
 use serde_json::json;
 
 use crate::config::{self, Environment, Flags};
+use crate::guard;
 use crate::guard::body::{self, Inspection, Outcome};
 use crate::guard::place::paths;
 use crate::policy::{Action, Direction, Policy, Verdict};
@@ -141,21 +142,22 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
         Some((_, direction)) if kind == Kind::Body => direction,
         _ => Direction::Request,
     };
+    let context = guard::Context::default();
     let report = match kind {
         Kind::Sse => stream::scan(api, Framing::Sse, &policy, &input),
         Kind::Array => stream::scan(wire::Api::Gemini, Framing::JsonArray, &policy, &input),
         Kind::Text => whole(
-            body::inspect_text(direction, input.clone(), &policy),
+            body::inspect_text(context, direction, input.clone(), &policy),
             &input,
             None,
         ),
         Kind::Body => {
             let inspection = match direction {
                 Direction::Request => {
-                    body::inspect_request(api, input.clone(), &policy, &Limits::default())
+                    body::inspect_request(context, api, input.clone(), &policy, &Limits::default())
                 }
                 Direction::Response => {
-                    body::inspect_response(api, input.clone(), &policy, &Limits::default())
+                    body::inspect_response(context, api, input.clone(), &policy, &Limits::default())
                 }
             };
             let paths = paths(api, direction, &input, &inspection.places).ok();

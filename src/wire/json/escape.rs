@@ -130,3 +130,29 @@ pub(super) fn combine(high: u32, low: u32) -> Option<char> {
     }
     char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 }
+
+/// Bytes before the first quote, backslash or control character, eight at a time.
+///
+/// The tests for a zero byte and for a byte below n are those of Anderson, "Bit Twiddling Hacks"; a byte can be reported
+/// wrongly only after one that is reported rightly, so the first is exact.
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (chunks, _) = bytes.as_chunks::<8>();
+    for (position, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let hit = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5C)) | control;
+        if hit != 0 {
+            return position * 8 + hit.trailing_zeros() as usize / 8;
+        }
+    }
+    let tail = chunks.len() * 8;
+    let rest = bytes.get(tail..).unwrap_or(&[]);
+    let plain = rest
+        .iter()
+        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
+        .count();
+    tail + plain
+}

@@ -3,18 +3,12 @@
 use std::borrow::Cow;
 
 use super::parse::{Open, Step};
-use super::{Kind, Malformed, Node, unescape};
+use super::{Malformed, Node, Tag, unescape};
 
 /// Up to this many keys are compared pairwise, more are sorted.
 const PAIRWISE: usize = 16;
 
-const NO_KEY: Node = Node {
-    start: 0,
-    end: 0,
-    next: 0,
-    kind: Kind::Key,
-    escaped: false,
-};
+const NO_KEY: Node = Node { head: 0, tail: 0 };
 
 /// Whether raw string content holds the escape of U+0000: a backslash that is not itself escaped, then `u0000`.
 pub(super) fn has_nul(raw: &[u8]) -> bool {
@@ -37,13 +31,13 @@ pub(super) fn refuse_duplicates(bytes: &[u8], nodes: &[Node], open: Open) -> Ste
     }
     let mut earlier = [NO_KEY; PAIRWISE];
     for (count, key) in keys.enumerate() {
-        let name = raw(bytes, &key);
+        let name = raw(bytes, key);
         if earlier
             .iter()
             .take(count)
-            .any(|one| raw(bytes, one) == name)
+            .any(|one| raw(bytes, *one) == name)
         {
-            return duplicate(&key);
+            return duplicate(key);
         }
         if let Some(slot) = earlier.get_mut(count) {
             *slot = key;
@@ -53,14 +47,14 @@ pub(super) fn refuse_duplicates(bytes: &[u8], nodes: &[Node], open: Open) -> Ste
 }
 
 fn sorted(bytes: &[u8], keys: impl Iterator<Item = Node>) -> Step<()> {
-    let name = |key: &Node| match (raw(bytes, key), key.escaped) {
-        (raw, false) => Cow::Borrowed(raw),
-        (raw, true) => Cow::Owned(unescape(raw).into_owned().into_bytes()),
+    let name = |key: &Node| match (raw(bytes, *key), key.tag()) {
+        (raw, Tag::EscapedKey) => Cow::Owned(unescape(raw).into_owned().into_bytes()),
+        (raw, _) => Cow::Borrowed(raw),
     };
     let mut keys: Vec<(Cow<'_, [u8]>, Node)> = keys.map(|key| (name(&key), key)).collect();
-    keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.start.cmp(&b.1.start)));
+    keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.start().cmp(&b.1.start())));
     let twice = keys.windows(2).find_map(|pair| match pair {
-        [(a, _), (b, later)] if a == b => Some(later),
+        [(a, _), (b, later)] if a == b => Some(*later),
         _ => None,
     });
     twice.map_or(Ok(()), duplicate)
@@ -70,20 +64,18 @@ fn sorted(bytes: &[u8], keys: impl Iterator<Item = Node>) -> Step<()> {
 fn keys(nodes: &[Node], mut at: u32) -> impl Iterator<Item = Node> {
     std::iter::from_fn(move || {
         let key = *nodes.get(at as usize)?;
-        at = nodes.get(at as usize + 1)?.next;
+        at = nodes.get(at as usize + 1)?.next(at + 1);
         Some(key)
     })
 }
 
-fn raw<'a>(bytes: &'a [u8], key: &Node) -> &'a [u8] {
-    bytes
-        .get(key.start as usize..key.end as usize)
-        .unwrap_or(&[])
+fn raw(bytes: &[u8], key: Node) -> &[u8] {
+    bytes.get(key.start()..key.tail as usize).unwrap_or(&[])
 }
 
-fn duplicate(later: &Node) -> Step<()> {
+fn duplicate(later: Node) -> Step<()> {
     Err(Malformed::at(
-        (later.start as usize).saturating_sub(1),
+        later.start().saturating_sub(1),
         "the same key a second time in one object",
         "each key once",
     ))

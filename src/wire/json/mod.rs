@@ -18,16 +18,19 @@ use std::fmt;
 
 use parse::Parser;
 
-/// Values and keys that a document of any size may have.
-pub const FREE_NODES: usize = 65_536;
+/// Nodes that a document of any size may have.
+const FREE_NODES: usize = 16_384;
+/// Beyond those, a node for so many bytes: with 8 bytes for a node and one for what a format says of it, the tape takes less than
+/// twice the document. Lists of numbers have one node, answers with log-probabilities one for 6 bytes.
+const BYTES_PER_NODE: usize = 5;
 
 /// Upper bounds on what is read. Whatever exceeds one is refused, never cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Arrays and objects inside each other; above 512 counts as 512, because readers of the tape recurse.
     pub depth: usize,
-    /// Values and keys together. A node of the tape takes 16 bytes, so there may also be no more than [`FREE_NODES`] and one for
-    /// each 4 bytes of the document (lists of token numbers have about one for 5), and strings one for each 16.
+    /// Values and keys together; numbers, `true`, `false` and `null` that follow each other in a list count as one. Beyond
+    /// 16,384 there may also be no more than one for each 5 bytes of the document.
     pub nodes: usize,
     /// Members of one object.
     pub keys: usize,
@@ -55,7 +58,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             depth: 64,
-            nodes: 1 << 20,
+            nodes: 4 << 20,
             keys: 16_384,
             string_bytes: 20 << 20,
             body_bytes: 20 << 20,
@@ -120,20 +123,77 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// One value or key of a document: 16 bytes.
+/// One value or key of a document, or a run of numbers and words that follow each other in an array: 8 bytes.
 ///
 /// The tape is in reading order. An object is followed by key, value, key, value; an array by its items.
-/// `next` is the index after the last node of this value, so the next sibling: `index < next <= nodes.len()`.
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    /// Strings and keys: the first byte after the opening quote. Else: the value's first byte.
-    start: u32,
-    /// Strings and keys: the closing quote. Else: one past the value's last byte.
-    end: u32,
-    next: u32,
-    kind: Kind,
-    /// A string or key holds at least one backslash.
-    escaped: bool,
+    /// Strings and keys: the first byte after the opening quote. Else: the value's first byte. Below it, in the lowest three bits, the
+    /// [`Tag`].
+    head: u32,
+    /// Arrays and objects: the index after their last node, so `index < tail <= nodes.len()`. Strings and keys: the closing quote.
+    /// Else: one past the last byte.
+    tail: u32,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tag {
+    Object,
+    Array,
+    String,
+    /// A string with at least one backslash.
+    EscapedString,
+    Key,
+    EscapedKey,
+    /// A number, `true`, `false` or `null`; in an array, as many as follow each other.
+    Scalars,
+}
+
+/// What a document may have: its last byte's offset must fit beside the tag.
+const MAX_BYTES: usize = (u32::MAX >> 3) as usize;
+
+impl Node {
+    fn new(tag: Tag, start: usize, tail: usize) -> Self {
+        Self {
+            head: index(start) << 3 | tag as u32,
+            tail: index(tail),
+        }
+    }
+
+    const fn start(self) -> usize {
+        (self.head >> 3) as usize
+    }
+
+    const fn tag(self) -> Tag {
+        match self.head & 7 {
+            0 => Tag::Object,
+            1 => Tag::Array,
+            2 => Tag::String,
+            3 => Tag::EscapedString,
+            4 => Tag::Key,
+            5 => Tag::EscapedKey,
+            _ => Tag::Scalars,
+        }
+    }
+
+    const fn is_container(self) -> bool {
+        matches!(self.tag(), Tag::Object | Tag::Array)
+    }
+
+    /// The index after the last node of this value, which is at `index`: so its next sibling.
+    const fn next(self, index: u32) -> u32 {
+        if self.is_container() {
+            self.tail
+        } else {
+            index + 1
+        }
+    }
+}
+
+/// Positions fit: a document has at most [`MAX_BYTES`], and fewer nodes than bytes.
+fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// The tape of one JSON text. Keeps its memory when it is used again.
@@ -191,9 +251,18 @@ impl Document {
         self.strings
     }
 
-    /// Number of values and keys.
+    /// Number of nodes: values and keys, what [`Limits::nodes`] counts as one being one.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The node at an index, as a value: a string or key.
+    pub(in crate::wire) fn string<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        index: usize,
+    ) -> Option<Value<'a>> {
+        Value::at(&self.nodes, bytes, u32::try_from(index).ok()?)
     }
 }
 

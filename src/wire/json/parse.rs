@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::escape::{combine, hex4};
-use super::{FREE_NODES, Kind, Limits, Malformed, Node, keys};
+use super::escape::{combine, hex4, plain_run};
+use super::{BYTES_PER_NODE, FREE_NODES, Limits, MAX_BYTES, Malformed, Node, Tag, index, keys};
 
 /// The deepest nesting whatever the limits say: readers of the tape recurse.
 const MAX_DEPTH: usize = 512;
@@ -14,6 +14,8 @@ pub(super) struct Open {
     /// Its place on the tape.
     pub(super) node: u32,
     pub(super) object: bool,
+    /// Its last item is the tape's last node, which further numbers and words go on.
+    pub(super) run: bool,
     /// Keys so far, and whether any of them holds an escape.
     pub(super) keys: u32,
     pub(super) escaped_keys: bool,
@@ -57,7 +59,7 @@ impl<'a> Parser<'a> {
 
     /// Reads the whole text and returns the number of its string values.
     pub(super) fn document(mut self) -> Step<u32> {
-        let limit = self.limits.body_bytes.min(u32::MAX as usize - 1);
+        let limit = self.limits.body_bytes.min(MAX_BYTES);
         if self.bytes.len() > limit {
             let found = format!("{} bytes", self.bytes.len());
             return Err(Malformed::at(
@@ -77,6 +79,7 @@ impl<'a> Parser<'a> {
                 "UTF-8 text",
             ));
         }
+        self.reserve();
         let mut next = Next::Value;
         loop {
             self.skip_space();
@@ -118,34 +121,45 @@ impl<'a> Parser<'a> {
         let start = self.at;
         match self.peek() {
             Some(b'"') => {
-                self.string(Kind::String)?;
+                self.string(Tag::String, Tag::EscapedString)?;
                 self.strings += 1;
-                let limit = FREE_NODES + self.bytes.len() / 16;
-                if self.strings as usize > limit {
-                    return self.fail(format!("more than {limit} strings"), "fewer or longer ones");
-                }
                 Ok(Next::AfterValue)
             }
             Some(b'{') => self.open(true),
             Some(b'[') => self.open(false),
             Some(b'-' | b'0'..=b'9') => {
                 self.number()?;
-                self.push(Kind::Number, start, self.at, false)
+                self.scalar(start)
             }
-            Some(b't') => self.word(b"true", Kind::True),
-            Some(b'f') => self.word(b"false", Kind::False),
-            Some(b'n') => self.word(b"null", Kind::Null),
+            Some(b't') => self.word(b"true"),
+            Some(b'f') => self.word(b"false"),
+            Some(b'n') => self.word(b"null"),
             _ => self.unexpected("a value"),
         }
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind) -> Step<Next> {
+    fn word(&mut self, word: &[u8]) -> Step<Next> {
         let start = self.at;
         if self.bytes.get(start..start + word.len()) != Some(word) {
             return self.fail("an unquoted word", "a value");
         }
         self.at += word.len();
-        self.push(kind, start, self.at, false)
+        self.scalar(start)
+    }
+
+    /// Notes a number or word that ends here. In an array it goes on the run before it.
+    fn scalar(&mut self, start: usize) -> Step<Next> {
+        let end = index(self.at);
+        if let (Some(open), Some(last)) = (self.open.last_mut(), self.nodes.last_mut())
+            && !open.object
+        {
+            if open.run {
+                last.tail = end;
+                return Ok(Next::AfterValue);
+            }
+            open.run = true;
+        }
+        self.push(Node::new(Tag::Scalars, start, self.at), start)
     }
 
     fn open(&mut self, object: bool) -> Step<Next> {
@@ -157,11 +171,13 @@ impl<'a> Parser<'a> {
             );
         }
         let node = index(self.nodes.len());
-        let kind = if object { Kind::Object } else { Kind::Array };
-        self.push(kind, self.at, self.at, false)?;
+        let tag = if object { Tag::Object } else { Tag::Array };
+        self.end_run();
+        self.push(Node::new(tag, self.at, 0), self.at)?;
         self.open.push(Open {
             node,
             object,
+            run: false,
             keys: 0,
             escaped_keys: false,
         });
@@ -175,11 +191,10 @@ impl<'a> Parser<'a> {
 
     fn close(&mut self) -> Step<Next> {
         self.at += 1;
-        let (end, next) = (index(self.at), index(self.nodes.len()));
+        let next = index(self.nodes.len());
         if let Some(open) = self.open.pop() {
             if let Some(node) = self.nodes.get_mut(open.node as usize) {
-                node.end = end;
-                node.next = next;
+                node.tail = next;
             }
             if open.keys > 1 {
                 keys::refuse_duplicates(self.bytes, self.nodes, open)?;
@@ -193,7 +208,7 @@ impl<'a> Parser<'a> {
             return self.unexpected("a key in double quotes");
         }
         let start = self.at;
-        let escaped = self.string(Kind::Key)?;
+        let escaped = self.string(Tag::Key, Tag::EscapedKey)?;
         // Parsers in C end a key there, so that it could be another key's name.
         if escaped && keys::has_nul(self.bytes.get(start..self.at).unwrap_or(&[])) {
             return Err(Malformed::at(start, "a key that holds NUL", "one without"));
@@ -215,7 +230,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a string from its opening quote to past its closing one, and says whether it holds an escape.
-    fn string(&mut self, kind: Kind) -> Step<bool> {
+    fn string(&mut self, plain: Tag, with_escapes: Tag) -> Step<bool> {
         let start = self.at + 1;
         let mut escaped = false;
         self.at = start;
@@ -236,7 +251,9 @@ impl<'a> Parser<'a> {
             let found = format!("a string of more than {limit} bytes");
             return Err(Malformed::at(start, found, "a shorter one"));
         }
-        self.push(kind, start, self.at, escaped)?;
+        let tag = if escaped { with_escapes } else { plain };
+        self.end_run();
+        self.push(Node::new(tag, start, self.at), start)?;
         self.at += 1;
         Ok(escaped)
     }
@@ -319,20 +336,35 @@ impl<'a> Parser<'a> {
         Ok(count)
     }
 
-    fn push(&mut self, kind: Kind, start: usize, end: usize, escaped: bool) -> Step<Next> {
-        let limit = self.limits.nodes.min(FREE_NODES + self.bytes.len() / 4);
+    /// The most nodes that this document may have.
+    fn most_nodes(&self) -> usize {
+        let dense = FREE_NODES.max(self.bytes.len() / BYTES_PER_NODE);
+        self.limits.nodes.min(dense)
+    }
+
+    /// Makes room for all nodes that there can be, so that the tape is not moved and half of it left empty: values and keys are
+    /// separated, and arrays and objects opened, by one byte each.
+    fn reserve(&mut self) {
+        let separates = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
+        let most = 1 + self.bytes.iter().filter(separates).count();
+        self.nodes.reserve_exact(most.min(self.most_nodes()));
+    }
+
+    fn push(&mut self, node: Node, start: usize) -> Step<Next> {
+        let limit = self.most_nodes();
         if self.nodes.len() >= limit {
             let found = format!("more than {limit} values and keys");
             return Err(Malformed::at(start, found, "fewer"));
         }
-        self.nodes.push(Node {
-            start: index(start),
-            end: index(end),
-            next: index(self.nodes.len() + 1),
-            kind,
-            escaped,
-        });
+        self.nodes.push(node);
         Ok(Next::AfterValue)
+    }
+
+    /// What comes next is no number or word.
+    fn end_run(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.run = false;
+        }
     }
 
     fn skip_space(&mut self) {
@@ -360,35 +392,4 @@ impl<'a> Parser<'a> {
     fn fail<T>(&self, found: impl Into<Cow<'static, str>>, expected: &'static str) -> Step<T> {
         Err(Malformed::at(self.at, found, expected))
     }
-}
-
-/// Positions fit: a document is smaller than 4 GiB and has fewer nodes than bytes.
-fn index(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
-}
-
-/// Bytes before the first quote, backslash or control character, eight at a time.
-///
-/// The tests for a zero byte and for a byte below n are those of Anderson, "Bit Twiddling Hacks"; a byte can be reported
-/// wrongly only after one that is reported rightly, so the first is exact.
-fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES * 0x80;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (chunks, _) = bytes.as_chunks::<8>();
-    for (position, chunk) in chunks.iter().enumerate() {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hit = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5C)) | control;
-        if hit != 0 {
-            return position * 8 + hit.trailing_zeros() as usize / 8;
-        }
-    }
-    let tail = chunks.len() * 8;
-    let rest = bytes.get(tail..).unwrap_or(&[]);
-    let plain = rest
-        .iter()
-        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        .count();
-    tail + plain
 }

@@ -136,8 +136,9 @@ fn keeps_limits() {
     let check = |text: &str| Document::parse(text.as_bytes(), &limits);
     assert!(check("[[[1]]]").is_ok());
     assert_eq!(check("[[[[1]]]]").unwrap_err().offset, 3);
-    assert!(check("[1,1,1,1,1,1,1]").is_ok());
-    assert_eq!(check("[1,1,1,1,1,1,1,1]").unwrap_err().offset, 15);
+    assert!(check("[1,1,1,1,1,1,1,1]").is_ok(), "one node");
+    assert!(check("[[],1,[],1,[],1,[]]").is_ok());
+    assert_eq!(check("[[],1,[],1,[],1,[],1]").unwrap_err().offset, 19);
     assert!(check("{\"a\":1,\"b\":1}").is_ok());
     assert_eq!(check("{\"a\":1,\"b\":1,\"c\":1}").unwrap_err().offset, 13);
     assert!(check("\"1234\"").is_ok());
@@ -163,6 +164,49 @@ fn forgets_a_document_that_failed() {
     document.parse_into(b"[1]", &Limits::default()).unwrap();
     assert_eq!(document.nodes(), 2);
     assert_eq!(document.strings(), 0);
+}
+
+#[test]
+fn numbers_in_a_row_are_one_node_and_many_values() {
+    let text = br#" [1, -2.5e3 ,true,null,"a",false , [ ] , 7,8, {"k": 9 , "l": [10,11 ] } ,12 ] "#;
+    let document = Document::parse(text, &Limits::default()).unwrap();
+    // The list; a run, a string, a word, a list, a run; an object of two keys with a number and a list of one run; a number.
+    assert_eq!(document.nodes(), 13);
+    let root = document.root(text).unwrap();
+    let raw: Vec<&[u8]> = root.items().map(Value::raw).collect();
+    let expected: [&[u8]; 11] = [
+        b"1",
+        b"-2.5e3",
+        b"true",
+        b"null",
+        b"a",
+        b"false",
+        b"[ ]",
+        b"7",
+        b"8",
+        br#"{"k": 9 , "l": [10,11 ] }"#,
+        b"12",
+    ];
+    assert_eq!(raw, expected);
+    assert_eq!(root.raw(), text.trim_ascii());
+    assert_eq!(
+        root.items().nth(9).unwrap().get("l").unwrap().raw(),
+        b"[10,11 ]"
+    );
+}
+
+#[test]
+fn more_values_than_bytes_allow_are_refused_and_numbers_are_not() {
+    let list = |item: &str| format!("[{}]", vec![item; 2_000_000 / item.len()].join(","));
+    for hostile in ["[]", "\"\"", "{}", "[0]", "\"a\""] {
+        let problem = parse(&list(hostile)).unwrap_err();
+        assert!(
+            problem.found.starts_with("more than"),
+            "{hostile}: {problem}"
+        );
+    }
+    assert_eq!(parse(&list("0")).unwrap().nodes(), 2);
+    assert_eq!(parse(&list("-0.0123456")).unwrap().nodes(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Node, unescape};
+use super::{Node, Tag, unescape};
 use crate::text::Span;
 
 /// What a value is.
@@ -48,12 +48,57 @@ impl<'a> Value<'a> {
 
     /// What it is.
     pub fn kind(self) -> Kind {
-        self.node.kind
+        match self.node.tag() {
+            Tag::Object => Kind::Object,
+            Tag::Array => Kind::Array,
+            Tag::String | Tag::EscapedString => Kind::String,
+            Tag::Key | Tag::EscapedKey => Kind::Key,
+            Tag::Scalars => match self.bytes.get(self.node.start()) {
+                Some(b't') => Kind::True,
+                Some(b'f') => Kind::False,
+                Some(b'n') => Kind::Null,
+                _ => Kind::Number,
+            },
+        }
     }
 
-    /// Its bytes in the document; for strings and keys those between the quotes.
+    /// Its bytes in the document; for strings and keys those between the quotes. Takes time for arrays and objects.
     pub fn span(self) -> Span {
-        Span::new(self.node.start as usize, self.node.end as usize)
+        let end = if self.node.is_container() {
+            self.end()
+        } else {
+            self.node.tail as usize
+        };
+        Span::new(self.node.start(), end)
+    }
+
+    /// One past the closing bracket: the tape knows where the last value inside ends, and only blanks and brackets follow it.
+    fn end(self) -> usize {
+        let (mut last, mut open) = (self, 0);
+        while last.node.is_container() {
+            open += 1;
+            let Some(inner) = last.children().last() else {
+                break;
+            };
+            last = inner;
+        }
+        let mut at = match last.node.tag() {
+            Tag::Object | Tag::Array => last.node.start() + 1,
+            Tag::Scalars => last.node.tail as usize,
+            Tag::String | Tag::EscapedString | Tag::Key | Tag::EscapedKey => {
+                last.node.tail as usize + 1
+            }
+        };
+        while open > 0 && at < self.bytes.len() {
+            open -= usize::from(matches!(self.bytes.get(at), Some(b']' | b'}')));
+            at += 1;
+        }
+        at
+    }
+
+    /// The position of a string or key on the tape.
+    pub(in crate::wire) const fn position(self) -> usize {
+        self.index as usize
     }
 
     /// The bytes of [`Value::span`], escapes not undone.
@@ -63,7 +108,7 @@ impl<'a> Value<'a> {
 
     /// A string's or key's bytes with escapes undone.
     pub fn name(self) -> Cow<'a, [u8]> {
-        if !self.node.escaped {
+        if !matches!(self.node.tag(), Tag::EscapedString | Tag::EscapedKey) {
             return Cow::Borrowed(self.raw());
         }
         match unescape(self.raw()) {
@@ -113,36 +158,51 @@ impl<'a> Value<'a> {
 
     /// Keys and values of an object in order; nothing for everything else.
     pub fn members(self) -> impl Iterator<Item = (Self, Self)> {
-        let mut at = if self.kind() == Kind::Object {
-            self.index + 1
-        } else {
-            self.node.next
-        };
-        std::iter::from_fn(move || {
-            if at >= self.node.next {
-                return None;
-            }
-            let key = Self::at(self.nodes, self.bytes, at)?;
-            let value = Self::at(self.nodes, self.bytes, at + 1)?;
-            at = value.node.next;
-            Some((key, value))
-        })
+        let object = self.kind() == Kind::Object;
+        let mut nodes = self.children().filter(move |_| object);
+        std::iter::from_fn(move || Some((nodes.next()?, nodes.next()?)))
     }
 
     /// Values of an array in order; nothing for everything else.
     pub fn items(self) -> impl Iterator<Item = Self> {
-        let mut at = if self.kind() == Kind::Array {
-            self.index + 1
+        let array = self.kind() == Kind::Array;
+        self.children().filter(move |_| array).flat_map(Self::each)
+    }
+
+    /// The nodes directly below an array or object.
+    fn children(self) -> impl Iterator<Item = Self> {
+        let end = if self.node.is_container() {
+            self.node.tail
         } else {
-            self.node.next
+            0
         };
+        let mut at = self.index + 1;
         std::iter::from_fn(move || {
-            if at >= self.node.next {
+            if at >= end {
                 return None;
             }
             let value = Self::at(self.nodes, self.bytes, at)?;
-            at = value.node.next;
+            at = value.node.next(at);
             Some(value)
+        })
+    }
+
+    /// The values of one node: those of a run one by one, everything else as it is.
+    fn each(self) -> impl Iterator<Item = Self> {
+        let run = self.node.tag() == Tag::Scalars;
+        let (mut at, end) = (self.node.start(), self.node.tail as usize);
+        let mut first = true;
+        std::iter::from_fn(move || {
+            if !run {
+                return std::mem::take(&mut first).then_some(self);
+            }
+            let part = |byte: &u8| !matches!(byte, b',' | b' ' | b'\n' | b'\r' | b'\t');
+            let rest = self.bytes.get(at..end)?;
+            let start = at + rest.iter().position(part)?;
+            let rest = self.bytes.get(start..end)?;
+            at = start + rest.iter().take_while(|byte| part(byte)).count();
+            let node = Node::new(Tag::Scalars, start, at);
+            Some(Self { node, ..self })
         })
     }
 }
@@ -150,7 +210,7 @@ impl<'a> Value<'a> {
 impl std::fmt::Debug for Value<'_> {
     /// Kind and place only: values hold prompts.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Node { start, end, .. } = self.node;
+        let Span { start, end } = self.span();
         write!(f, "{:?} at {start}..{end}", self.kind())
     }
 }

@@ -8,6 +8,7 @@ pub(super) use event::event;
 use super::Usage;
 use super::body::Facts;
 use super::chat;
+use super::chat::detail;
 use super::json::Value;
 use super::walk::{Context, Walk};
 use crate::text::Origin;
@@ -80,5 +81,7 @@ pub(super) fn usage(value: Value<'_>) -> Option<Usage> {
     Some(Usage {
         input: count("input_tokens")?,
         output: count("output_tokens")?,
+        cached: detail(value, "input_tokens_details", "cached_tokens"),
+        reasoning: detail(value, "output_tokens_details", "reasoning_tokens"),
     })
 }

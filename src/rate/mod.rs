@@ -1,5 +1,7 @@
 //! A number of requests per period, as operators write it: `20/minute`.
 
+pub mod quota;
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
