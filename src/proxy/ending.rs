@@ -349,8 +349,8 @@ impl Conversation {
     /// Whether the key has no further answer for now. Its place among the exchanges at a time is the conversation's own.
     fn is_limited(&self) -> bool {
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
-        let limiter = &self.gateway.limiter;
-        let limited = match limiter.admit(charge::caller(&self.principal), now, time) {
+        let caller = charge::caller(&self.principal);
+        let limited = match self.gateway.limiter.admit(caller, now, time) {
             Ok(_) => false,
             Err(refused) => !matches!(refused.limit, Limit::Concurrent(_) | Limit::Streams(_)),
         };

@@ -151,20 +151,16 @@ impl Exchange {
             } => {
                 let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
                 let count_for = self.counts_for(&admitted.principal, model.as_deref());
-                self.converse(
-                    admitted,
-                    Call {
-                        api,
-                        generates,
-                        model,
-                        framing,
-                        policy,
-                        originals: Arc::default(),
-                        count_for,
-                    },
-                    body,
-                )
-                .await
+                let call = Call {
+                    api,
+                    generates,
+                    model,
+                    framing,
+                    policy,
+                    originals: Arc::default(),
+                    count_for,
+                };
+                self.converse(admitted, call, body).await
             }
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,

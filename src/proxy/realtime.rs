@@ -53,12 +53,8 @@ impl Exchange {
             count_for,
         };
         // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
-        let nothing = inspect_text(
-            Context::default(),
-            policy::Direction::Request,
-            Bytes::new(),
-            &call.policy,
-        );
+        let (context, up) = (Context::default(), policy::Direction::Request);
+        let nothing = inspect_text(context, up, Bytes::new(), &call.policy);
         self.reserve(&call, &admitted.principal, (&nothing, upstream.name()))?;
         let request = Request {
             method: admitted.head.method,
