@@ -50,11 +50,20 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "request:\n  classifier: {action: block, threshold: 0.9}\n  injektion: {action: block}\n  secrets: {}\n",
+        "request:\n  model: {action: block}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
-            "p.yaml:2:3: request.classifier is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, fence or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:2:3: request.model is not available in this version\n  help: remove it",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, classifier, toxicity, fence or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
+        ],
+    ),
+    (
+        "request:\n  classifier: {action: redact, kinds: [x]}\nresponse:\n  toxicity: {action: block, threshold: 0.5, flag: 0.6, kinds: [hat]}\n",
+        &[
+            "p.yaml:2:24: request.classifier.action \"redact\" has nothing to take out\n  expected: allow, log, replace or block",
+            "p.yaml:2:32: unknown key \"kinds\" in request.classifier\n  expected: action, threshold, flag or message",
+            "p.yaml:4:13: a flag above its threshold\n  expected: flag of at most threshold",
+            "p.yaml:4:64: unknown kinds \"hat\" in response.toxicity\n  expected: toxic, hate, sexism or profanity\n  help: did you mean \"hate\"?",
         ],
     ),
     (
@@ -120,11 +129,11 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, toxicity: {action: block}}\n",
+        "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, model: {action: block}}\n",
         &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
             "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, request, response, topics, exceptions or tests",
-            "p.yaml:3:38: warning: request.toxicity is not available in this version\n  help: remove it",
+            "p.yaml:3:38: warning: request.model is not available in this version\n  help: remove it",
         ],
     ),
     (

@@ -114,6 +114,22 @@ const ABOUT: &[(&str, &str)] = &[
     ("total_tokens", "The most tokens of all texts together."),
     ("canary", "Words that must not come back."),
     (
+        "classifier",
+        "A trained judge of injection and jailbreak; docs/DETECTION.md says what it finds.",
+    ),
+    (
+        "toxicity",
+        "A trained judge of insults, hate and the like; docs/DETECTION.md says what it finds.",
+    ),
+    (
+        "threshold",
+        "The probability from which the action is taken, or one for each origin; by default the model's own.",
+    ),
+    (
+        "flag",
+        "The probability from which a text is logged, and the action taken where a pattern agrees.",
+    ),
+    (
         "words",
         "Text that stands in your prompts only; at least 8 characters each.",
     ),

@@ -316,6 +316,7 @@ impl Answer {
         let mut scan = SegmentScan::new(carrier.form);
         scan.push(&side.engine, &text, &mut self.findings)?;
         scan.finish(&side.engine, &mut self.findings)?;
+        side.judge((&text, carrier.form), origin, &mut self.findings);
         if self.findings.is_empty() {
             self.known.insert(&carrier);
             return Ok(());

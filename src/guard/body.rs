@@ -248,6 +248,7 @@ impl<'a> Inspector<'a> {
         let mut scanned = Ok(());
         if !recalled {
             scanned = scan(&side.engine, piece.form, text, &mut self.findings);
+            side.judge((text, piece.form), piece.origin, &mut self.findings);
             if let (Some((known, key)), Ok(())) = (known, &scanned) {
                 known.remember(key, &self.findings);
             }

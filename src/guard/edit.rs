@@ -268,6 +268,7 @@ mod tests {
             rule: RuleIndex(rule),
             span: Span::new(start, end),
             continues: false,
+            probability: None,
         }
     }
 

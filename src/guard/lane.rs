@@ -6,6 +6,7 @@ use crate::guard::restore::{Originals, Restores};
 use crate::guard::size::{Meter, Segment};
 use crate::guard::structure::Spot;
 use crate::policy::{Ground, Policy, Side, Tally};
+use crate::scan::classifier::{Opinion, Reading};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
 use crate::text::blocks::Blocks;
@@ -48,6 +49,10 @@ pub(super) struct Running {
     scan: Option<Box<SegmentScan>>,
     /// How much may leave while the lane runs on.
     pace: Pace,
+    /// What judges have read, where they judge sentences and not the pace's windows.
+    reading: Option<Box<Reading>>,
+    /// A pattern found a sign of an attack.
+    suspect: bool,
     /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
     base: usize,
     /// Bytes of text so far.
@@ -59,6 +64,8 @@ pub(super) struct Running {
 impl Running {
     /// At the start of the lane that `piece` opens.
     pub(super) fn new(lane: Lane, piece: &Piece, policy: &Policy) -> Self {
+        let pace = Pace::of(policy, lane.field);
+        let sentences = !policy.response.judges.is_empty() && !matches!(pace, Pace::Windows(_));
         Self {
             lane,
             edits: Edits::default(),
@@ -70,7 +77,9 @@ impl Running {
             size: Segment::default(),
             spot: Spot::default(),
             scan: Some(Box::new(SegmentScan::new(piece.form))),
-            pace: Pace::of(policy, lane.field),
+            pace,
+            reading: sentences.then(|| Box::new(Reading::new(piece.form))),
+            suspect: false,
             base: 0,
             len: 0,
             tail: String::new(),
@@ -113,7 +122,7 @@ impl Running {
         let delta = Span::new(self.len, self.len + text.len());
         self.len = delta.end;
         self.tail.push_str(text);
-        self.pace.read(text, delta.start);
+        self.opine(judge, Some(text));
         if self.form == Form::Json {
             self.spot = self.spot.after(text);
         }
@@ -144,6 +153,7 @@ impl Running {
         };
         judge.findings.clear();
         let scanned = scan.finish(&judge.side.engine, judge.findings);
+        self.opine(judge, None);
         self.judge(judge)?;
         judge.findings.clear();
         let limits = &judge.side.limits;
@@ -155,9 +165,59 @@ impl Running {
         Ok(scanned?)
     }
 
+    /// Adds what judges say of the sentences or windows that `delta`, the last piece of `tail`, completes; or the text's end.
+    fn opine(&mut self, judge: &mut Judge<'_>, delta: Option<&str>) {
+        let judges = &judge.side.judges;
+        if judges.is_empty() {
+            if let Some(text) = delta {
+                self.pace.read(text, self.len - text.len(), &mut |_| {});
+            }
+            return;
+        }
+        self.suspect |= judge.side.suspects(judge.findings);
+        let (origin, agrees, base) = (self.origin, self.suspect, self.base);
+        if let Some(reading) = &mut self.reading {
+            let findings = &mut *judge.findings;
+            let mut say = |opinion: Opinion| {
+                findings.extend(judges.finding(&opinion, origin, agrees));
+            };
+            match delta {
+                Some(text) => reading.push(judges.classifiers(), text, &mut say),
+                None => reading.finish(judges.classifiers(), &mut say),
+            }
+            return;
+        }
+        let mut windows = Vec::new();
+        match delta {
+            Some(text) => {
+                let start = self.len - text.len();
+                self.pace
+                    .read(text, start, &mut |window| windows.push(window));
+            }
+            None => windows.extend(self.pace.rest(self.len)),
+        }
+        let kept = self.len - self.tail.len();
+        for window in windows {
+            let from = window.start.saturating_sub(kept);
+            let text = self.tail.get(from..window.end - kept).unwrap_or_default();
+            let before = judge.findings.len();
+            judges.judge((text, self.form), origin, agrees, judge.findings);
+            // Findings count from the start of the scan.
+            for finding in judge.findings.iter_mut().skip(before) {
+                let moved = window.start.max(base) - base;
+                finding.span.start += moved;
+                finding.span.end += moved;
+            }
+        }
+    }
+
     /// Begins a new scan after what was read so far, which is let pass.
     pub(super) fn restart(&mut self) {
         if self.scan.is_some() {
+            self.reading = self
+                .reading
+                .take()
+                .map(|_| Box::new(Reading::new(self.form)));
             self.scan = Some(Box::new(SegmentScan::new(self.form)));
             self.base = self.len;
         }

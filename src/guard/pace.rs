@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::policy::{Mode, Policy};
+use crate::text::Span;
 use crate::wire::{Api, Field};
 
 /// The most bytes of events that may wait for the end of a match. A match within the engine's reach spans far less, even in
@@ -94,13 +95,21 @@ impl Pace {
         }
     }
 
-    /// Reads the next delta, which begins at byte `start` of the text.
-    pub(super) fn read(&mut self, text: &str, start: usize) {
+    /// Reads the next delta, which begins at byte `start` of the text; `judge` is handed each window that it completes.
+    pub(super) fn read(&mut self, text: &str, start: usize, judge: &mut impl FnMut(Span)) {
         if let Self::Windows(windows) = self {
             for (place, _) in text.char_indices() {
-                windows.character(start + place);
+                windows.character(start + place, judge);
             }
-            windows.complete(start + text.len());
+            windows.complete(start + text.len(), judge);
+        }
+    }
+
+    /// The window that the end of a text of `len` bytes completes.
+    pub(super) fn rest(&self, len: usize) -> Option<Span> {
+        match self {
+            Self::Windows(windows) if windows.read < len => Some(Span::new(windows.read, len)),
+            Self::Free | Self::Whole | Self::Windows(_) => None,
         }
     }
 
@@ -116,8 +125,8 @@ impl Pace {
 
 impl Windows {
     /// Takes the character at byte `place`.
-    fn character(&mut self, place: usize) {
-        self.complete(place);
+    fn character(&mut self, place: usize, judge: &mut impl FnMut(Span)) {
+        self.complete(place, judge);
         if self.count > 0 && self.count.is_multiple_of(self.step) {
             self.starts.push_back(place);
         }
@@ -125,8 +134,9 @@ impl Windows {
     }
 
     /// Ends the window if it is full with the text before `end`.
-    fn complete(&mut self, end: usize) {
+    fn complete(&mut self, end: usize, judge: &mut impl FnMut(Span)) {
         if self.count == self.chars {
+            judge(Span::new(self.read, end));
             // Without overlap the next window starts where this one ends.
             self.read = self.starts.pop_front().unwrap_or(end);
             self.count -= self.step;
@@ -149,10 +159,32 @@ mod tests {
         });
         text.char_indices()
             .map(|(place, character)| {
-                windows.read(character.encode_utf8(&mut [0; 4]), place);
+                windows.read(character.encode_utf8(&mut [0; 4]), place, &mut |_| {});
                 windows.limit(usize::MAX)
             })
             .collect()
+    }
+
+    #[test]
+    fn every_character_is_in_a_window_that_is_judged() {
+        for (chars, overlap, text) in [(4, 1, "abcdefghijk"), (4, 0, "abcdefgh"), (6, 3, "abc")] {
+            let mut pace = Pace::Windows(Windows {
+                chars,
+                step: chars - overlap,
+                count: 0,
+                starts: VecDeque::new(),
+                read: 0,
+            });
+            let mut judged = Vec::new();
+            pace.read(text, 0, &mut |window| judged.push(window));
+            judged.extend(pace.rest(text.len()));
+            assert_eq!(judged.first().map(|window| window.start), Some(0));
+            assert_eq!(judged.last().map(|window| window.end), Some(text.len()));
+            assert!(judged.iter().all(|window| window.len() <= chars));
+            for pair in judged.windows(2) {
+                assert_eq!(pair[1].start + overlap, pair[0].end, "{judged:?}");
+            }
+        }
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Meter {
                     rule: limit.rule,
                     span,
                     continues: false,
+                    probability: None,
                 });
             }
         }

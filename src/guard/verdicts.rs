@@ -126,6 +126,7 @@ mod tests {
             rule: RuleIndex(1),
             span: Span::new(start, start + 1),
             continues: false,
+            probability: None,
         }
     }
 

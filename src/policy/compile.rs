@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use jiff::civil::Date;
 
 use super::file::{Exception, File, SideFile, Topic};
+use super::judge::Judges;
 use super::place::Places;
 use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
@@ -133,10 +134,12 @@ fn compile_side(
     let holds = treatments
         .iter()
         .map(|treatment| treatment.action.interferes() && !observe);
-    let engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
+    let mut engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
+    let judges = Judges::compile(written, &mut engine, &mut treatments)?;
     let limits = limits(written, &mut treatments);
     Ok(Side {
         engine,
+        judges,
         limits,
         minds_places: treatments.iter().any(|own| !own.places.is_all()),
         treatments,
@@ -303,23 +306,11 @@ fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
     {
         return None;
     }
-    let scored = match rule.scanner {
-        Scanner::Injection => Some(Scored {
-            score: rule.score,
-            level: section.level,
-            origins: section.origins,
-        }),
-        Scanner::Secrets
-        | Scanner::Pii
-        | Scanner::Url
-        | Scanner::Html
-        | Scanner::Path
-        | Scanner::Code
-        | Scanner::Canary
-        | Scanner::Topic
-        | Scanner::Size
-        | Scanner::Tool => None,
-    };
+    let scored = (rule.scanner == Scanner::Injection).then_some(Scored {
+        score: rule.score,
+        level: section.level,
+        origins: section.origins,
+    });
     Some(Treatment {
         id,
         action: section.action,

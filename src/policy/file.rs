@@ -5,6 +5,7 @@
 use jiff::civil::Date;
 
 use super::check::Case;
+use super::judge::JudgeFile;
 use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
 use super::size::Measure;
@@ -13,6 +14,7 @@ use super::stream::{Mode, read_stream, read_tools};
 use super::{Action, Direction, Media, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Shape, Value, boolean, integer, list, text, word};
+use crate::scan::classifier::Task;
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{Hosts, Scanner};
 
@@ -47,6 +49,7 @@ pub(super) struct SideFile {
     /// Text from outside goes up between marks.
     pub(super) fence: Option<bool>,
     pub(super) sections: Vec<(Scanner, Section)>,
+    pub(super) judges: Vec<(Task, JudgeFile)>,
     pub(super) rules: Vec<(String, Action)>,
 }
 
@@ -169,6 +172,11 @@ impl SideFile {
         for (scanner, section) in parent.sections {
             if self.section(scanner).is_none() {
                 self.sections.push((scanner, section));
+            }
+        }
+        for (task, judge) in parent.judges {
+            if self.judges.iter().all(|(own, _)| *own != task) {
+                self.judges.push((task, judge));
             }
         }
         for (id, action) in parent.rules {

@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod file;
+mod judge;
 mod place;
 mod section;
 mod size;
@@ -20,10 +21,11 @@ use self::place::Places;
 use crate::scan::Scanner;
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
-use crate::text::Origin;
+use crate::text::{Form, Origin};
 pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
+pub use judge::Judges;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
@@ -155,6 +157,8 @@ impl Respond {
 pub struct Side {
     /// Finds the rules that this side has switched on; those that do not interfere hold nothing back.
     pub engine: Engine,
+    /// Judge what patterns cannot say.
+    pub judges: Judges,
     /// How much text may pass.
     pub limits: Vec<Limit>,
     /// Whether some rule's matches do not count everywhere in a text.
@@ -261,7 +265,7 @@ impl Tally {
         if side.excepts(&treatment.id, matched) {
             return Action::Allow;
         }
-        let position = self.count(treatment, finding.continues);
+        let position = self.count(treatment, finding);
         let would = match treatment.scored {
             None => treatment.action,
             Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
@@ -301,27 +305,23 @@ impl Tally {
         if media == 0 || policy.media == Media::Pass {
             return false;
         }
-        let treatment = Treatment {
-            id: Cow::Borrowed(Media::RULE),
-            ..FOREIGN.clone()
-        };
-        let position = self.count(&treatment, false);
-        if let Some(matched) = self.verdict.rules.get_mut(position) {
-            matched.count = matched.count.saturating_add(media - 1);
-        }
-        if self.verdict.would < Action::Block {
-            self.verdict.cause = Some(Cause {
-                rule: treatment.id,
-                message: None,
-            });
-        }
-        self.verdict.would = Action::Block;
-        let action = if policy.observe {
-            Action::Log
-        } else {
-            Action::Block
-        };
-        self.verdict.action = self.verdict.action.max(action);
+        let rule = Cow::Borrowed(Media::RULE);
+        let (count, message, probability) = (media, None, None);
+        self.verdict.join(&Verdict {
+            action: if policy.observe {
+                Action::Log
+            } else {
+                Action::Block
+            },
+            would: Action::Block,
+            rules: vec![Matched {
+                id: rule.clone(),
+                count,
+                probability,
+            }],
+            cause: Some(Cause { rule, message }),
+            ..Verdict::default()
+        });
         !policy.observe
     }
 
@@ -331,17 +331,19 @@ impl Tally {
     }
 
     /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
-    fn count(&mut self, treatment: &Treatment, continues: bool) -> usize {
+    fn count(&mut self, treatment: &Treatment, finding: &Finding) -> usize {
         let rules = &mut self.verdict.rules;
         let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
             rules.push(Matched {
                 id: treatment.id.clone(),
                 count: 1,
+                probability: finding.probability,
             });
             return rules.len() - 1;
         };
         if let Some(matched) = rules.get_mut(position) {
-            matched.count = matched.count.saturating_add(u32::from(!continues));
+            matched.count = matched.count.saturating_add(u32::from(!finding.continues));
+            matched.probability = matched.probability.max(finding.probability);
         }
         position
     }
@@ -358,6 +360,26 @@ impl Side {
     pub fn message(&self, rule: RuleIndex) -> Option<&str> {
         let treatment = self.treatments.get(usize::from(rule.0))?;
         treatment.message.as_deref()
+    }
+
+    /// So many bytes read by patterns alone take about as long as `bytes` read by all that this side has.
+    pub fn effort(&self, bytes: usize) -> usize {
+        let times = if self.judges.is_empty() { 1 } else { 8 };
+        bytes.saturating_mul(times)
+    }
+
+    /// Adds what the judges find in a whole text, of which the patterns' findings are known.
+    pub fn judge(&self, text: (&str, Form), origin: Origin, findings: &mut Vec<Finding>) {
+        let agrees = self.suspects(findings);
+        self.judges.judge(text, origin, agrees, findings);
+    }
+
+    /// Whether patterns found a sign of an attack.
+    pub fn suspects(&self, findings: &[Finding]) -> bool {
+        findings.iter().any(|finding| {
+            let rule = self.engine.rule(finding.rule);
+            rule.is_some_and(|rule| rule.scanner == Scanner::Injection)
+        })
     }
 
     /// Differs between sides that may find different things.
@@ -415,6 +437,7 @@ mod tests {
             rule: RuleIndex(u16::try_from(index).unwrap()),
             span: Span::new(0, 1),
             continues: false,
+            probability: None,
         }
     }
 
@@ -553,6 +576,7 @@ mod tests {
         let first = finding(side, "secrets.openai_key");
         let next = Finding {
             continues: true,
+            probability: None,
             ..first
         };
         for part in [&first, &next, &next] {
@@ -568,6 +592,7 @@ mod tests {
             rule: RuleIndex(999),
             span: Span::new(0, 1),
             continues: false,
+            probability: None,
         };
         let mut tally = Tally::new();
         assert_eq!(

@@ -25,6 +25,8 @@ impl Places {
         match scanner {
             Scanner::Code => Self(Self::bit(Ground::Arguments) | Self::bit(Ground::Blocks)),
             Scanner::Injection
+            | Scanner::Classifier
+            | Scanner::Toxicity
             | Scanner::Secrets
             | Scanner::Pii
             | Scanner::Url

@@ -1,10 +1,12 @@
 //! The parts of a policy file that say what scanners do: `request:`, `response:`, `stream:` and the words in them.
 
 use super::file::{Section, SideFile};
+use super::judge::read_judge;
 use super::place::{Places, read_places};
 use super::size::read_limits;
 use super::{Action, Direction, Origins};
 use crate::document::{Fields, Key, Node, Reader, Value, boolean, list, map, text, word};
+use crate::scan::classifier::Task;
 use crate::scan::finding::ThreatLevel;
 use crate::scan::{self, Hosts, Scanner};
 use crate::text::Origin;
@@ -39,7 +41,7 @@ pub(super) fn read_side(
     direction: Direction,
 ) -> Option<SideFile> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["classifier", "toxicity", "model", "tool", "tools"]);
+    fields.unavailable(&["model", "tool", "tools"]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
         let section = fields.optional(scanner.name(), |reader, node| {
@@ -47,6 +49,12 @@ pub(super) fn read_side(
         });
         side.sections
             .extend(section.map(|section| (scanner, section)));
+    }
+    for task in Task::ALL {
+        let judge = fields.optional(task.name(), |reader, node| {
+            read_judge(reader, node, task, direction)
+        });
+        side.judges.extend(judge.map(|judge| (task, judge)));
     }
     if direction == Direction::Request {
         side.fence = fields.optional("fence", boolean);

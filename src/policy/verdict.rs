@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::scan::classifier::Probability;
 use crate::scan::finding::ThreatLevel;
 
 /// What is done about a finding, mildest first: of several, the strictest wins.
@@ -87,7 +88,10 @@ impl Verdict {
         self.level = self.level.max(later.level);
         for rule in &later.rules {
             match self.rules.iter_mut().find(|known| known.id == rule.id) {
-                Some(known) => known.count = known.count.saturating_add(rule.count),
+                Some(known) => {
+                    known.count = known.count.saturating_add(rule.count);
+                    known.probability = known.probability.max(rule.probability);
+                }
                 None => self.rules.push(rule.clone()),
             }
         }
@@ -101,6 +105,8 @@ pub struct Matched {
     pub id: Cow<'static, str>,
     /// Number of matches, those made of several parts counted once.
     pub count: u32,
+    /// The highest probability, where a judge found it.
+    pub probability: Option<Probability>,
 }
 
 /// Why a policy interfered.

@@ -191,7 +191,8 @@ impl Exchange {
                 self.gateway.json.clone(),
             );
             let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
-            self.inspect(Direction::Response, body.len(), move || {
+            let effort = policy.response.effort(body.len());
+            self.inspect(Direction::Response, effort, move || {
                 let context = Context::answering(&originals).counting(count_for.as_deref());
                 if is_text {
                     inspect_text(context, policy::Direction::Response, body, &policy)

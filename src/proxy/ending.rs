@@ -194,7 +194,8 @@ impl Conversation {
                 inspect_request(context, Api::Realtime, text, &policy, &gateway.json)
             }
         };
-        match inspect(&self.gateway, Direction::Request, text.len(), work).await {
+        let effort = self.policy.request.effort(text.len());
+        match inspect(&self.gateway, Direction::Request, effort, work).await {
             Ok(inspection) => self.judge(inspection, client, provider),
             Err(_) => Some(self.end(client, &INTERNAL)),
         }

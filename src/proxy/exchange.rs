@@ -223,7 +223,8 @@ impl Exchange {
         let inspection = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
             let (api, count_for) = (call.api, call.count_for.clone());
-            self.inspect(Direction::Request, body.len(), move || {
+            let effort = policy.request.effort(body.len());
+            self.inspect(Direction::Request, effort, move || {
                 let context = gateway.context().counting(count_for.as_deref());
                 inspect_request(context, api, body, &policy, &gateway.json)
             })
@@ -283,13 +284,13 @@ impl Exchange {
     pub(super) async fn inspect<F>(
         &self,
         direction: Direction,
-        bytes: usize,
+        effort: usize,
         work: F,
     ) -> Result<Inspection, Problem>
     where
         F: FnOnce() -> Inspection + Send + 'static,
     {
-        inspect(&self.gateway, direction, bytes, work).await
+        inspect(&self.gateway, direction, effort, work).await
     }
 
     /// The provider for a model.

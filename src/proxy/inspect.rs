@@ -12,11 +12,11 @@ use crate::telemetry::Direction;
 /// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
 const HEAVY_BYTES: usize = 64 * 1024;
 
-/// Runs an inspection here if it is short, else on a thread where it delays nobody.
+/// Runs an inspection here if it is short, as its `effort` in bytes says, else on a thread where it delays nobody.
 pub(super) async fn inspect<F>(
     gateway: &Gateway,
     direction: Direction,
-    bytes: usize,
+    effort: usize,
     work: F,
 ) -> Result<Inspection, Problem>
 where
@@ -26,7 +26,7 @@ where
         let began = Instant::now();
         (work(), began.elapsed())
     };
-    let (inspection, took) = if bytes <= HEAVY_BYTES {
+    let (inspection, took) = if effort <= HEAVY_BYTES {
         timed(work)
     } else {
         let heavy = Arc::clone(&gateway.load.heavy);

@@ -1,5 +1,6 @@
 //! What a scanner reports.
 
+use crate::scan::classifier::Probability;
 use crate::text::Span;
 use std::fmt;
 
@@ -71,4 +72,6 @@ pub struct Finding {
     pub span: Span,
     /// The match goes on from the finding before it: longer than the reach, so reported in parts. One placeholder stands for all.
     pub continues: bool,
+    /// How sure a judge is; patterns either match or do not.
+    pub probability: Option<Probability>,
 }

@@ -3,6 +3,7 @@
 //! A [`Rule`] is a pattern with a name. An [`Engine`](engine::Engine) is made once from the rules a policy has switched on
 //! and shared by all streams; a [`SegmentScan`](segment::SegmentScan) is the small state of one text that is being read.
 
+pub mod classifier;
 pub mod engine;
 pub mod finding;
 pub mod segment;
@@ -27,6 +28,10 @@ pub use url::{Hosts, InvalidHost};
 pub enum Scanner {
     /// Attempts to change what a model was told to do, or to make it tell.
     Injection,
+    /// What a trained judge takes for such an attempt.
+    Classifier,
+    /// What a trained judge takes for an insult, a threat or hate.
+    Toxicity,
     /// Credentials.
     Secrets,
     /// Personal data.
@@ -51,8 +56,10 @@ pub enum Scanner {
 
 impl Scanner {
     /// All scanners, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Injection,
+        Self::Classifier,
+        Self::Toxicity,
         Self::Secrets,
         Self::Pii,
         Self::Url,
@@ -69,6 +76,8 @@ impl Scanner {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Injection => "injection",
+            Self::Classifier => "classifier",
+            Self::Toxicity => "toxicity",
             Self::Secrets => "secrets",
             Self::Pii => "pii",
             Self::Url => "url",
@@ -138,11 +147,18 @@ pub struct Rule {
     pub summary: Cow<'static, str>,
 }
 
-/// The rules that exist only where a policy gives them something to find.
-pub const POLICY_RULES: [&str; 7] = [
+/// The rules that exist only where a policy gives them something to find, or switches their judge on.
+pub const POLICY_RULES: [&str; 14] = [
     "url.denied_host",
     "url.unlisted_host",
     "canary.word",
+    "classifier.injection",
+    "classifier.suspicion",
+    "toxicity.toxic",
+    "toxicity.hate",
+    "toxicity.sexism",
+    "toxicity.profanity",
+    "toxicity.suspicion",
     "size.segment_chars",
     "size.segment_tokens",
     "size.total_chars",

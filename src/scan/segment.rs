@@ -166,6 +166,7 @@ impl SegmentScan {
             rule: RuleIndex(hit.rule),
             span: Span::new(self.plain_map.start(start), self.plain_map.end(end)),
             continues: hit.continues,
+            probability: None,
         };
         let plain = hits
             .iter()

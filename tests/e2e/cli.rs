@@ -138,7 +138,6 @@ fn later_commands_are_said_to_be_later() {
     for arguments in [
         &["approve", "list"][..],
         &["run", "--", "true"],
-        &["eval", "x"],
         &["vault", "rekey"],
         &["audit", "search"],
     ] {

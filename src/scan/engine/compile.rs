@@ -183,6 +183,7 @@ pub(super) fn compile(
     automata: &Automata,
 ) -> Result<Engine, Vec<Unsupported>> {
     let mut engine = Engine {
+        judged: Vec::new(),
         rules: Vec::new(),
         literals: None,
         firsts: Firsts {

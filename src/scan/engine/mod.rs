@@ -30,6 +30,8 @@ use crate::scan::{Rule, finding::RuleIndex};
 #[derive(Debug)]
 pub struct Engine {
     rules: Vec<Compiled>,
+    /// What judges beside the engine find: their indices follow.
+    judged: Vec<Rule>,
     literals: Option<Literals>,
     firsts: Firsts,
     /// The classes of [`pattern::Left`] parts.
@@ -91,16 +93,24 @@ impl Engine {
         compile::compile(rules, automata)
     }
 
-    /// The rule of a finding; `None` for an index of another engine.
-    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules
-            .get(usize::from(index.0))
-            .map(|compiled| &compiled.rule)
+    /// Adds rules that no pattern finds: those of judges beside the engine.
+    pub fn add_judged(&mut self, rules: Vec<Rule>) {
+        self.judged.extend(rules);
     }
 
-    /// The rules, in the order they were given: a rule's place is its [`RuleIndex`].
+    /// The rule of a finding; `None` for an index of another engine.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        let index = usize::from(index.0);
+        match self.rules.get(index) {
+            Some(compiled) => Some(&compiled.rule),
+            None => self.judged.get(index - self.rules.len()),
+        }
+    }
+
+    /// The rules, in the order they were given, then those of judges: a rule's place is its [`RuleIndex`].
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|compiled| &compiled.rule)
+        let compiled = self.rules.iter().map(|compiled| &compiled.rule);
+        compiled.chain(&self.judged)
     }
 
     /// The most bytes of text, as scanned, that one open match keeps held.

@@ -1,0 +1,352 @@
+"""Trains the classifiers of the binary and writes their weights, thresholds and golden scores into this folder.
+
+    python -m venv venv && venv/bin/pip install -r models/requirements.txt
+    cargo build --release --example features
+    venv/bin/python models/train.py --data FOLDER [--task injection|toxicity] [--leave-out]
+
+FOLDER holds `injection_train.jsonl.gz` and so on, one JSON object a line: text, label, source, kind, and where known `payload` (the
+span of an instruction inside a document, in characters) and `noisy`. The same seed and data give the same files. `--leave-out` writes
+nothing: it trains without families of sources and says what is found of them, an estimate of what other data would show.
+
+The features are the binary's own: `examples/features.rs` prints them, so this file cannot come to differ from it.
+"""
+
+import argparse
+import gzip
+import json
+import pathlib
+import struct
+import subprocess
+import threading
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+
+import authored
+
+HERE = pathlib.Path(__file__).resolve().parent
+BITS = 19
+SEED = 1
+ALPHA = 2e-7
+EPOCHS = 6
+SENTENCE = 0.7
+"""What a single sentence must say more than many together: without its neighbours it is easily misread."""
+PRIOR = {"injection": 0.1, "toxicity": 0.5}
+"""The share of attacks that probabilities stand for."""
+FLAG, ACT = 0.01, 0.0015
+"""Shares of ordinary text above the two thresholds."""
+
+OPAQUE = {"obf:" + kind for kind in "b64 b64_wrap hex rot13 reverse url uesc htmlent spaced dotted".split()}
+"""Forms that decoding undoes before the judge reads: as they are, they say nothing of an attack."""
+EVERYDAY = set("openassistant gpteacher-roleplay self-instruct ifeval mt-bench arena-hard gsm8k m-ifeval tau-bench gpteacher-roleplay-resp gpteacher-codegen mbpp humaneval".split())
+FAMILIES = {
+    "lakera": "lakera-gandalf lakera-mosscap giskard protectai-validation",
+    "contests": "hackaprompt satml-ctf-2024 garak-sysprompt-extraction",
+    "jailbreaks": "jailbreakhub-website jailbreakhub-reddit jackhhao-jailbreak-classification pyrit-templates garak-dan garak-tap gptfuzzer self-reminder-data spikee-standalone",
+    "mail": "llmail-inject synth-email",
+    "indirect": "synth-indirect spikee-compose synth-benign-insert",
+    "mixed": "neuralchemy s-labs",
+    "languages": "yanismiraoui authored-multilingual",
+    "negatives": "authored-hardneg cyberseceval-frr sent fabric-patterns awesome-chatgpt-prompts",
+}
+FAMILIES = {source: family for family, sources in FAMILIES.items() for source in sources.split()}
+LEFT_OUT = [("lakera", "mail"), ("contests", "languages"), ("jailbreaks", "negatives"), ("indirect",), ("mixed",)]
+BENIGN = {"benign", "nontoxic"}
+
+
+def rows(data, name):
+    with gzip.open(data / f"{name}.jsonl.gz") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def source(row):
+    return row["source"].split(":")[0].split("(")[0]
+
+
+class Row:
+    """A text to learn from."""
+
+    def __init__(self, text, attack, weight, family, crop=False, payload=None):
+        self.text, self.attack, self.weight, self.family, self.crop, self.payload = text, attack, weight, family, crop, payload
+
+
+def windows(texts, program):
+    """The windows of texts: a matrix of their features over the root of their number, and for each text, many, start, end."""
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]
+    process = subprocess.Popen([program, str(BITS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def feed():
+        for text in texts:
+            process.stdin.write(json.dumps(text).encode() + b"\n")
+        process.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    numbers = np.frombuffer(process.stdout.read(), dtype="<u4")
+    feeder.join()
+    if process.wait():
+        raise SystemExit(f"{program} failed")
+    heads, at = [], 0
+    while at < len(numbers):
+        heads.append(at)
+        at += 5 + int(numbers[at + 4])
+    heads = np.array(heads, dtype=np.int64)
+    place = np.stack([numbers[heads + k] for k in range(5)], 1).astype(np.int64)
+    entry = np.ones(len(numbers), bool)
+    for k in range(5):
+        entry[heads + k] = False
+    counts = place[:, 4]
+    values = np.repeat((1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32), counts)
+    shape = (len(counts), 1 << BITS)
+    matrix = sp.csr_matrix((values, numbers[entry].astype(np.int32), np.concatenate([[0], np.cumsum(counts)])), shape=shape)
+    return matrix, place[:, :4]
+
+
+def injection_rows(train, rng):
+    made = []
+    for row in train:
+        attack, text, family = row["label"] not in BENIGN, row["text"], FAMILIES.get(source(row), "other")
+        if attack and row["kind"] in OPAQUE:
+            continue
+        span = row.get("payload") if attack else None
+        if attack:
+            weight = 0.15 if row.get("noisy") else 1.0
+        else:
+            weight = {"hard-negative": 2.0, "code": 2.0, "document": 2.0, "coding": 1.0}.get(row["kind"], 1.5)
+        payload = tuple(len(text[:end].encode()) for end in span) if span else None
+        made.append(Row(text, attack, weight, family, payload=payload))
+        if span:
+            made.append(Row(text[span[0] : span[1]], True, 0.5, family))
+        crops = 2 if attack and len(text) > 250 and not row.get("noisy") else 1 if not attack and len(text) > 600 else 0
+        for _ in range(crops):
+            length = int(rng.choice([120, 250, 500, 900]))
+            if span:
+                start = max(0, int(rng.integers(max(0, span[0] - length), span[0] + 1)))
+                crop = text[start : max(span[1], start + length)]
+            else:
+                start = int(rng.integers(0, max(1, len(text) - length)))
+                crop = text[start : start + length]
+            made.append(Row(crop, attack, weight * (0.5 if attack else 0.7), family, crop=True))
+    return made + authored_rows(train, rng)
+
+
+def authored_rows(train, rng):
+    hard = authored.hard_negatives(6000, rng)
+    made = [Row(text, False, 3.0, "authored") for text in hard]
+    for _ in range(1500):
+        made.append(Row(" ".join(hard[at] for at in rng.integers(0, len(hard), int(rng.integers(2, 7)))), False, 1.5, "authored"))
+    made += [Row(text, False, 2.0, "authored") for text in authored.system_prompts(700, rng)]
+    made += [Row(text, True, 0.5, "authored") for text in authored.attacks(3000, rng)]
+    made += [Row(text, True, 0.3, "authored") for text in authored.jailbreaks(600, rng)]
+    kinds = ("document", "tool-output", "chat", "benign", "response")
+    hosts = [row["text"] for row in train if row["label"] == "benign" and row["kind"] in kinds and 100 < len(row["text"]) < 3000 and row["source"] != "s-labs"]
+    for text in authored.hidden(2500, rng):
+        host = hosts[int(rng.integers(len(hosts)))]
+        start = max(0, int(rng.integers(0, max(1, len(host) - 400))))
+        host = host[start : start + int(rng.choice([150, 300, 600]))]
+        cut = host.find(" ", int(rng.integers(0, len(host) + 1)))
+        cut = cut if cut > 0 else len(host)
+        made.append(Row(text, True, 0.3, "authored"))
+        made.append(Row(f"{host[:cut]} {text} {host[cut:]}", True, 0.5, "authored"))
+        made.append(Row(host, False, 1.0, "authored"))
+    made += [Row(text, attack, 0.5 if attack else 3.0, "authored") for _, text, attack in authored.multilingual(90, rng)]
+    return made
+
+
+def design(made, program):
+    """What to fit: single sentences teach only what is no attack, for a sentence of an attack may be harmless."""
+    matrix, place = windows([row.text for row in made], program)
+    of = lambda name: np.array([getattr(row, name) for row in made])[place[:, 0]]
+    attack, weight, family, crop = of("attack"), of("weight"), of("family"), of("crop")
+    payload = np.array([row.payload or (0, 1 << 40) for row in made], dtype=np.int64)[place[:, 0]]
+    inside = np.array([row.payload is not None for row in made])[place[:, 0]]
+    many = place[:, 1] == 1
+    common = np.minimum(place[:, 3], payload[:, 1]) - np.maximum(place[:, 2], payload[:, 0])
+    share = common / np.maximum(1, np.minimum(payload[:, 1] - payload[:, 0], place[:, 3] - place[:, 2]))
+    # Of a document with an instruction inside, the windows without it are ordinary; those with a part of it are neither.
+    attack = attack & ~(inside & (common <= 5))
+    unclear = inside & (common > 5) & (share < 0.5)
+    keep = (many | ~attack | (inside & (share >= 0.8))) & ~unclear & ~(crop & ~many)
+    weight = np.where(many, weight, np.minimum(weight, 1.0))
+    return matrix[keep], attack[keep], weight[keep], family[keep]
+
+
+def fit(matrix, wanted, weight):
+    model = SGDClassifier(loss="log_loss", alpha=ALPHA, max_iter=EPOCHS, tol=None, average=True, random_state=SEED)
+    model.fit(matrix, wanted, sample_weight=weight)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def quantised(coefficients):
+    """Signed bytes and their scale; the few largest weights are cut."""
+    limit = np.quantile(np.abs(coefficients[coefficients != 0]), 0.9995)
+    return np.clip(np.round(coefficients / limit * 127), -127, 127).astype(np.int8), np.float32(limit / 127)
+
+
+def worst(scores, place, texts):
+    scores = np.where(place[:, 1] == 1, scores, scores - SENTENCE)
+    result = np.full(texts, -30.0)
+    np.maximum.at(result, place[:, 0], scores)
+    return result
+
+
+def platt(scores, attack, prior):
+    """Slope and offset that make scores probabilities where so many are attacks."""
+    weight = np.where(attack, prior / attack.mean(), (1 - prior) / (1 - attack.mean()))
+    model = LogisticRegression(C=1e6).fit(scores[:, None], attack, sample_weight=weight)
+    return np.float32(model.coef_[0, 0]), np.float32(model.intercept_[0])
+
+
+def probability(scores, slope, offset):
+    return 1 / (1 + np.exp(-(float(slope) * scores + float(offset))))
+
+
+def thresholds(values):
+    return [float(np.quantile(values, 1 - share, method="higher")) + 1e-4 for share in (FLAG, ACT)]
+
+
+def write(name, heads, tables, defaults):
+    """`src/scan/classifier/weights.rs` says what stands where."""
+    body = b"SGW1" + struct.pack("<II", len(heads), BITS)
+    body += b"".join(struct.pack("<2f", *pair) for pair in defaults) + b"".join(struct.pack("<5f", *head) for head in heads)
+    (HERE / f"{name}.bin").write_bytes(body + np.stack(tables, 1).tobytes())
+
+
+def golden(name, texts, program, head, table):
+    """Texts and the probabilities that the binary must find."""
+    matrix, place = windows(texts, program)
+    scale, bias, sentence, slope, offset = (float(value) for value in head)
+    counts = np.diff(matrix.indptr)
+    sums = np.add.reduceat(table.astype(np.int64)[matrix.indices], matrix.indptr[:-1])
+    scores = worst(bias + scale * sums / np.sqrt(counts), place, len(texts))
+    cases = [{"text": text, "probability": round(float(value), 6)} for text, value in zip(texts, probability(scores, slope, offset))]
+    (HERE / f"{name}_golden.json").write_text(json.dumps(cases, ensure_ascii=False, indent=0) + "\n")
+
+
+def injection(data, program, leave_out):
+    rng = np.random.default_rng(SEED)
+    train, dev = rows(data, "injection_train"), rows(data, "injection_dev")
+    matrix, wanted, weight, family = design(injection_rows(train, rng), program)
+    print(f"{matrix.shape[0]} windows, {matrix.nnz} features, {wanted.mean():.3f} attacks", flush=True)
+    dev_matrix, place = windows([row["text"] for row in dev], program)
+    attack = np.array([row["label"] not in BENIGN for row in dev])
+    if leave_out:
+        return left_out(matrix, wanted, weight, family, dev, dev_matrix, place, attack)
+    coefficients, bias = fit(matrix, wanted, weight)
+    table, scale = quantised(coefficients)
+    scores = worst(dev_matrix @ (table * float(scale)) + bias, place, len(dev))
+    seen = np.array([row["kind"] not in OPAQUE and not row.get("noisy") for row in dev])
+    slope, offset = platt(scores[seen], attack[seen], PRIOR["injection"])
+    values = probability(scores, slope, offset)
+    kinds = np.array([row["kind"] for row in dev])
+    plain = ~attack & seen
+    # Prompts of operators are few in the data: those that this project's generator makes from another seed stand for them.
+    prompts = authored.system_prompts(1000, np.random.default_rng(SEED + 1))
+    prompt_matrix, prompt_place = windows(prompts, program)
+    prompt_values = probability(worst(prompt_matrix @ (table * float(scale)) + bias, prompt_place, len(prompts)), slope, offset)
+    system = np.concatenate([prompt_values, values[np.isin([source(row) for row in dev], ["fabric-patterns", "awesome-chatgpt-prompts"])]])
+    tool = values[plain & np.isin(kinds, ["document", "code", "tool-output", "tool-schema"])]
+    assistant = values[plain & np.isin(kinds, ["response", "document", "code"])]
+    user = values[plain & ~np.isin(kinds, ["tool-output", "tool-schema"])]
+    defaults = [thresholds(group) for group in (system, user, assistant, tool)]
+    print("thresholds of system, user, assistant, tool:", defaults)
+    head = (scale, np.float32(bias), np.float32(SENTENCE), slope, offset)
+    write("injection", [head], [table], defaults)
+    chosen = [row["text"] for row in dev if len(row["text"]) < 1500][::150]
+    golden("injection", chosen + [text for _, text, _ in authored.multilingual(1, rng)][::9], program, head, table)
+
+
+def left_out(matrix, wanted, weight, family, dev, dev_matrix, place, attack):
+    names = np.array([source(row) for row in dev])
+    families = np.array([FAMILIES.get(name, "other") for name in names])
+    everyday = ~attack & np.isin(names, list(EVERYDAY))
+    found = []
+    for fold in LEFT_OUT:
+        keep = ~np.isin(family, fold)
+        coefficients, bias = fit(matrix[keep], wanted[keep], weight[keep])
+        scores = worst(dev_matrix @ coefficients.astype(np.float32) + bias, place, len(dev))
+        threshold = np.quantile(scores[everyday], 0.99)
+        for name in sorted(set(names[np.isin(families, fold)])):
+            for is_attack in (True, False):
+                chosen = (names == name) & (attack == is_attack)
+                if chosen.sum() >= 8:
+                    share = (scores[chosen] >= threshold).mean()
+                    found.append((is_attack, name, share))
+                    print(f"{'attack' if is_attack else 'benign'} {name:34} {chosen.sum():5} {share:.3f}", flush=True)
+    print("mean recall of sources left out:", np.mean([share for is_attack, _, share in found if is_attack]))
+    print("mean false positives of sources left out:", np.mean([share for is_attack, _, share in found if not is_attack]))
+
+
+def toxicity(data, program, leave_out):
+    train, dev = rows(data, "toxicity_train"), rows(data, "toxicity_dev")
+    ordinary = [row for row in rows(data, "injection_train") if row["label"] == "benign" and row["kind"] not in OPAQUE and row["source"] != "neuralchemy"]
+    ordinary_dev = [row for row in rows(data, "injection_dev") if row["label"] == "benign" and row["kind"] not in OPAQUE and row["source"] != "neuralchemy"]
+    toxic = lambda row: row["label"] == "toxic"
+    category = lambda row: category_of(row) if toxic(row) else ""
+    texts = [Row(row["text"], toxic(row), 1.0, category(row)) for row in train]
+    texts += [Row(row["text"], False, 0.7, "") for row in ordinary[::2]]
+    matrix, place = windows([row.text for row in texts], program)
+    of = lambda name: np.array([getattr(row, name) for row in texts])[place[:, 0]]
+    many = place[:, 1] == 1
+    wanted, weight, kind = of("attack"), of("weight"), of("family")
+    keep = many | (~wanted & (weight < 1))
+    matrix, wanted, weight, kind = matrix[keep], wanted[keep], np.where(many, weight, 0.4)[keep], kind[keep]
+    print(f"{matrix.shape[0]} windows, {matrix.nnz} features, {wanted.mean():.3f} toxic", flush=True)
+    both = dev + ordinary_dev
+    dev_matrix, dev_place = windows([row["text"] for row in both], program)
+    heads, tables = [], []
+    dev_toxic = np.array([toxic(row) for row in both])
+    for label in ("toxic", "hate", "sexism", "profanity"):
+        if label == "toxic":
+            known, aim, goal = np.ones(len(kind), bool), wanted, dev_toxic
+        else:
+            # A text of an unnamed category may well be of this one.
+            known, aim = ~wanted | (kind != "toxic"), kind == label
+            goal = np.array([toxic(row) and category_of(row) == label for row in both])
+        coefficients, bias = fit(matrix[known], aim[known], weight[known])
+        table, scale = quantised(coefficients)
+        scores = worst(dev_matrix @ (table * float(scale)) + bias, dev_place, len(both))
+        clear = np.array([label == "toxic" or not toxic(row) or category_of(row) != "toxic" for row in both])
+        slope, offset = platt(scores[clear], goal[clear], PRIOR["toxicity"])
+        heads.append((scale, np.float32(bias), np.float32(SENTENCE), slope, offset))
+        tables.append(table)
+        if label == "toxic":
+            values = probability(scores, slope, offset)
+        print(label, "area under curve", area(scores[clear], goal[clear]), flush=True)
+    plain = values[len(dev) :]
+    nontoxic = values[: len(dev)][~dev_toxic[: len(dev)]]
+    flag, act = thresholds(plain)
+    # The harmless half of social media is nearer to the line than everyday text: acting leaves 98 of 100 of it alone.
+    act = max(act, float(np.quantile(nontoxic, 0.98)))
+    print("thresholds:", flag, act)
+    if not leave_out:
+        write("toxicity", heads, tables, [(flag, act)] * 4)
+        golden("toxicity", [row["text"] for row in dev][::300], program, heads[0], tables[0])
+
+
+def category_of(row):
+    """The category of a toxic row as far as its source says one; else `toxic`."""
+    if row["kind"] in ("hate", "sexism", "profanity"):
+        return row["kind"]
+    return "profanity" if source(row) == "davidson" else "toxic"
+
+
+def area(scores, wanted):
+    order = np.argsort(scores)
+    ranks = np.empty(len(scores))
+    ranks[order] = np.arange(1, len(scores) + 1)
+    positive = wanted.sum()
+    return (ranks[wanted].sum() - positive * (positive + 1) / 2) / (positive * (len(wanted) - positive))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--task", choices=["injection", "toxicity"])
+    parser.add_argument("--leave-out", action="store_true")
+    parser.add_argument("--features", default=str(HERE.parent / "target/release/examples/features"))
+    chosen = parser.parse_args()
+    for name, train_one in (("injection", injection), ("toxicity", toxicity)):
+        if chosen.task in (None, name):
+            train_one(chosen.data, chosen.features, chosen.leave_out)

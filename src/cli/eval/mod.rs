@@ -1,0 +1,260 @@
+//! `sluicegate eval`: how much of labelled text the judges and a policy find, and how much they take for it wrongly.
+
+mod data;
+mod measure;
+mod plot;
+mod report;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::config::{self, Environment, Flags};
+use crate::guard::{
+    self,
+    body::{self, Inspection},
+};
+use crate::policy::{Direction, Policy};
+use crate::scan::classifier::{self, Classifiers};
+use crate::text::Form;
+use crate::wire::Api;
+use crate::wire::json::Limits;
+
+use super::output::Output;
+use super::{Problems, Status};
+use data::Row;
+use measure::Judged;
+use report::Report;
+
+/// Run the detectors over labelled text and say what they find
+///
+/// DATASET holds one JSON object a line with "text" and "label" (injection, jailbreak, toxic, ... or benign, nontoxic), and where known
+/// "source", "kind", "lang" and "origin" (user, tool, assistant, system).
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// JSON lines, also compressed with gzip
+    #[arg(value_name = "DATASET")]
+    dataset: PathBuf,
+    /// What is to be found [default: guessed from the labels]
+    #[arg(long)]
+    task: Option<Task>,
+    /// Who wrote the texts that do not say it [default: tool for documents and tool output, else user; toxicity: assistant]
+    #[arg(long)]
+    origin: Option<Origin>,
+    /// Policy to judge with [default: the gateway's]
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// Folder of policies
+    #[arg(long, value_name = "FOLDER")]
+    policies: Option<PathBuf>,
+    /// Sources whose benign rows the thresholds are chosen on [default: all]
+    #[arg(long, value_name = "SOURCES", value_delimiter = ',')]
+    ordinary: Vec<String>,
+    /// Print the worst mistakes of both kinds, so many of each
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    examples: usize,
+    /// Draw recall over false positives into an SVG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Print the section of a policy that keeps to this share of false positives on the benign rows (0.01 is one in a hundred)
+    #[arg(long, value_name = "SHARE")]
+    calibrate: Option<f64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Task {
+    /// Injection and jailbreak
+    Injection,
+    /// Insults, hate, threats
+    Toxicity,
+}
+
+impl Task {
+    const fn judge(self) -> classifier::Task {
+        match self {
+            Self::Injection => classifier::Task::Injection,
+            Self::Toxicity => classifier::Task::Toxicity,
+        }
+    }
+
+    /// Whether a rule serves the task.
+    fn serves(self, rule: &str) -> bool {
+        let scanner = rule.split_once('.').map(|(scanner, _)| scanner);
+        match self {
+            Self::Injection => matches!(scanner, Some("injection" | "classifier")),
+            Self::Toxicity => scanner == Some("toxicity"),
+        }
+    }
+}
+
+/// Who wrote a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Origin {
+    /// What an end user writes
+    User,
+    /// What tools bring
+    Tool,
+    /// What a model answers
+    Assistant,
+    /// What an operator tells the model
+    System,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Status> {
+    let budget = arguments.calibrate;
+    if let Some(share) = budget.filter(|share| !(0.0..=0.5).contains(share)) {
+        bail!(
+            "--calibrate is {share}\n  expected: a share from 0 to 0.5\n  help: 0.01 allows one false positive in a hundred texts"
+        );
+    }
+    let rows = data::read(&arguments.dataset)?;
+    let toxic = |row: &Row| matches!(row.label.as_str(), Some("toxic" | "nontoxic"));
+    let guessed = if rows.iter().any(toxic) {
+        Task::Toxicity
+    } else {
+        Task::Injection
+    };
+    let task = arguments.task.unwrap_or(guessed);
+    let policy = policy(arguments)?;
+    let (judged, speed) = judge(arguments, task, &policy, &rows)?;
+    let benign = benign(arguments, &judged)?;
+    let thresholds = [0.005, 0.01].map(|share| measure::threshold(benign.clone(), share));
+    let report = Report {
+        task,
+        area: measure::area(&judged),
+        groups: measure::groups(&judged, thresholds),
+        rows: judged,
+        thresholds,
+        speed,
+    };
+    if let Some(file) = &arguments.plot {
+        let title = format!("{}: {}", task.judge().name(), arguments.dataset.display());
+        let drawing = plot::svg(&title, &measure::curve(&report.rows));
+        fs::write(file, drawing).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if arguments.json {
+        let calibrated = budget.map(|share| measure::threshold(benign, share));
+        report::print_json(&report, calibrated, output)?;
+    } else {
+        report::print(&report, output)?;
+        report::examples(&report, &rows, arguments.examples, output)?;
+        if let Some(share) = budget {
+            report::calibrate(task, &benign, share, output)?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// The scores that thresholds are chosen on.
+fn benign(arguments: &Arguments, judged: &[Judged]) -> anyhow::Result<Vec<f64>> {
+    let named = &arguments.ordinary;
+    let ordinary = |row: &&Judged| {
+        let source = row.groups.first().and_then(Option::as_deref);
+        let source = source.unwrap_or_default();
+        let family = source.split(':').next().unwrap_or_default();
+        let listed = named.iter().any(|name| name == source || name == family);
+        !row.attack && (named.is_empty() || listed)
+    };
+    let benign = judged.iter().filter(ordinary).map(|row| row.score);
+    let benign: Vec<f64> = benign.collect();
+    if benign.is_empty() {
+        bail!(
+            "{} has no benign row to choose thresholds on\n  expected: rows with the label benign or nontoxic, of the sources in --ordinary if it is given",
+            arguments.dataset.display()
+        );
+    }
+    Ok(benign)
+}
+
+fn policy(arguments: &Arguments) -> anyhow::Result<Arc<Policy>> {
+    let flags = Flags {
+        policies: arguments.policies.clone(),
+        policy: arguments.policy.clone(),
+        ..Flags::default()
+    };
+    let config = config::read(&flags, &Environment::of_process())
+        .map_err(Problems)?
+        .config;
+    let (folder, named) = (config.policies.as_deref(), &config.policy);
+    let policies =
+        config::policy(folder, named, "policy", Zoned::now().date()).map_err(Problems)?;
+    Ok(policies.find(named, "policy").map_err(Problems)?)
+}
+
+/// Judges every row, by the judge alone and by the policy.
+#[expect(clippy::disallowed_methods, reason = "the speed is one of the results")]
+fn judge(
+    arguments: &Arguments,
+    task: Task,
+    policy: &Policy,
+    rows: &[Row],
+) -> anyhow::Result<(Vec<Judged>, [f64; 2])> {
+    let classifiers = Classifiers::new(&[task.judge()])?;
+    // Draws nothing where standard error is no terminal.
+    let progress = ProgressBar::new(rows.len() as u64);
+    progress.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}")?);
+    let (mut judged, mut bytes, mut took) = (Vec::with_capacity(rows.len()), 0, [0.0; 2]);
+    for row in rows {
+        let began = Instant::now();
+        let opinions = classifiers.judge(&row.text, Form::Plain);
+        let between = Instant::now();
+        let inspection = inspect(row, row.origin(arguments.origin, task), policy);
+        let [alone, all] = &mut took;
+        *alone += (between - began).as_secs_f64();
+        *all += between.elapsed().as_secs_f64();
+        bytes += row.text.len();
+        let verdict = &inspection.verdict;
+        let cause = verdict.cause.as_ref();
+        judged.push(Judged {
+            attack: row.attack(),
+            score: opinions.first().map_or(0.0, |opinion| opinion.probability),
+            flagged: verdict.rules.iter().any(|rule| task.serves(&rule.id)),
+            stopped: cause.is_some_and(|cause| task.serves(&cause.rule)),
+            groups: [row.source.clone(), row.kind.clone(), row.lang.clone()],
+        });
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "files have fewer bytes than 2^52"
+    )]
+    let kilobytes = (bytes as f64 / 1024.0).max(f64::MIN_POSITIVE);
+    Ok((judged, took.map(|seconds| seconds * 1e6 / kilobytes)))
+}
+
+/// What the policy makes of a row, sent as who wrote it would.
+fn inspect(row: &Row, origin: Origin, policy: &Policy) -> Inspection {
+    let limits = Limits::default();
+    let message = match origin {
+        Origin::Assistant => {
+            let text = Bytes::from(row.text.clone());
+            return body::inspect_text(
+                guard::Context::default(),
+                Direction::Response,
+                text,
+                policy,
+            );
+        }
+        Origin::User => json!({"role": "user", "content": row.text}),
+        Origin::Tool => json!({"role": "tool", "tool_call_id": "call", "content": row.text}),
+        Origin::System => json!({"role": "system", "content": row.text}),
+    };
+    let request = json!({"model": "model", "messages": [message]});
+    let body = Bytes::from(request.to_string());
+    body::inspect_request(guard::Context::default(), Api::Chat, body, policy, &limits)
+}
