@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod file;
 mod judge;
+mod media;
 mod place;
 mod section;
 mod size;
@@ -26,6 +27,7 @@ pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
 pub use judge::Judges;
+pub use media::Media;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
@@ -119,23 +121,6 @@ pub enum Unknown {
 
 impl Unknown {
     const WORDS: [(&'static str, Self); 2] = [("scan", Self::Scan), ("block", Self::Block)];
-}
-
-/// What happens to images, audio, binary files and texts given as token numbers, which nothing scans.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Media {
-    /// They pass and are counted.
-    #[default]
-    Pass,
-    /// What holds any is refused.
-    Block,
-}
-
-impl Media {
-    const WORDS: [(&'static str, Self); 2] = [("pass", Self::Pass), ("block", Self::Block)];
-
-    /// The rule that refuses them, in verdicts.
-    pub const RULE: &'static str = "media.unscanned";
 }
 
 /// How a client learns of a refusal.
@@ -298,31 +283,6 @@ impl Tally {
         self.verdict.would = self.verdict.would.max(would);
         self.verdict.action = self.verdict.action.max(action);
         action
-    }
-
-    /// Counts so many images, sounds and files. Whether the policy refuses them.
-    pub fn add_media(&mut self, policy: &Policy, media: u32) -> bool {
-        if media == 0 || policy.media == Media::Pass {
-            return false;
-        }
-        let rule = Cow::Borrowed(Media::RULE);
-        let (count, message, probability) = (media, None, None);
-        self.verdict.join(&Verdict {
-            action: if policy.observe {
-                Action::Log
-            } else {
-                Action::Block
-            },
-            would: Action::Block,
-            rules: vec![Matched {
-                id: rule.clone(),
-                count,
-                probability,
-            }],
-            cause: Some(Cause { rule, message }),
-            ..Verdict::default()
-        });
-        !policy.observe
     }
 
     /// What all findings so far came to.
