@@ -39,8 +39,12 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["src/store/"]),
     ("redis", &["src/store/"]),
     ("rusqlite", &["src/store/"]),
-    ("rustls", &["src/upstream/", "src/proxy/", "src/serve"]),
+    (
+        "rustls",
+        &["src/upstream/", "src/proxy/", "src/serve", "src/store/"],
+    ),
     ("serde_yaml", &["src/document"]),
+    ("tokio_postgres", &["src/store/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Virtual keys: `sg-` and 43 characters of base64url, 256 random bits. Only a keyed hash of a key is ever kept.
 
+use crate::auth::{KeyStore, StoreError};
 use crate::durable;
 use crate::secret::Secret;
 use base64::Engine;
@@ -12,8 +13,11 @@ use sha2::Sha256;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+/// What is hashed to tell peppers apart; no key has this form.
+const FINGERPRINT: &str = "key.pepper";
 const LABEL: &str = "sg-";
 const RANDOM_CHARS: usize = 43;
 const PREFIX_CHARS: usize = 8;
@@ -72,6 +76,14 @@ pub enum InvalidPepper {
         /// How many bytes it has.
         found: usize,
     },
+    /// The store's keys were hashed under another one.
+    #[error(
+        "the keys in the store were made with another key.pepper: expected the one of the gateway that made the first key; help: copy its data/key.pepper to this gateway's data folder"
+    )]
+    Other,
+    /// The store cannot say what its keys were hashed under.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Others may read it.
     #[error(
         "the key pepper {path} is open to other users: expected mode 0600; help: chmod 600 {path}"
@@ -118,6 +130,21 @@ impl Pepper {
             *to = *from;
         }
         Ok(Self(block))
+    }
+
+    /// Sees that a store's keys were hashed under this pepper, the first to ask deciding: gateways over one store that
+    /// differ in it would each refuse the others' keys. Blocks.
+    ///
+    /// # Errors
+    /// If they were hashed under another, or the store cannot be used.
+    pub fn check(&self, store: &dyn KeyStore) -> Result<(), InvalidPepper> {
+        let ours = URL_SAFE_NO_PAD.encode(self.hash(FINGERPRINT));
+        let theirs = store.remember(FINGERPRINT, &ours)?;
+        if theirs.as_bytes().ct_eq(ours.as_bytes()).into() {
+            Ok(())
+        } else {
+            Err(InvalidPepper::Other)
+        }
     }
 
     /// HMAC-SHA256 (RFC 2104, FIPS 180-4) of a key.

@@ -13,6 +13,7 @@ mod output;
 mod scan;
 mod schema;
 mod serve;
+mod team;
 mod vault;
 
 use std::ffi::OsString;
@@ -27,7 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 
 use crate::audit as audit_log;
-use crate::config::{Environment, Flags, Loaded, audit_folder};
+use crate::config::{Config, Environment, Flags, Loaded, audit_folder};
 use crate::diagnostic::Diagnostic;
 use output::Output;
 
@@ -60,6 +61,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
+    Team(team::Command),
+    #[command(subcommand)]
     Vault(vault::Command),
     #[command(subcommand)]
     Audit(audit::Command),
@@ -72,10 +75,9 @@ enum Command {
 }
 
 /// Commands that a later version brings: whoever asks for one learns that it is not a typing mistake.
-const LATER: [(&str, &str); 9] = [
+const LATER: [(&str, &str); 8] = [
     ("", "approve"),
     ("", "run"),
-    ("key", "rotate"),
     ("vault", "rotate"),
     ("vault", "rekey"),
     ("audit", "search"),
@@ -144,9 +146,15 @@ impl Place {
 
     /// The data folder, which must be there: a mistyped name is no empty gateway.
     fn data(self) -> anyhow::Result<PathBuf> {
-        let data = self.read()?.config.data;
+        Ok(self.existing()?.data)
+    }
+
+    /// The settings of a gateway whose data folder is there.
+    fn existing(self) -> anyhow::Result<Config> {
+        let config = self.read()?.config;
+        let data = &config.data;
         if data.is_dir() {
-            return Ok(data);
+            return Ok(config);
         }
         let problem = Diagnostic::error(data.display().to_string(), "there is no such data folder");
         let problem = problem.expected("the data folder of a gateway");
@@ -211,6 +219,7 @@ fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {
         Command::Check(arguments) => check::run(&arguments, output),
         Command::Eval(arguments) => eval::run(&arguments, output),
         Command::Key(command) => key::run(command, output),
+        Command::Team(command) => team::run(command, output),
         Command::Vault(command) => vault::run(command, output),
         Command::Audit(command) => audit::run(command, output),
         Command::Certs(arguments) => certs::run(&arguments, output),

@@ -98,7 +98,7 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
             );
         }
     }
-    list.add("store", "sqlite");
+    list.store(config);
     list.add("shared", "memory");
     for provider in &config.providers {
         list.provider(provider);
@@ -134,6 +134,15 @@ impl List<'_> {
             value: value.to_string(),
             origin: self.origins.get(key).cloned().unwrap_or(Origin::Default),
         });
+    }
+
+    fn store(&mut self, config: &Config) {
+        let store = &config.store;
+        self.add("store", store.shown());
+        let fail = if store.fail_closed { "closed" } else { "local" };
+        self.add("store.fail", fail);
+        let ca = store.ca.as_deref();
+        self.add("store.ca", ca.map_or_else(|| "null".to_owned(), shown));
     }
 
     fn provider(&mut self, provider: &Provider) {

@@ -11,7 +11,7 @@ use crate::document::{
 use crate::limit::Rules;
 use crate::{admin, echo, proxy, telemetry};
 
-use super::{Config, limit, parse_address, provider};
+use super::{Config, limit, parse_address, provider, state};
 
 /// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
 ///
@@ -56,14 +56,10 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     config.policies = fields.optional("policies", relative);
     set(&mut config.policy, fields.optional("policy", text));
     config.tls = fields.nullable("tls", |reader, node| tls(reader, node, folder));
-    fields.optional("store", |reader, node| {
-        only(
-            reader,
-            node,
-            "sqlite",
-            "one gateway's keys live in its data folder",
-        )
-    });
+    set(
+        &mut config.store,
+        fields.optional("store", |reader, node| state::store(reader, node, folder)),
+    );
     fields.optional("shared", |reader, node| {
         only(
             reader,

@@ -10,6 +10,7 @@ mod limit;
 mod master;
 mod policies;
 mod provider;
+mod state;
 
 use std::collections::HashMap;
 use std::env;
@@ -25,7 +26,7 @@ use crate::document;
 use crate::limit::Rules;
 use crate::proxy::route::Route;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy, telemetry};
+use crate::{admin, echo, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
@@ -53,6 +54,8 @@ pub struct Config {
     pub policy: String,
     /// The listener's certificate; `None` serves plain HTTP.
     pub tls: Option<proxy::tls::Config>,
+    /// Where keys are kept.
+    pub store: store::Config,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
     /// How the built-in provider answers.
@@ -84,6 +87,7 @@ impl Default for Config {
             policies: None,
             policy: "default".to_owned(),
             tls: None,
+            store: store::Config::default(),
             providers: provider::built_in(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),

@@ -398,6 +398,7 @@ mod tests {
             name: "app",
             team,
             quota,
+            team_quota: None,
         }
     }
 

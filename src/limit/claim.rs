@@ -72,6 +72,8 @@ pub struct Caller<'a> {
     pub team: Option<&'a str>,
     /// The key's own quota.
     pub quota: Option<&'a Quota>,
+    /// Its team's.
+    pub team_quota: Option<&'a Quota>,
 }
 
 /// What is asked, as far as the body tells.
@@ -152,6 +154,9 @@ impl Rules {
         if let Some(quota) = caller.quota {
             plan.quota(Scope::Key, caller.key, quota);
         }
+        if let (Some(team), Some(quota)) = (caller.team, caller.team_quota) {
+            plan.quota(Scope::Team, &Arc::from(team), quota);
+        }
         if plan.stage == Stage::Body {
             let month = Kind::Spend(Window::at(Cycle::Month, plan.time));
             plan.add(Scope::Key, caller.key, month, Cap::None);
@@ -168,7 +173,8 @@ impl Rules {
     /// Whether tokens have to be counted for a caller.
     pub(super) fn counts_tokens(&self, caller: Caller<'_>) -> bool {
         let quotas = self.0.iter().map(|rule| &rule.quota);
-        quotas.chain(caller.quota).any(counts_tokens)
+        let own = [caller.quota, caller.team_quota].into_iter().flatten();
+        quotas.chain(own).any(counts_tokens)
     }
 }
 

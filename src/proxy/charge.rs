@@ -103,6 +103,7 @@ pub(super) fn caller(principal: &Principal) -> Caller<'_> {
         name: &principal.key.name,
         team: principal.key.team.as_deref(),
         quota: principal.key.limit.as_ref(),
+        team_quota: principal.team.as_ref().and_then(|team| team.limit.as_ref()),
     }
 }
 
@@ -150,7 +151,7 @@ impl Exchange {
             stream: call.framing.is_some(),
         };
         let target = Target {
-            user: facts.user.as_deref(),
+            user: principal.user.as_deref().or(facts.user.as_deref()),
             model: call.model.as_deref(),
             provider: Some(provider),
         };

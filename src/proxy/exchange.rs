@@ -8,8 +8,6 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::account::Account;
 use super::body::{self, Hold};
@@ -18,9 +16,9 @@ use super::contain::contain;
 use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
-use super::route::{self, Endpoint, Target};
-use super::{Gateway, charge, credential, forward, head};
-use crate::auth::{Denied, Principal};
+use super::route::{self, Endpoint, Own, Target};
+use super::{Gateway, caller, charge, credential, forward, head};
+use crate::auth::Principal;
 use crate::guard::body::{Inspection, Outcome, inspect_request};
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
@@ -127,10 +125,10 @@ impl Exchange {
         } = found.map_err(Problem::Route)?;
         self.family = endpoint.family(named.as_ref()).unwrap_or(self.family);
         let principal = self.authenticate(&head).await?;
-        if endpoint == Endpoint::Usage {
-            return self.tell_usage(&principal);
+        // Asking what was used takes nothing from it.
+        if endpoint != Endpoint::Own(Own::Usage) {
+            self.admit_by_head(&principal)?;
         }
-        self.admit_by_head(&principal)?;
         let policy = self.policy(&principal)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
@@ -165,38 +163,25 @@ impl Exchange {
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Realtime => self.realtime(admitted).await,
-            Endpoint::Unscanned | Endpoint::Usage => self.pass(admitted, body).await,
+            Endpoint::Unscanned => self.pass(admitted, body).await,
+            Endpoint::Own(own) => self.own(own, admitted, body).await,
         }
     }
 
     /// Key to principal.
     async fn authenticate(&mut self, head: &Parts) -> Result<Principal, Problem> {
         let key = forward::key(&head.headers, head.uri.query()).map_err(Problem::NoKey)?;
-        let now = Instant::now().into_std();
-        let address = self.peer.address.ip();
-        let mut found = self.gateway.keyring.authenticate(&key, Timestamp::now());
-        if found == Err(Denied::Unknown)
-            && self.gateway.failures.check(address, now).is_ok()
-            && self.gateway.learn_keys().await
-        {
-            found = self.gateway.keyring.authenticate(&key, Timestamp::now());
-        }
-        let principal = found.map_err(|denied| {
-            self.gateway.failures.record(address, now);
-            match self.gateway.failures.check(address, now) {
-                Ok(()) => Problem::Denied(denied),
-                Err(wait) => Problem::Locked(wait.0),
-            }
-        })?;
+        let mut principal = caller::identify(&self.gateway, key, self.peer.address.ip()).await?;
+        principal.user = principal.user.or_else(|| forward::user(&head.headers));
         self.account
             .note(|record| record.key = Some(principal.key.id.to_string()));
         Ok(principal)
     }
 
-    /// The policy of the key, else the gateway's. One that is missing lets nothing pass.
+    /// The policy of the key, else of its team, else the gateway's. One that is missing lets nothing pass.
     fn policy(&mut self, principal: &Principal) -> Result<Arc<Policy>, Problem> {
         let policies = self.gateway.policies.load();
-        let name = principal.key.policy.as_deref().unwrap_or(&policies.default);
+        let name = principal.policy().unwrap_or(&policies.default);
         self.account.note(|record| {
             name.clone_into(&mut record.policy.name);
             record.policy.generation = policies.generation;

@@ -1,5 +1,7 @@
 //! Which headers and query parameters cross the gateway, and what a client presents as its key.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::upstream::credential::{X_API_KEY, X_GOOG_API_KEY};
@@ -10,6 +12,9 @@ const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// The subprotocol by which browsers, which cannot set headers, hand over a key (`openai-node`, `realtime/websocket.ts`).
 pub(super) const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
+
+/// Header that tells a key's end users apart; it goes no further.
+const USER: HeaderName = HeaderName::from_static("x-sluicegate-user");
 
 /// Headers of a request that go no further: hop-by-hop ones (RFC 9110, section 7.6.1), those about the body's form on the
 /// wire, every form of key, and those that tell a provider who the client is or to treat the request as another.
@@ -156,6 +161,12 @@ pub(super) fn key(headers: &HeaderMap, query: Option<&str>) -> Result<String, No
         (None, _) => Err(NoKey::Missing),
         (Some(_), _) => Err(NoKey::Several),
     }
+}
+
+/// The end user, where the client names one in a header: at most 256 bytes that can be shown.
+pub(super) fn user(headers: &HeaderMap) -> Option<Arc<str>> {
+    let user = headers.get(USER)?.to_str().ok()?.trim();
+    (!user.is_empty() && user.len() <= 256).then(|| user.into())
 }
 
 /// The query as it may go up: without keys. For Gemini only parameters known to leave the answer's format alone, because

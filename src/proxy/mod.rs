@@ -3,6 +3,7 @@
 mod account;
 mod answer;
 mod body;
+mod caller;
 mod charge;
 mod connection;
 mod contain;
@@ -20,6 +21,7 @@ mod passed;
 mod realtime;
 mod respond;
 pub mod route;
+mod session;
 mod side;
 mod socket;
 mod stall;
@@ -169,20 +171,6 @@ impl Gateway {
             ..Context::default()
         }
     }
-
-    /// Reads the keys again if the store changed: an unknown key may have been made a moment ago, beside the gateway.
-    async fn learn_keys(self: &Arc<Self>) -> bool {
-        let gateway = Arc::clone(self);
-        let refresh = move || {
-            let changed = gateway.keyring.refresh().unwrap_or(false);
-            if changed {
-                gateway.keys_changed.notify_waiters();
-            }
-            changed
-        };
-        let refreshed = tokio::task::spawn_blocking(refresh).await;
-        refreshed.unwrap_or(false)
-    }
 }
 
 /// What is under way in a gateway.
@@ -198,6 +186,10 @@ pub struct Load {
     pub keys_healthy: AtomicBool,
     /// Places for inspections that take a thread.
     heavy: Arc<Semaphore>,
+    /// Places for keys that must be looked up in the store.
+    lookups: Arc<Semaphore>,
+    /// The same for addresses that sent too many wrong keys.
+    suspects: Arc<Semaphore>,
 }
 
 impl Load {
@@ -209,6 +201,8 @@ impl Load {
             budget: Budget::new(limits.max_buffered_bytes),
             keys_healthy: AtomicBool::new(true),
             heavy: Arc::new(Semaphore::new(threads.max(1))),
+            lookups: Arc::new(Semaphore::new(caller::LOOKUPS)),
+            suspects: Arc::new(Semaphore::new(1)),
         }
     }
 }

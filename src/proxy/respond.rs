@@ -34,6 +34,10 @@ pub(super) enum Problem {
     NoKey(NoKey),
     /// The key is not valid: unknown, revoked, expired, which clients are not told.
     Denied(crate::auth::Denied),
+    /// Whether the key is valid cannot be told; says why, to the operator only.
+    Unchecked(String),
+    /// A session cannot be opened or ended.
+    Session(u16, &'static str, &'static str),
     /// The address showed too many wrong keys.
     Locked(Duration),
     /// A limit has not enough left.
@@ -88,6 +92,7 @@ const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions,
     unscanned_paths";
 const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
     x-goog-api-key or ?key=";
+const UNCHECKED: &str = "keys cannot be checked at the moment; try again shortly";
 const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
 const ENCODING: &str = "the body's Content-Encoding is not one of gzip, deflate, br and zstd, or there are several; \
     send it as one of them or plain";
@@ -104,6 +109,7 @@ impl Problem {
             | Self::Unjudged(_)
             | Self::Credential { .. }
             | Self::Unrecorded
+            | Self::Unchecked(_)
             | Self::Internal
             | Self::Unread(Unread::Busy) => Party::Internal,
             _ => Party::Downstream,
@@ -112,8 +118,10 @@ impl Problem {
 
     /// The text for the operator, where it differs from the client's; follows the chain of sources.
     pub(super) fn detail(&self) -> Option<String> {
-        let Self::Upstream { failure, .. } = self else {
-            return None;
+        let failure = match self {
+            Self::Upstream { failure, .. } => failure,
+            Self::Unchecked(problem) => return Some(problem.clone()),
+            _ => return None,
         };
         let mut text = failure.to_string();
         let mut source = std::error::Error::source(failure);
@@ -148,6 +156,10 @@ impl Problem {
                 "invalid_api_key",
                 format!("the key is not valid; {KEY}"),
             ),
+            Self::Unchecked(_) => {
+                say(503, "keys_unavailable", UNCHECKED).after(Duration::from_secs(1))
+            }
+            Self::Session(status, code, message) => say(*status, code, *message),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
             Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),

@@ -43,8 +43,19 @@ pub(super) enum Endpoint {
     Realtime,
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
-    /// What the key itself has used.
+    /// What the gateway answers by itself.
+    Own(Own),
+}
+
+/// What a key's holder may ask of the gateway itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// What the key has used.
     Usage,
+    /// A token for a session of the key.
+    OpenSession,
+    /// The end of one of the key's sessions.
+    EndSession(String),
 }
 
 impl Endpoint {
@@ -55,7 +66,7 @@ impl Endpoint {
             Self::Models { family, .. } => Some(*family),
             Self::Realtime => Some(Family::OpenAi),
             Self::Unscanned => named.map(|upstream| upstream.provider().family),
-            Self::Usage => None,
+            Self::Own(_) => None,
         }
     }
 }
@@ -232,8 +243,9 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             model: None,
         },
         "/v1/realtime" => Endpoint::Realtime,
-        "/sluicegate/usage" => Endpoint::Usage,
+        "/sluicegate/usage" => Endpoint::Own(Own::Usage),
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
+        _ if path.starts_with("/sluicegate/sessions") => return session(method, path),
         _ => {
             let (version, rest) = path
                 .strip_prefix("/v1beta/models/")
@@ -249,7 +261,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         | Endpoint::Stored(_)
         | Endpoint::Realtime
         | Endpoint::Unscanned
-        | Endpoint::Usage => Method::GET,
+        | Endpoint::Own(_) => Method::GET,
     };
     if *method == expected {
         Ok(found)
@@ -259,6 +271,27 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         } else {
             "GET"
         }))
+    }
+}
+
+/// The sessions of a key, or one of them by its id.
+fn session(method: &Method, path: &str) -> Result<Endpoint, NoRoute> {
+    let (endpoint, expected, name) = match path.strip_prefix("/sluicegate/sessions") {
+        Some("") => (Own::OpenSession, Method::POST, "POST"),
+        Some(rest) => {
+            let id = rest.strip_prefix('/').filter(|id| {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+                !id.is_empty() && id.bytes().all(known)
+            });
+            let id = id.ok_or(NoRoute::Path)?;
+            (Own::EndSession(id.to_owned()), Method::DELETE, "DELETE")
+        }
+        None => return Err(NoRoute::Path),
+    };
+    if *method == expected {
+        Ok(Endpoint::Own(endpoint))
+    } else {
+        Err(NoRoute::Method(name))
     }
 }
 

@@ -216,19 +216,14 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(gateway: &Arc<Gateway>, principal: Principal) -> Self {
-        let expiry = principal.key.expires.map(|expires| {
-            let left =
-                Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
-            Box::pin(sleep(left))
-        });
         Self {
             changed: Box::pin(Arc::clone(&gateway.keys_changed).notified_owned()),
             // Zero is before every generation, so the first look is never skipped.
             generation: 0,
             registered: None,
             gateway: Arc::clone(gateway),
+            expiry: until_expiry(&principal),
             principal,
-            expiry,
         }
     }
 
@@ -241,6 +236,7 @@ impl Admission {
                 .set(Arc::clone(&self.gateway.keys_changed).notified_owned());
             self.registered = None;
             self.generation = generation;
+            self.expiry = until_expiry(&self.principal);
         }
         if !self
             .registered
@@ -257,13 +253,7 @@ impl Admission {
             .expiry
             .as_mut()
             .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
-        if (changed || expired)
-            && self
-                .gateway
-                .keyring
-                .recheck(&self.principal, Timestamp::now())
-                .is_err()
-        {
+        if (changed || expired) && self.principal.recheck(Timestamp::now()).is_err() {
             return Poll::Ready(());
         }
         if expired {
@@ -271,4 +261,12 @@ impl Admission {
         }
         Poll::Pending
     }
+}
+
+/// Runs until the key or session ends by itself, as far as is known now.
+fn until_expiry(principal: &Principal) -> Option<Pin<Box<Sleep>>> {
+    principal.expires().map(|expires| {
+        let left = Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
+        Box::pin(sleep(left))
+    })
 }

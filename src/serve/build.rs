@@ -1,7 +1,6 @@
 //! From a configuration to a gateway that is ready to serve.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::StartError;
-use crate::auth::{self, KeyRecord, Keyring, Pepper};
+use crate::auth::{KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, Setup};
@@ -76,7 +75,7 @@ pub fn build(
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
     }
-    let (keyring, first_key) = keyring(&config.data, now)?;
+    let (keyring, first_key) = keyring(config, now)?;
     let start = Instant::now().into_std();
     let limiter = Limiter::new(limits(config)?, start, now);
     let metrics = Metrics::default();
@@ -170,21 +169,13 @@ fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstre
 }
 
 /// The keys; where there are none yet, with a first one.
-fn keyring(data: &Path, now: Timestamp) -> Result<(Keyring, Option<Secret>), StartError> {
-    let store = store::open("sqlite", data)?;
-    let pepper = Pepper::open(data)?;
-    let mut first = None;
-    if store.list()?.is_empty() {
-        let key = auth::generate().map_err(|source| StartError::System {
-            doing: "make a random key",
-            source,
-        })?;
-        if let Some(record) = KeyRecord::new(&pepper, &key, "first", now) {
-            store.insert(&record)?;
-            first = Some(key);
-        }
-    }
-    Ok((Keyring::open(store, pepper)?, first))
+fn keyring(config: &Config, now: Timestamp) -> Result<(Keyring, Option<Secret>), StartError> {
+    let store = store::open(&config.store, &config.data)?;
+    let pepper = Pepper::open(&config.data)?;
+    pepper.check(&*store)?;
+    let first = KeyRecord::first(&*store, &pepper, now)?;
+    let keyring = Keyring::open(store, pepper, config.store.fail_closed)?;
+    Ok((keyring, first))
 }
 
 /// Where the built-in provider listens: any free port, this machine only.

@@ -50,7 +50,7 @@ impl Refresh {
     /// What other processes changed. What cannot be read leaves in force what was read before, and says so once.
     fn refresh(&mut self) {
         let healthy = &self.gateway.load.keys_healthy;
-        match self.gateway.keyring.refresh() {
+        match self.gateway.keyring.refresh(Timestamp::now()) {
             Ok(changed) => {
                 healthy.store(true, Ordering::Release);
                 if changed {
@@ -59,7 +59,8 @@ impl Refresh {
             }
             Err(error) => {
                 if healthy.swap(false, Ordering::AcqRel) {
-                    tracing::error!(%error, "keys known so far stay in force");
+                    let cause = error.source.to_string();
+                    tracing::error!(%error, cause, "changes of keys do not arrive");
                 }
             }
         }
@@ -114,6 +115,9 @@ impl Refresh {
         }
         let limiter = &self.gateway.limiter;
         limiter.sweep(Instant::now().into_std(), Timestamp::now());
+        if let Err(error) = self.gateway.keyring.sweep(Timestamp::now()) {
+            tracing::warn!(%error, "sessions that ended stay in the store for now");
+        }
     }
 }
 
@@ -167,8 +171,8 @@ mod tests {
         };
         let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
         let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default());
-        let store = crate::store::open("sqlite", &config.data).unwrap();
-        let id = store.list().unwrap()[0].id.clone();
+        let store = crate::store::open(&config.store, &config.data).unwrap();
+        let id = store.list(None, 1).unwrap()[0].id.clone();
         let before = built.gateway.keyring.generation();
         refresh.refresh();
         assert_eq!(built.gateway.keyring.generation(), before);

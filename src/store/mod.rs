@@ -1,6 +1,9 @@
-//! Where keys are kept: opens a store by its URL.
+//! Where keys are kept, and where gateways count together: opens stores by their URLs.
 
 mod background;
+mod engine;
+mod keys;
+mod postgres;
 pub mod redis;
 mod spend;
 mod sqlite;
@@ -8,27 +11,58 @@ mod sqlite;
 pub use spend::open_ledger;
 
 use crate::auth::KeyStore;
+use crate::secret::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Opens the store that `url` names: `sqlite` is the file `sluicegate.db` in the data folder. Blocks.
+/// Which store keeps keys, teams and sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `sqlite`, the file `sluicegate.db` in the data folder, or `postgres://…`.
+    pub url: Secret,
+    /// Certificates (PEM) of the authorities that vouch for the server; Mozilla's if not set.
+    pub ca: Option<PathBuf>,
+    /// Whether nobody is admitted once the store has been away for 5 seconds; else keys used lately go on working.
+    pub fail_closed: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: Secret::new("sqlite".to_owned()),
+            ca: None,
+            fail_closed: true,
+        }
+    }
+}
+
+impl Config {
+    /// The store without user and password: what may be shown.
+    pub fn shown(&self) -> String {
+        match self.url.expose().split_once("://") {
+            Some((scheme, _)) => format!("{scheme}://{}", address(self.url.expose())),
+            None => self.url.expose().to_owned(),
+        }
+    }
+}
+
+/// Opens the store that keeps keys. Blocks.
 ///
 /// # Errors
 /// If the URL names no store that there is, or the store cannot be opened.
-pub fn open(url: &str, data: &Path) -> Result<Arc<dyn KeyStore>, OpenError> {
+pub fn open(config: &Config, data: &Path) -> Result<Arc<dyn KeyStore>, OpenError> {
+    let url = config.url.expose();
     if url == "sqlite" {
-        return Ok(Arc::new(sqlite::Sqlite::open(data)?));
+        return Ok(Arc::new(keys::Keys::new(sqlite::Sqlite::open(data)?)));
     }
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    Err(match scheme {
-        Some(scheme @ ("postgres" | "postgresql" | "redis" | "rediss" | "valkey")) => {
-            OpenError::Unavailable {
-                scheme: scheme.to_owned(),
-            }
+    // Not the URL itself: it may hold a password.
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {
+            let postgres = postgres::Postgres::open(url, config.ca.as_deref())?;
+            Ok(Arc::new(keys::Keys::new(postgres)))
         }
-        // Not the URL itself: it may hold a password.
-        Some(_) | None => OpenError::Unknown,
-    })
+        Some(_) | None => Err(OpenError::Unknown),
+    }
 }
 
 /// The host and port of a URL, which may be shown: user, password and everything else left out.
@@ -42,14 +76,8 @@ fn address(url: &str) -> String {
 /// Why a store cannot be opened. Nothing was overwritten in any of these cases.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A store that this version does not have.
-    #[error("store {scheme}:// is not available in this version: expected sqlite")]
-    Unavailable {
-        /// The scheme of the URL.
-        scheme: String,
-    },
     /// No store at all.
-    #[error("unknown store: expected sqlite")]
+    #[error("unknown store: expected sqlite or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Unknown,
     /// The data folder or the file cannot be made.
     #[error("cannot create the key store {path}")]
@@ -77,6 +105,16 @@ pub enum OpenError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The server cannot be reached, or does not let us in.
+    #[error(
+        "cannot use the key store at {address}; help: see that the server runs and that the URL names a user, password and database that it knows"
+    )]
+    Connect {
+        /// The server's address.
+        address: String,
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// No thread for a store's connections.
     #[error("cannot start a thread for a store's connections")]
     Thread(#[source] std::io::Error),
@@ -100,11 +138,11 @@ pub enum OpenError {
     },
     /// A later version of this program wrote the file.
     #[error(
-        "the key store {path} has version {found}: expected at most {known}; help: use the version of sluicegate that wrote it"
+        "the key store {place} has version {found}: expected at most {known}; help: use the version of sluicegate that wrote it"
     )]
     Later {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the server's address.
+        place: String,
         /// Its version.
         found: u32,
         /// The latest version known here.
@@ -134,19 +172,13 @@ mod tests {
     #[test]
     fn other_stores_are_refused_without_repeating_the_url() {
         let folder = tempfile::tempdir().unwrap();
-        for (url, expected) in [
-            (
-                "postgres://user:hunter2@db/x",
-                "store postgres:// is not available in this version: expected sqlite",
-            ),
-            (
-                "redis://:hunter2@db",
-                "store redis:// is not available in this version: expected sqlite",
-            ),
-            ("hunter2", "unknown store: expected sqlite"),
-        ] {
-            let error = open(url, folder.path()).unwrap_err().to_string();
-            assert_eq!(error, expected);
+        for url in ["redis://:hunter2@db", "hunter2", "postgres://hunter2@[x"] {
+            let config = Config {
+                url: Secret::new(url.to_owned()),
+                ..Config::default()
+            };
+            let error = open(&config, folder.path()).unwrap_err();
+            assert!(!format!("{error} {error:?} {config:?}").contains("hunter2"));
         }
     }
 }

@@ -73,7 +73,7 @@ pub fn open_ledger(data: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
     let found = read("user_version")?;
     if found > VERSION {
         return Err(OpenError::Later {
-            path,
+            place: path.display().to_string(),
             found,
             known: VERSION,
         });

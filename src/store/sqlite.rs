@@ -1,22 +1,23 @@
-//! Keys in an `SQLite` file, shared by the gateway and the commands beside it.
+//! An `SQLite` file, shared by the gateway and the commands beside it.
 //!
-//! Write-ahead log, synced with each transaction (`synchronous=FULL`): a key that was shown was kept. Every value is a bound
-//! parameter.
+//! Write-ahead log, synced with each transaction (`synchronous=FULL`): a key that was shown was kept. One connection writes;
+//! some others read, which do not wait for it.
 
 use super::OpenError;
-use crate::auth::{KeyRecord, KeyStore, StoreError};
+use super::engine::{Engine, Problem, Row, Step, Value};
 use crate::durable;
-use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, named_params};
+use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One step per version of the schema; `user_version` says how many were taken. A step is never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE keys (
         position  INTEGER PRIMARY KEY AUTOINCREMENT,
         id        TEXT NOT NULL UNIQUE,
@@ -33,22 +34,65 @@ const MIGRATIONS: &[&str] = &["
         expires   TEXT,
         revoked   TEXT
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE keys RENAME TO former;
+    CREATE TABLE keys (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        id       TEXT NOT NULL UNIQUE,
+        name     TEXT NOT NULL,
+        prefix   TEXT NOT NULL,
+        team     TEXT,
+        created  INTEGER NOT NULL,
+        revoked  INTEGER,
+        settings TEXT NOT NULL,
+        changed  INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX keys_changed ON keys (changed) WHERE changed > 0;
+    CREATE TABLE bearers (
+        prefix   TEXT NOT NULL,
+        hash     BLOB NOT NULL CHECK (length(hash) = 32),
+        key      TEXT NOT NULL,
+        session  TEXT,
+        end_user TEXT,
+        expires  INTEGER,
+        revoked  INTEGER,
+        PRIMARY KEY (prefix, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX bearers_key ON bearers (key);
+    CREATE INDEX bearers_expires ON bearers (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE teams (
+        name     TEXT NOT NULL PRIMARY KEY,
+        settings TEXT NOT NULL,
+        changed  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO counters (name, value) VALUES ('keys', 1);
+    CREATE TABLE memory (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO bearers (prefix, hash, key) SELECT prefix, hash, id FROM former;
+    INSERT INTO keys (position, id, name, prefix, team, created, revoked, settings, changed)
+    SELECT position, id, name, prefix, team,
+        CAST(round(unixepoch(created, 'subsec') * 1000000.0) AS INTEGER),
+        CAST(round(unixepoch(revoked, 'subsec') * 1000000.0) AS INTEGER),
+        json_object('owner', owner, 'policy', policy, 'limit', rate, 'expires', expires,
+            'models', json(models), 'providers', json(providers)),
+        0
+    FROM former ORDER BY position;
+    DROP TABLE former;
+",
+];
 
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
+/// Connections that read at a time.
+const READERS: usize = 4;
 
-/// A key store in `sluicegate.db`.
+/// A store in `sluicegate.db`.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    connection: Connection,
-    /// Writes through this connection, which `PRAGMA data_version` does not count.
-    writes: u64,
+    writer: Mutex<Connection>,
+    readers: Vec<Mutex<Connection>>,
+    turn: AtomicUsize,
 }
 
 impl Sqlite {
@@ -79,101 +123,100 @@ impl Sqlite {
                 path: path.clone(),
                 source,
             })?;
-        let mut connection = Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(BUSY).map_err(failed)?;
-        connection
-            .pragma_update(None, "journal_mode", "wal")
-            .map_err(failed)?;
-        connection
-            .pragma_update(None, "synchronous", "full")
-            .map_err(failed)?;
-        let problem: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        let mut writer = connect(&path).map_err(failed)?;
+        let problem: String = writer
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(failed)?;
         if problem != "ok" {
             return Err(OpenError::Damaged { path, problem });
         }
-        let (found, known) = migrate(&mut connection).map_err(failed)?;
+        let (found, known) = migrate(&mut writer).map_err(failed)?;
         if found > known {
-            return Err(OpenError::Later { path, found, known });
+            return Err(OpenError::Later {
+                place: path.display().to_string(),
+                found,
+                known,
+            });
         }
+        let reader = || {
+            let reader = connect(&path)?;
+            reader.pragma_update(None, "query_only", true)?;
+            Ok(Mutex::new(reader))
+        };
+        let readers: Result<_, rusqlite::Error> = (0..READERS).map(|_| reader()).collect();
         Ok(Self {
-            state: Mutex::new(State {
-                connection,
-                writes: 0,
-            }),
+            writer: Mutex::new(writer),
+            readers: readers.map_err(failed)?,
+            turn: AtomicUsize::new(0),
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A connection that is free, else the next in turn.
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let free = self
+            .readers
+            .iter()
+            .find_map(|reader| reader.try_lock().ok());
+        let turn = || {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
+            self.readers.get(turn).unwrap_or(&self.writer)
+        };
+        free.unwrap_or_else(|| turn().lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl KeyStore for Sqlite {
-    fn insert(&self, record: &KeyRecord) -> Result<(), StoreError> {
-        let failed = |source| failed("insert a key", source);
-        let mut state = self.state();
-        state
-            .connection
-            .execute(
-                "INSERT INTO keys (id, name, prefix, hash, owner, team, policy, rate, models, providers, created, expires, revoked)
-                 VALUES (:id, :name, :prefix, :hash, :owner, :team, :policy, :rate, :models, :providers, :created, :expires, :revoked)",
-                named_params! {
-                    ":id": &*record.id,
-                    ":name": record.name,
-                    ":prefix": record.prefix,
-                    ":hash": record.hash,
-                    ":owner": record.owner,
-                    ":team": record.team,
-                    ":policy": record.policy,
-                    ":rate": record.limit.as_ref().map(ToString::to_string),
-                    ":models": list_text(&record.models),
-                    ":providers": list_text(&record.providers),
-                    ":created": record.created.to_string(),
-                    ":expires": record.expires.map(|time| time.to_string()),
-                    ":revoked": record.revoked.map(|time| time.to_string()),
-                },
-            )
-            .map_err(failed)?;
-        state.writes += 1;
-        Ok(())
+impl Engine for Sqlite {
+    fn read(&self, step: Step) -> Result<Vec<Row>, Problem> {
+        Ok(run(&self.reader(), step)?)
     }
 
-    fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let failed = |source| failed("list keys", source);
-        let state = self.state();
-        let mut statement = state
-            .connection
-            .prepare_cached("SELECT * FROM keys ORDER BY position")
-            .map_err(failed)?;
-        let records = statement.query_map([], read_record).map_err(failed)?;
-        records.collect::<Result<_, _>>().map_err(failed)
+    fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Problem> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let rows: Result<_, _> = steps
+            .into_iter()
+            .map(|step| run(&transaction, step))
+            .collect();
+        let rows = rows?;
+        transaction.commit()?;
+        Ok(rows)
     }
+}
 
-    fn revoke(&self, id: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let failed = |source| failed("revoke a key", source);
-        let mut state = self.state();
-        let changed = state
-            .connection
-            .execute(
-                "UPDATE keys SET revoked = coalesce(revoked, :at) WHERE id = :id",
-                named_params! { ":id": id, ":at": at.to_string() },
-            )
-            .map_err(failed)?;
-        state.writes += 1;
-        Ok(changed > 0)
-    }
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    Ok(connection)
+}
 
-    fn generation(&self) -> Result<u64, StoreError> {
-        let state = self.state();
-        let others: u32 = state
-            .connection
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .optional()
-            .map_err(|source| failed("read the version", source))?
-            .unwrap_or_default();
-        Ok(state.writes << 32 | u64::from(others))
+fn run(connection: &Connection, step: Step) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(step.sql)?;
+    let columns = statement.column_count();
+    let rows = statement.query_map(params_from_iter(step.values), |row| {
+        let cells = (0..columns).map(|column| {
+            Ok(match row.get(column)? {
+                Cell::Integer(number) => Value::Integer(number),
+                Cell::Text(text) => Value::Text(text),
+                Cell::Blob(bytes) => Value::Bytes(bytes),
+                // No column of ours holds fractions; where one does, it is not what was expected either.
+                Cell::Null | Cell::Real(_) => Value::Null,
+            })
+        });
+        cells.collect::<Result<_, _>>().map(Row::new)
+    })?;
+    rows.collect()
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 
@@ -194,96 +237,29 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<(u32, u32)> {
     Ok((found, known))
 }
 
-fn failed(doing: &'static str, source: rusqlite::Error) -> StoreError {
-    StoreError {
-        doing,
-        source: Box::new(source),
-    }
-}
-
-/// A list of names as a JSON array.
-fn list_text(names: &[String]) -> String {
-    serde_json::json!(names).to_string()
-}
-
-fn read_record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
-    Ok(KeyRecord {
-        id: row.get::<_, String>("id")?.into(),
-        name: row.get("name")?,
-        prefix: row.get("prefix")?,
-        hash: row.get("hash")?,
-        owner: row.get("owner")?,
-        team: row.get("team")?,
-        policy: row.get("policy")?,
-        limit: parsed(row, "rate")?,
-        models: list(row, "models")?,
-        providers: list(row, "providers")?,
-        created: parsed(row, "created")?.ok_or_else(|| unreadable("created"))?,
-        expires: parsed(row, "expires")?,
-        revoked: parsed(row, "revoked")?,
-    })
-}
-
-/// A restriction that cannot be read must not become none: the whole record is refused.
-fn parsed<T: FromStr>(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Option<T>> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|_| unreadable(column)))
-        .transpose()
-}
-
-fn list(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Vec<String>> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|_| unreadable(column))
-}
-
-fn unreadable(column: &'static str) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(0, column.to_owned(), rusqlite::types::Type::Text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{self, Keyring, Pepper};
-    use crate::secret::Secret;
+    use crate::auth::{Bearer, KeyRecord, KeyStore, Pepper, generate};
+    use crate::store::keys::Keys;
+    use jiff::Timestamp;
     use std::fs;
     use std::os::unix::fs::MetadataExt;
-    use std::sync::Arc;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn record(data: &Path, name: &str) -> (Secret, KeyRecord) {
-        let key = auth::generate().unwrap();
-        let record = KeyRecord::new(&Pepper::open(data).unwrap(), &key, name, at(1)).unwrap();
-        (key, record)
-    }
-
-    fn full(data: &Path) -> KeyRecord {
-        let (_, mut record) = record(data, "it's \"quoted\"; DROP TABLE keys; --");
-        record.owner = Some("ann".to_owned());
-        record.team = Some("red".to_owned());
-        record.policy = Some("strict".to_owned());
-        record.limit = Some("20/minute".parse().unwrap());
-        record.models = vec!["gpt-*".to_owned(), "a,b".to_owned()];
-        record.providers = vec!["openai".to_owned()];
-        record.expires = Some("2030-01-02T03:04:05.678901234Z".parse().unwrap());
-        record
+    fn insert(store: &Keys, data: &Path) -> KeyRecord {
+        let pepper = Pepper::open(data).unwrap();
+        let bearer = Bearer::new(&pepper, &generate().unwrap()).unwrap();
+        let key = KeyRecord::new(&bearer.prefix, "a", Timestamp::from_second(1).unwrap());
+        store.insert(&key, &bearer).unwrap();
+        key
     }
 
     #[test]
-    fn records_come_back_as_they_went() {
+    fn files_are_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let full = full(&data);
-        let (_, plain) = record(&data, "plain");
-        {
-            let store = Sqlite::open(&data).unwrap();
-            store.insert(&full).unwrap();
-            store.insert(&plain).unwrap();
-        }
-        let store = Sqlite::open(&data).unwrap();
-        assert_eq!(store.list().unwrap(), [full, plain]);
+        let store = Keys::new(Sqlite::open(&data).unwrap());
+        insert(&store, &data);
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&data), 0o700);
         for name in ["sluicegate.db", "sluicegate.db-wal", "sluicegate.db-shm"] {
@@ -292,81 +268,21 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_hashes_come_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(folder.path()).unwrap();
-        let (_, record) = record(folder.path(), "a");
-        store.insert(&record).unwrap();
-        let other_id = KeyRecord {
-            id: "key_other".into(),
-            ..record.clone()
-        };
-        assert!(store.insert(&other_id).is_err());
-        assert_eq!(store.list().unwrap(), [record]);
-    }
-
-    #[test]
-    fn a_key_is_revoked_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(folder.path()).unwrap();
-        let (_, record) = record(folder.path(), "a");
-        store.insert(&record).unwrap();
-        assert!(store.revoke(&record.id, at(5)).unwrap());
-        assert!(store.revoke(&record.id, at(9)).unwrap());
-        assert!(!store.revoke("key_none", at(9)).unwrap());
-        assert_eq!(store.list().unwrap()[0].revoked, Some(at(5)));
-    }
-
-    #[test]
-    fn the_generation_follows_both_sides() {
-        let folder = tempfile::tempdir().unwrap();
-        let (ours, theirs) = (
-            Sqlite::open(folder.path()).unwrap(),
-            Sqlite::open(folder.path()).unwrap(),
-        );
-        let (key, record) = record(folder.path(), "a");
-        let before = ours.generation().unwrap();
-        assert_eq!(ours.generation().unwrap(), before);
-        ours.insert(&record).unwrap();
-        let own = ours.generation().unwrap();
-        assert_ne!(own, before);
-        let keyring = Keyring::open(Arc::new(ours), Pepper::open(folder.path()).unwrap()).unwrap();
-        assert!(keyring.authenticate(key.expose(), at(2)).is_ok());
-        theirs.revoke(&record.id, at(2)).unwrap();
-        assert!(keyring.refresh().unwrap());
-        assert!(keyring.authenticate(key.expose(), at(3)).is_err());
-        assert!(!keyring.refresh().unwrap());
-    }
-
-    #[test]
     fn many_writers_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let records: Vec<_> = (0..4)
-            .map(|writer| record(folder.path(), &writer.to_string()).1)
-            .collect();
+        Pepper::open(folder.path()).unwrap();
         std::thread::scope(|scope| {
-            for record in &records {
+            for _ in 0..4 {
                 scope.spawn(|| {
-                    let store = Sqlite::open(folder.path()).unwrap();
-                    for index in 0..10 {
-                        let mut hash = record.hash;
-                        hash[0] = index;
-                        let id = format!("{}-{index}", record.id).into();
-                        store
-                            .insert(&KeyRecord {
-                                id,
-                                hash,
-                                ..record.clone()
-                            })
-                            .unwrap();
+                    let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+                    for _ in 0..10 {
+                        insert(&store, folder.path());
                     }
                 });
             }
         });
-        assert_eq!(
-            Sqlite::open(folder.path()).unwrap().list().unwrap().len(),
-            40
-        );
+        let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+        assert_eq!(store.list(None, 100).unwrap().len(), 40);
     }
 
     #[test]
@@ -391,11 +307,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sluicegate.db");
         {
-            let store = Sqlite::open(folder.path()).unwrap();
-            for index in 0..100 {
-                store
-                    .insert(&record(folder.path(), &index.to_string()).1)
-                    .unwrap();
+            let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+            for _ in 0..100 {
+                insert(&store, folder.path());
             }
         }
         let mut bytes = fs::read(&path).unwrap();
@@ -413,28 +327,39 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = Sqlite::open(folder.path()).unwrap_err();
         assert!(
-            matches!(
-                error,
-                OpenError::Later {
-                    found: 99,
-                    known: 1,
-                    ..
-                }
-            ),
+            matches!(error, OpenError::Later { found: 99, .. }),
             "{error:?}"
         );
     }
 
     #[test]
-    fn an_unreadable_limit_does_not_become_none() {
+    fn keys_of_the_first_version_come_along() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(folder.path()).unwrap();
-        store.insert(&full(folder.path())).unwrap();
-        store
-            .state()
-            .connection
-            .execute("UPDATE keys SET rate = 'lots'", [])
-            .unwrap();
-        assert!(store.list().is_err());
+        let hash = [7_u8; 32];
+        {
+            let connection = Connection::open(folder.path().join("sluicegate.db")).unwrap();
+            connection.execute_batch(MIGRATIONS[0]).unwrap();
+            connection.pragma_update(None, "user_version", 1).unwrap();
+            let insert = "INSERT INTO keys (id, name, prefix, hash, owner, team, policy, rate, models, providers, created, expires, revoked)
+                VALUES ('key_1', 'old', 'abcdefgh', ?1, 'ann', 'red', 'strict', '20/minute', '[\"gpt-*\"]', '[]',
+                    '2026-01-02T03:04:05.25Z', '2030-01-02T03:04:05.678901234Z', '2026-02-01T00:00:00Z')";
+            connection.execute(insert, [hash]).unwrap();
+        }
+        let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+        let grant = store.find("abcdefgh").unwrap().remove(0);
+        assert_eq!(grant.bearer.hash, hash);
+        let at = |text: &str| text.parse().unwrap();
+        let expected = KeyRecord {
+            id: "key_1".into(),
+            owner: Some("ann".to_owned()),
+            team: Some("red".to_owned()),
+            policy: Some("strict".to_owned()),
+            limit: Some("20/minute".parse().unwrap()),
+            models: vec!["gpt-*".to_owned()],
+            expires: Some(at("2030-01-02T03:04:05.678901234Z")),
+            revoked: Some(at("2026-02-01T00:00:00Z")),
+            ..KeyRecord::new("abcdefgh", "old", at("2026-01-02T03:04:05.25Z"))
+        };
+        assert_eq!(*grant.key, expected);
     }
 }

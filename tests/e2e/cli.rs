@@ -9,7 +9,7 @@ use crate::gateway::{run, run_with, sluicegate};
 const BROKEN: &str = "\
 listen: 0.0.0.0:8080
 adminn: foo
-store: postgres://user:pw-canary@host/db
+store: mysql://user:pw-canary@host/db
 providers:
   openai: {base_url: https://x.example/v1, credental: a}
   lab: {api: opena, base_url: 'http://127.0.0.1:8000', credential: sk-canary}
@@ -21,11 +21,11 @@ timeouts: {head: 0s}
 
 const BROKEN_SAYS: &str = "\
 sluicegate.yaml:2:1: unknown key \"adminn\" in the document
-  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, providers, echo, routes, limits, timeouts, threads or log
+  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, providers, echo, routes, limits, budgets, timeouts, threads or log
   help: did you mean \"admin\"?
-sluicegate.yaml:3:8: store: postgres:// is not available in this version
-  expected: sqlite
-  help: write sqlite, or leave the key out: one gateway's keys live in its data folder
+sluicegate.yaml:3:8: store is none of the known choices
+  expected: sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH
+  help: correct it, or leave the key out
 sluicegate.yaml:5:22: providers.openai.base_url ends in the API's version
   expected: https://host[:port][/prefix]
   help: leave /v1 out: the clients' paths bring it
@@ -497,7 +497,7 @@ fn keys_are_shown_once() {
         ),
         (
             &["create", "--name", "x", "--limit", "20/fortnight"],
-            "invalid rate",
+            "invalid limit",
         ),
         (
             &["create", "--name", "x", "--expires", "yesterday"],
@@ -527,4 +527,74 @@ fn check_prints_the_schemas_that_editors_are_given() {
         let kept = fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert_eq!((status, stdout), (0, kept));
     }
+}
+
+#[test]
+fn keys_are_changed_and_rotated_and_teams_set_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |arguments: &[&str]| {
+        let (status, stdout, stderr) = run(sluicegate(folder.path()).args(arguments).arg("--json"));
+        assert_eq!(status, 0, "{stderr}");
+        serde_json::from_str::<serde_json::Value>(&stdout).unwrap()
+    };
+    let made = ask(&[
+        "key",
+        "create",
+        "--name",
+        "app",
+        "--network",
+        "10.1.2.3/8",
+        "--label",
+        "a=b",
+        "--byok",
+        "--model",
+        "gpt-*",
+        "--expires",
+        "30d",
+    ]);
+    let id = made["id"].as_str().unwrap();
+    let set = ask(&[
+        "key", "set", id, "--name", "other", "--team", "red", "--label", "c=d", "--clear",
+        "expires", "--clear", "byok", "--model", "o3", "--model", "o4",
+    ]);
+    assert_eq!(set, ask(&["key", "show", id]));
+    assert_eq!(set["name"], "other");
+    assert_eq!(set["networks"], serde_json::json!(["10.0.0.0/8"]));
+    assert_eq!(set["labels"], serde_json::json!({"a": "b", "c": "d"}));
+    assert_eq!(set["models"], serde_json::json!(["o3", "o4"]));
+    assert_eq!((&set["byok"], &set["team"]), (&false.into(), &"red".into()));
+    assert!(set["expires"].is_null());
+    let rotated = ask(&["key", "rotate", id, "--overlap", "1h"]);
+    assert_eq!(rotated["id"], made["id"]);
+    assert_ne!(rotated["key"], made["key"]);
+    let shown = ask(&["key", "show", rotated["key"].as_str().unwrap()]);
+    assert_eq!(shown["id"], made["id"]);
+    let team = ask(&[
+        "team", "set", "red", "--policy", "strict", "--limit", "5/second",
+    ]);
+    assert_eq!(ask(&["team", "show", "red"]), team);
+    assert_eq!(ask(&["team", "list"]), serde_json::json!([team]));
+    ask(&["key", "revoke", id]);
+    for (arguments, says) in [
+        (&["key", "rotate", id][..], "is revoked"),
+        (&["key", "set", id, "--network", "nowhere"], "--network"),
+        (&["key", "set", id, "--label", "none"], "--label"),
+        (&["key", "rotate", id, "--overlap", "soon"], "--overlap"),
+        (&["team", "show", "blue"], "no team of this name"),
+        (
+            &["team", "set", "blue", "--policy", "unknown"],
+            "there is no policy",
+        ),
+    ] {
+        let (status, _, stderr) = run(sluicegate(folder.path()).args(arguments));
+        assert!(status == 2 && stderr.contains(says), "{says}: {stderr}");
+    }
+    let (_, records, _) = run(sluicegate(folder.path()).args(["audit", "tail"]));
+    for what in ["key.set", "key.rotate", "key.revoke"] {
+        assert!(
+            records.contains(&format!("{what} {id} by cli")),
+            "{records}"
+        );
+    }
+    assert!(records.contains("team.set red by cli"), "{records}");
 }

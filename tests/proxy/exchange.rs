@@ -1,6 +1,8 @@
 //! What an exchange passes on, what it keeps, and what it refuses.
 
-use sluicegate::auth::KeyRecord;
+use std::sync::Arc;
+
+use sluicegate::auth::{Bearer, KeyRecord, KeyStore};
 use sluicegate::upstream::Credential;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -336,15 +338,19 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
     assert!(!written.contains("sg-"));
 }
 
-/// A further key in the gateway's store, known to it at once.
+/// The gateway's store, as another process opens it.
+pub(crate) fn store(gateway: &Gateway) -> Arc<dyn KeyStore> {
+    sluicegate::store::open(&sluicegate::store::Config::default(), &gateway.data).unwrap()
+}
+
+/// A further key in the gateway's store.
 pub(crate) fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) -> String {
-    let store = sluicegate::store::open("sqlite", &gateway.data).unwrap();
     let pepper = sluicegate::auth::Pepper::open(&gateway.data).unwrap();
     let key = sluicegate::auth::generate().unwrap();
-    let mut record = KeyRecord::new(&pepper, &key, "second", jiff::Timestamp::now()).unwrap();
+    let bearer = Bearer::new(&pepper, &key).unwrap();
+    let mut record = KeyRecord::new(&bearer.prefix, "second", jiff::Timestamp::now());
     change(&mut record);
-    store.insert(&record).unwrap();
-    assert!(gateway.inner.keyring.refresh().unwrap());
+    store(gateway).insert(&record, &bearer).unwrap();
     key.expose().to_owned()
 }
 
@@ -426,9 +432,9 @@ async fn p40_a_revoked_key_ends_its_open_stream() {
         .unwrap();
     assert_eq!(client::head(&mut stream).await.status, 200);
     assert_eq!(client::chunk(&mut stream).await.unwrap(), delta("Hello"));
-    let store = sluicegate::store::open("sqlite", &gateway.data).unwrap();
-    assert!(store.revoke(&id.unwrap(), jiff::Timestamp::now()).unwrap());
-    assert!(gateway.inner.keyring.refresh().unwrap());
+    let now = jiff::Timestamp::now();
+    assert!(store(&gateway).revoke(&id.unwrap(), now).unwrap());
+    assert!(gateway.inner.keyring.refresh(now).unwrap());
     gateway.inner.keys_changed.notify_waiters();
     let last = String::from_utf8(client::chunk(&mut stream).await.unwrap()).unwrap();
     assert!(

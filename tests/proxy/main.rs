@@ -14,6 +14,7 @@ mod exchange;
 mod faults;
 mod limits;
 mod realtime;
+mod sessions;
 mod smuggling;
 mod transport;
 

@@ -7,7 +7,7 @@ use sluicegate::config::Config;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::exchange::add_key;
+use crate::exchange::{add_key, store};
 use crate::support::client::{Reply, send};
 use crate::support::eventually;
 use crate::support::gateway::{CREDENTIAL, Gateway};
@@ -581,9 +581,9 @@ async fn p40_a_revoked_key_ends_its_conversation() {
     let mut client = Client::open(gateway.address, &key).await;
     client.say(ASK).await;
     eventually("the event", || provider.heard().0.len() == 1).await;
-    let store = sluicegate::store::open("sqlite", &gateway.data).unwrap();
-    assert!(store.revoke(&id.unwrap(), jiff::Timestamp::now()).unwrap());
-    assert!(gateway.inner.keyring.refresh().unwrap());
+    let now = jiff::Timestamp::now();
+    assert!(store(&gateway).revoke(&id.unwrap(), now).unwrap());
+    assert!(gateway.inner.keyring.refresh(now).unwrap());
     gateway.inner.keys_changed.notify_waiters();
     let (events, code) = client.rest().await;
     assert_eq!(code, 1008);

@@ -3,9 +3,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "a test stops at the first surprise"
 )]
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
+mod keys;
 mod redis;
 mod servers;

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -90,4 +92,172 @@ fn signal(process: u32, name: &str) {
         .args(["-s", name, &process.to_string()])
         .status();
     assert!(status.unwrap().success());
+}
+
+/// A PostgreSQL server with an empty database. Killed when dropped.
+pub struct Postgres {
+    pub url: String,
+    port: u16,
+    folder: TempDir,
+    child: Child,
+}
+
+/// The password of its one user, made at run time so that nothing takes it for a leaked one.
+pub fn password() -> String {
+    ["pg", "canary", "4711"].join("-")
+}
+
+impl Postgres {
+    pub fn start() -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        // PostgreSQL refuses to run as root, so another user must be able to write here.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, password()).unwrap();
+        let made = postgres("initdb")
+            .args([
+                "--no-sync",
+                "--username",
+                "gateway",
+                "--auth",
+                "scram-sha-256",
+            ])
+            .args(["--encoding", "UTF8", "--locale", "C"])
+            .arg("--pwfile")
+            .arg(&file)
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::null())
+            .status();
+        assert!(made.unwrap().success(), "initdb");
+        let server = Self {
+            url: format!(
+                "postgres://gateway:{}@127.0.0.1:{port}/postgres",
+                password()
+            ),
+            child: start(folder.path(), port),
+            port,
+            folder,
+        };
+        server.wait();
+        server
+    }
+
+    /// One for all tests that leave it alone; it ends with the last of them.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        if let Some(server) = shared.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::start());
+        *shared = Arc::downgrade(&server);
+        server
+    }
+
+    /// The URL of a new and empty database.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let made = postgres("createdb")
+            .env("PGPASSWORD", password())
+            .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--username", "gateway", "--template", "template0", &name])
+            .status();
+        assert!(made.unwrap().success(), "createdb");
+        self.url.replace("/postgres", &format!("/{name}"))
+    }
+
+    /// Kills it as a crash would.
+    pub fn kill(&mut self) {
+        // The postmaster's children end with it.
+        signal(self.child.id(), "QUIT");
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again, with what it held.
+    pub fn restart(&mut self) {
+        self.child = start(self.folder.path(), self.port);
+        self.wait();
+    }
+
+    /// Waits until it answers.
+    fn wait(&self) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let ready = || {
+            let asked = postgres("pg_isready")
+                .args([
+                    "--quiet",
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    &self.port.to_string(),
+                ])
+                .status();
+            asked.unwrap().success()
+        };
+        while !ready() {
+            assert!(std::time::Instant::now() < deadline, "postgres never came");
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.kill();
+        }
+    }
+}
+
+fn start(folder: &Path, port: u16) -> Child {
+    postgres("postgres")
+        .args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-F",
+            "-k",
+            "",
+            "-D",
+        ])
+        .arg(folder.join("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A program of PostgreSQL's newest version here, run as its own user if we are root.
+fn postgres(program: &str) -> Command {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let found = versions
+        .map(|version| version.unwrap().path().join("bin").join(program))
+        .filter(|path| path.exists());
+    let path = found.max().unwrap_or_else(|| program.into());
+    let is_root = std::env::var_os("USER").is_some_and(|user| user == "root")
+        || std::fs::metadata("/proc/self")
+            .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0);
+    let mut command = if is_root {
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                "--reuid",
+                "postgres",
+                "--regid",
+                "postgres",
+                "--clear-groups",
+                "--",
+            ])
+            .arg(path);
+        command
+    } else {
+        Command::new(path)
+    };
+    command.current_dir("/");
+    command
 }

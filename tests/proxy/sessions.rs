@@ -1,0 +1,189 @@
+//! Sessions that a key's holder opens and ends, and what a key leaves behind anywhere.
+
+use serde_json::{Value, json};
+
+use sluicegate::limit::{Rule, Scope};
+
+use crate::exchange::{add_key, store};
+use crate::support::client::{self, post, post_with, send};
+use crate::support::gateway::Gateway;
+use crate::support::upstream::{self, Upstream, answer};
+
+const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
+
+async fn gateway() -> (Gateway, Upstream) {
+    let body = upstream::chat("Hello");
+    let upstream = Upstream::always(answer(200, "application/json", &body)).await;
+    (Gateway::start(upstream.address, |_| {}).await, upstream)
+}
+
+async fn open(gateway: &Gateway, key: &str, wanted: &str) -> client::Reply {
+    send(gateway.address, post("/sluicegate/sessions", key, wanted)).await
+}
+
+async fn chat(gateway: &Gateway, key: &str) -> u16 {
+    let request = post("/v1/chat/completions", key, CHAT);
+    send(gateway.address, request).await.status
+}
+
+async fn end(gateway: &Gateway, key: &str, id: &Value) -> u16 {
+    let id = id.as_str().unwrap();
+    let request = format!(
+        "DELETE /sluicegate/sessions/{id} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
+    send(gateway.address, request).await.status
+}
+
+#[tokio::test]
+async fn a_session_has_its_keys_rights_until_it_ends() {
+    let (gateway, _upstream) = gateway().await;
+    let key = add_key(&gateway, |record| record.models = vec!["m".to_owned()]);
+    let opened = open(&gateway, &key, r#"{"expires_in": 60, "user": "ann"}"#).await;
+    assert_eq!(opened.status, 201);
+    let opened = opened.json();
+    assert_eq!(opened["user"], "ann");
+    let token = opened["token"].as_str().unwrap();
+    assert_eq!(chat(&gateway, token).await, 200);
+    let other = post(
+        "/v1/chat/completions",
+        token,
+        &CHAT.replace("\"m\"", "\"n\""),
+    );
+    assert_eq!(send(gateway.address, other).await.status, 403);
+    // A token opens no further ones, and ends none but its own.
+    assert_eq!(open(&gateway, token, "").await.status, 403);
+    let second = open(&gateway, &key, "").await.json();
+    assert!(second["user"].is_null());
+    assert_eq!(end(&gateway, token, &second["id"]).await, 403);
+    assert_eq!(end(&gateway, &key, &json!("ses_none")).await, 404);
+    assert_eq!(end(&gateway, &gateway.key, &second["id"]).await, 404);
+    assert_eq!(end(&gateway, &key, &second["id"]).await, 200);
+    assert_eq!(end(&gateway, token, &opened["id"]).await, 200);
+    assert!(
+        gateway
+            .inner
+            .keyring
+            .refresh(jiff::Timestamp::now())
+            .unwrap()
+    );
+    assert_eq!(chat(&gateway, token).await, 401);
+    assert_eq!(chat(&gateway, &key).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_session_is_told() {
+    let (gateway, _upstream) = gateway().await;
+    for wanted in [
+        "[]",
+        "{",
+        r#"{"expires_in": 0}"#,
+        r#"{"expires_in": 86401}"#,
+        r#"{"expires_in": -1}"#,
+        r#"{"user": ""}"#,
+        r#"{"user": "a\nb"}"#,
+        r#"{"admin": true}"#,
+    ] {
+        let told = open(&gateway, &gateway.key, wanted).await;
+        assert_eq!(told.status, 400, "{wanted}");
+        assert_eq!(told.json()["error"]["code"], "invalid_session");
+    }
+    assert_eq!(open(&gateway, "sg-unknown", "").await.status, 401);
+    let get = format!(
+        "GET /sluicegate/sessions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n",
+        gateway.key
+    );
+    assert_eq!(send(gateway.address, get).await.status, 405);
+}
+
+#[tokio::test]
+async fn end_users_are_told_apart_by_a_header_that_stays_here() {
+    let body = upstream::chat("Hello");
+    let upstream = Upstream::always(answer(200, "application/json", &body)).await;
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.rules.0.push(Rule {
+            scope: Scope::User,
+            pattern: "*".to_owned(),
+            quota: "1/day".parse().unwrap(),
+        });
+    })
+    .await;
+    let asks = |user: &str| {
+        let headers = format!(
+            "authorization: Bearer {}\r\ncontent-type: application/json\r\nx-sluicegate-user: {user}\r\n",
+            gateway.key
+        );
+        post_with("/v1/chat/completions", &headers, CHAT)
+    };
+    for (user, status) in [("ann", 200), ("ann", 429), ("bob", 200)] {
+        assert_eq!(
+            send(gateway.address, asks(user)).await.status,
+            status,
+            "{user}"
+        );
+    }
+    // The user that a session was made for is not the client's to change.
+    let opened = open(&gateway, &gateway.key, r#"{"user": "bob"}"#)
+        .await
+        .json();
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/json\r\nx-sluicegate-user: eve\r\n",
+        opened["token"].as_str().unwrap()
+    );
+    let request = post_with("/v1/chat/completions", &headers, CHAT);
+    assert_eq!(send(gateway.address, request).await.status, 429);
+    let seen = upstream.seen();
+    assert!(
+        seen.iter()
+            .all(|seen| !seen.head.contains("x-sluicegate-user"))
+    );
+}
+
+/// `LiteLLM` 18731, 30670, 39964: keys in logs, errors and stores.
+#[tokio::test]
+async fn p36_nothing_that_is_kept_or_answered_holds_a_key() {
+    let (gateway, upstream) = gateway().await;
+    let key = add_key(&gateway, |_| {});
+    let token = open(&gateway, &key, "").await.json()["token"].clone();
+    let token = token.as_str().unwrap().to_owned();
+    let wrong = format!("sg-{}", "wrongcanary".repeat(4).split_at(43).0);
+    let mut told = String::new();
+    for presented in [&key, &token, &wrong] {
+        for request in [
+            post("/v1/chat/completions", presented, CHAT),
+            post("/v1/chat/completions", presented, "{"),
+            post("/nowhere", presented, CHAT),
+            post(
+                &format!("/v1beta/models/m:countTokens?key={presented}"),
+                presented,
+                "{}",
+            ),
+        ] {
+            told.push_str(send(gateway.address, request).await.text());
+        }
+    }
+    let mut kept: Vec<u8> = told.into_bytes();
+    kept.extend(format!("{:?}", gateway.inner).into_bytes());
+    kept.extend(format!("{:?}", store(&gateway).list(None, 9).unwrap()).into_bytes());
+    for seen in upstream.seen() {
+        kept.extend(seen.head.into_bytes());
+    }
+    let mut folders = vec![gateway.data.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                kept.extend(std::fs::read(path).unwrap());
+            }
+        }
+    }
+    for secret in [&key, &token, &wrong] {
+        // Beyond the prefix, which may be shown.
+        let rest = &secret.as_bytes()[11..];
+        assert!(
+            !kept.windows(rest.len()).any(|window| window == rest),
+            "a key was kept"
+        );
+    }
+}
