@@ -555,6 +555,30 @@ fn every_byte_alone_gives_the_same() {
     }
 }
 
+/// Found by fuzzing: a key that no format has, in an object that it does.
+#[test]
+fn a_secret_does_not_leave_as_a_key() {
+    let data = r#"{"choices":[{"index":0,"delta":{"content":"a ","x zk-abc1234":1},"y zk-abc1234":{},"finish_reason":"stop"}],"zk-abc1234":"b"}"#;
+    let events = [sse(CHAT, "", data), sse(CHAT, "", "[DONE]")].concat();
+    let whole = run(CHAT, &tested(), [events.as_bytes()]);
+    let text = String::from_utf8_lossy(&whole.out).into_owned();
+    assert!(
+        !text.contains("abc1234") && text.matches("[TOKEN]").count() == 3,
+        "{text}"
+    );
+    let body = inspect_response(
+        Context::default(),
+        Api::Chat,
+        Bytes::from(data),
+        &tested(),
+        &Limits::default(),
+    );
+    let Outcome::Clear(cleared) = body.outcome else {
+        panic!("{:?}", body.outcome)
+    };
+    assert!(!String::from_utf8_lossy(&bytes_of(&cleared)).contains("abc1234"));
+}
+
 #[test]
 fn every_two_way_split_gives_the_same() {
     let policy = tested();

@@ -18,8 +18,8 @@ pub(crate) fn check(input: &[u8]) {
     } else {
         Framing::JsonArray
     };
-    let (whole, error) = events(framing, [input.text]);
-    let (parts, parts_error) = events(framing, input.chunks());
+    let (whole, error) = events((framing, MAX_EVENT_BYTES), [input.text]);
+    let (parts, parts_error) = events((framing, MAX_EVENT_BYTES), input.chunks());
     assert_eq!(shown(&whole), shown(&parts), "the cut changes the events");
     assert_eq!(error, parts_error, "the cut changes the error");
     let written: Vec<u8> = whole
@@ -57,7 +57,7 @@ fn rewritten(framing: Framing, event: &RawEvent, first: bool, data: &[u8]) {
     // A byte order mark is one in a stream's first event only.
     let before = if first { "" } else { "\n" };
     let again = [before.as_bytes(), &event.rewrite(data)].concat();
-    let (again, error) = events(framing, [again.as_slice()]);
+    let (again, error) = events((framing, usize::MAX), [again.as_slice()]);
     assert!(
         error.is_none() && again.len() == 1 + before.len(),
         "rewritten it is no event"
@@ -77,10 +77,10 @@ fn rewritten(framing: Framing, event: &RawEvent, first: bool, data: &[u8]) {
 }
 
 fn events<'a>(
-    framing: Framing,
+    (framing, most): (Framing, usize),
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<RawEvent>, Option<Malformed>) {
-    let mut splitter = Splitter::with_limit(framing, MAX_EVENT_BYTES);
+    let mut splitter = Splitter::with_limit(framing, most);
     let mut events = Vec::new();
     for chunk in chunks {
         splitter.push(chunk);

@@ -313,7 +313,7 @@ impl Answer {
         let text = carrier.text().ok_or(Failure::NotText)?;
         let side = &self.policy.response;
         self.findings.clear();
-        let mut scan = SegmentScan::new(carrier.form);
+        let mut scan = SegmentScan::whole(carrier.form);
         scan.push(&side.engine, &text, &mut self.findings)?;
         scan.finish(&side.engine, &mut self.findings)?;
         side.judge((&text, carrier.form), origin, &mut self.findings);

@@ -286,7 +286,7 @@ impl<'a> Inspector<'a> {
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
-            judged.push((finding.span, finding.rule, action));
+            judged.push((finding.span, finding.rule, action, finding.encoding));
             match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
@@ -300,10 +300,11 @@ impl<'a> Inspector<'a> {
         judged.truncate(MAX_PLACES - self.places.len());
         let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
         self.places
-            .extend(spans.zip(&judged).map(|(span, (_, rule, action))| Place {
-                rule: side.id(*rule).to_owned(),
+            .extend(spans.zip(&judged).map(|(span, judged)| Place {
+                rule: side.id(judged.1).to_owned(),
                 span,
-                action: *action,
+                action: judged.2,
+                encoding: judged.3,
             }));
     }
 
@@ -385,7 +386,7 @@ fn scan(
     findings: &mut Vec<Finding>,
 ) -> Result<(), Overflow> {
     const BLOCK: usize = 16 << 10;
-    let (mut scan, mut rest, mut result) = (SegmentScan::new(form), text, Ok(()));
+    let (mut scan, mut rest, mut result) = (SegmentScan::whole(form), text, Ok(()));
     while !rest.is_empty() {
         let (block, after) = rest
             .split_at_checked(rest.floor_char_boundary(BLOCK))

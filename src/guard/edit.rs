@@ -262,12 +262,14 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Encoding;
 
     fn finding(rule: u16, start: usize, end: usize) -> Finding {
         Finding {
             rule: RuleIndex(rule),
             span: Span::new(start, end),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         }
     }

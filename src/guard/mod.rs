@@ -167,6 +167,9 @@ pub enum Failure {
         /// The bound.
         max: usize,
     },
+    /// What waits in all streams together is more than the gateway may keep.
+    #[error("the gateway holds as many bytes as it may")]
+    NoRoom,
     /// A shape that is not known, where the policy wants it refused.
     #[error("the API has no such body or event, and the policy refuses what is unknown")]
     Unknown,

@@ -1,7 +1,7 @@
 //! Where in a body something was found, for people.
 
 use crate::policy::{Action, Direction};
-use crate::text::Span;
+use crate::text::{Encoding, Span};
 use crate::wire::json::{Limits, Malformed};
 use crate::wire::{Api, read_request, read_response};
 
@@ -14,6 +14,8 @@ pub struct Place {
     pub span: Span,
     /// What was done about it by itself.
     pub action: Action,
+    /// What was undone to find it.
+    pub encoding: Encoding,
 }
 
 /// The strings that hold findings: `messages[2].content`, one for each place. Reads the body again, because few who inspect

@@ -52,6 +52,14 @@ impl Originals {
         self.entries.is_empty()
     }
 
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        // A name, its copy in a map, and the entries of both maps.
+        const ENTRY: usize = 256;
+        let texts: usize = self.entries.iter().map(|entry| entry.text.len()).sum();
+        texts + self.entries.len() * ENTRY + self.taken.len() * ENTRY / 4
+    }
+
     /// Takes note of everything in `text` that looks like a placeholder: none of it will become one.
     pub(super) fn reserve(&mut self, text: &str, form: Form) {
         if form == Form::Json && text.contains('\\') {

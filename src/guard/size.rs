@@ -2,8 +2,8 @@
 
 use crate::policy::Limit;
 use crate::scan::finding::{Finding, RuleIndex};
-use crate::text::Span;
 use crate::text::tokens::Counter;
+use crate::text::{Encoding, Span};
 
 /// The text of one side of one exchange.
 #[derive(Debug, Default)]
@@ -109,6 +109,7 @@ impl Meter {
                     rule: limit.rule,
                     span,
                     continues: false,
+                    encoding: Encoding::None,
                     probability: None,
                 });
             }

@@ -38,15 +38,14 @@ impl StreamGuard {
         limits: &Limits,
         exchange: Exchange,
     ) -> Self {
-        let max_held_bytes = pace::max_held_bytes(api, &policy);
         let buffers = api != Api::Realtime && pace::buffers(&policy);
         Self(Box::new(Stream {
             request_id: exchange.request_id.clone(),
+            kept_bytes: exchange.originals.bytes(),
             splitter: Splitter::with_limit(framing, limits.event_bytes),
             answer: Answer::new(api, framing, policy, limits, exchange),
             queue: VecDeque::new(),
             held_bytes: 0,
-            max_held_bytes,
             buffers,
             notes: Notes::default(),
             phase: Phase::Read,
@@ -60,6 +59,7 @@ impl StreamGuard {
     pub fn know(&mut self, originals: &Arc<Originals>) {
         if !Arc::ptr_eq(&self.0.answer.originals, originals) {
             self.0.answer.originals = Arc::clone(originals);
+            self.0.kept_bytes = originals.bytes();
         }
     }
 
@@ -115,9 +115,16 @@ impl StreamGuard {
         told.then(|| Cleared(Bytes::from_static(b": waiting\n\n")))
     }
 
-    /// Bytes that wait in the guard: cut events, and events held back with what is noted of them.
+    /// Ends the waiting as the policy's `on_error` says, because there is no room for more.
+    pub fn no_room(&mut self, out: &mut Vec<Cleared>) {
+        if self.0.phase == Phase::Read {
+            self.0.stop(Failure::NoRoom.into(), None, out);
+        }
+    }
+
+    /// Bytes that wait in the guard: cut events, events held back with what is noted of them, and what placeholders stand for.
     pub fn held_bytes(&self) -> usize {
-        self.0.held_bytes + self.0.splitter.pending()
+        self.0.held_bytes + self.0.splitter.pending() + self.0.kept_bytes
     }
 }
 
@@ -130,8 +137,8 @@ struct Stream {
     queue: VecDeque<Held>,
     /// What the events in the queue take, their notes included.
     held_bytes: usize,
-    /// The most of them.
-    max_held_bytes: usize,
+    /// What the request's placeholders stand for takes so much.
+    kept_bytes: usize,
     /// Nothing leaves before the answer's end.
     buffers: bool,
     /// Scratch space, of no meaning between events.
@@ -244,8 +251,8 @@ impl Stream {
         }
         self.hold(raw, notes);
         self.release(false, out);
-        if self.held_bytes > self.max_held_bytes {
-            let max = self.max_held_bytes;
+        let max = pace::max_held_bytes(self.answer.api, &self.answer.policy);
+        if self.held_bytes > max {
             self.stop(Failure::TooMuchHeld { max }.into(), None, out);
         }
     }
@@ -292,7 +299,7 @@ impl Stream {
         if !passes_unjudged(&self.answer.policy, &failure) {
             return self.break_off(UNSCANNED, Ending::Fail(failure), out);
         }
-        let held_too_much = matches!(failure, Failure::TooMuchHeld { .. });
+        let held_too_much = matches!(failure, Failure::TooMuchHeld { .. } | Failure::NoRoom);
         if failure == Failure::Panic {
             self.answer.restart();
         }
@@ -346,14 +353,9 @@ impl Stream {
     }
 
     fn break_off(&mut self, message: &str, ending: Ending, out: &mut Vec<Cleared>) {
-        let Answer {
-            api,
-            framing,
-            context,
-            ..
-        } = &self.answer;
-        let events = refusal::broken(*api, *framing, context, message, &self.request_id);
-        say(*framing, events, out);
+        let (answer, id) = (&self.answer, &self.request_id);
+        let events = refusal::broken(answer.api, answer.framing, &answer.context, message, id);
+        say(answer.framing, events, out);
         self.end(ending);
     }
 

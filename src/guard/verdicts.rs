@@ -119,13 +119,14 @@ impl Verdicts {
 mod tests {
     use super::*;
     use crate::scan::finding::RuleIndex;
-    use crate::text::Span;
+    use crate::text::{Encoding, Span};
 
     fn finding(start: usize) -> Finding {
         Finding {
             rule: RuleIndex(1),
             span: Span::new(start, start + 1),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         }
     }

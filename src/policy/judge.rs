@@ -15,7 +15,7 @@ use crate::scan::classifier::{Classifiers, Opinion, Probability, Task};
 use crate::scan::engine::{Engine, Unsupported};
 use crate::scan::finding::{Finding, RuleIndex};
 use crate::scan::{Rule, Scanner};
-use crate::text::{Form, Origin};
+use crate::text::{Encoding, Form, Origin};
 
 const ORIGINS: [Origin; 4] = [
     Origin::System,
@@ -243,6 +243,7 @@ impl Judges {
             span: opinion.span,
             continues: false,
             probability: Some(probability),
+            encoding: Encoding::None,
         })
     }
 }

@@ -379,7 +379,7 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Span;
+    use crate::text::{Encoding, Span};
 
     fn policy(yaml: &str) -> Policy {
         let source = Source {
@@ -397,6 +397,7 @@ mod tests {
             rule: RuleIndex(u16::try_from(index).unwrap()),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         }
     }
@@ -552,6 +553,7 @@ mod tests {
             rule: RuleIndex(999),
             span: Span::new(0, 1),
             continues: false,
+            encoding: Encoding::None,
             probability: None,
         };
         let mut tally = Tally::new();

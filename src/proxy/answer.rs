@@ -50,7 +50,7 @@ impl Exchange {
         principal: Principal,
     ) -> Result<Response<Outgoing>, Problem> {
         match kind(&answer, call.framing) {
-            Kind::Stream(framing) => Ok(self.stream(answer, framing, call, principal)),
+            Kind::Stream(framing) => self.stream(answer, framing, call, principal),
             Kind::Json => self.whole(answer, &call, Shape::Json).await,
             Kind::Text if call.policy.unknown == Unknown::Block && !call.policy.observe => Err(
                 uninspectable(answer.provider(), "it is text where JSON was expected"),
@@ -231,7 +231,7 @@ impl Exchange {
         framing: Framing,
         call: Call,
         principal: Principal,
-    ) -> Response<Outgoing> {
+    ) -> Result<Response<Outgoing>, Problem> {
         let count_for = call.count_for;
         let asked = stream::Exchange {
             model: call.model,
@@ -240,6 +240,8 @@ impl Exchange {
             count_for,
         };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
+        let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
+        hold.resize(guard.held_bytes()).map_err(Problem::Unread)?;
         self.account.note(|record| {
             record.stream = true;
             record.status = Some(answer.status.as_u16());
@@ -247,14 +249,14 @@ impl Exchange {
         let stream = Stream::new(
             answer.body,
             guard,
-            self.account.hand_on(),
+            (self.account.hand_on(), hold),
             Admission::new(&self.gateway, principal),
             self.peer.stalls.as_ref().map(|stalls| stalls.join()),
         );
         let mut response = Response::new(Outgoing::Stream(Box::new(stream)));
         *response.status_mut() = answer.status;
         *response.headers_mut() = stream_headers(framing, forward::down(&answer.headers));
-        response
+        Ok(response)
     }
 }
 

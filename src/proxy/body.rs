@@ -68,6 +68,9 @@ impl Budget {
 
 impl Hold {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Unread> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let fits = |used: usize| {
             used.checked_add(bytes)
                 .filter(|sum| *sum <= self.budget.max)
@@ -89,10 +92,17 @@ impl Hold {
         self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Holds as much as this, whatever it held before.
-    pub(super) fn set(&mut self, bytes: usize) -> Result<(), Unread> {
-        self.clear();
-        self.grow(bytes)
+    /// Holds this many bytes and no more, in steps of [`STEP`] so that small changes cost nothing.
+    pub(super) fn resize(&mut self, bytes: usize) -> Result<(), Unread> {
+        let bytes = bytes / STEP * STEP;
+        if bytes >= self.bytes {
+            return self.grow(bytes - self.bytes);
+        }
+        self.budget
+            .used
+            .fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+        Ok(())
     }
 }
 

@@ -278,7 +278,7 @@ impl Conversation {
                 let flow = self.guard.push(&text, &mut events);
                 let took = began.elapsed();
                 self.gateway.metrics.inspected(Direction::Response, took);
-                if self.held.set(self.guard.held_bytes()).is_err() {
+                if self.held.resize(self.guard.held_bytes()).is_err() {
                     return Some(self.end(client, &BUSY));
                 }
                 (flow == Flow::End).then(|| Finish::summed(self.ending_code()))

@@ -217,6 +217,13 @@ impl Exchange {
         };
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
+        let kept = call.originals.bytes();
+        let _kept = self
+            .gateway
+            .load
+            .budget
+            .hold(kept)
+            .map_err(Problem::Unread)?;
         call.count_for = call
             .count_for
             .map(|_| call.model.clone().unwrap_or_default());

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::Gateway;
 use super::account::Account;
+use super::body::Hold;
 use super::respond::Problem;
 use super::stall::Progress;
 use crate::auth::Principal;
@@ -38,6 +39,8 @@ pub(super) struct Stream {
     account: Account,
     admission: Admission,
     progress: Option<Arc<Progress>>,
+    /// The place that what waits in the guard takes in the budget, and what the answer's placeholders stand for.
+    hold: Hold,
     received: u64,
     /// Time spent in the guard.
     inspecting: Duration,
@@ -50,7 +53,7 @@ impl Stream {
     pub(super) fn new(
         source: upstream::Body,
         guard: StreamGuard,
-        account: Account,
+        (account, hold): (Account, Hold),
         admission: Admission,
         progress: Option<Arc<Progress>>,
     ) -> Self {
@@ -62,6 +65,7 @@ impl Stream {
             account,
             admission,
             progress,
+            hold,
             received: 0,
             inspecting: Duration::ZERO,
             failed: false,
@@ -114,8 +118,12 @@ impl Stream {
                         }
                         self.received += chunk.len() as u64;
                         let began = Instant::now();
-                        let flow = self.guard.push(&chunk, &mut self.ready);
+                        let mut flow = self.guard.push(&chunk, &mut self.ready);
                         self.inspecting += began.elapsed();
+                        if self.hold.resize(self.guard.held_bytes()).is_err() {
+                            self.guard.no_room(&mut self.ready);
+                            flow = self.guard.push(&[], &mut self.ready);
+                        }
                         if flow == Flow::Continue {
                             continue;
                         }

@@ -1,7 +1,7 @@
 //! What a scanner reports.
 
 use crate::scan::classifier::Probability;
-use crate::text::Span;
+use crate::text::{Encoding, Span};
 use std::fmt;
 
 /// How threatening the findings of one side of an exchange are together.
@@ -72,6 +72,8 @@ pub struct Finding {
     pub span: Span,
     /// The match goes on from the finding before it: longer than the reach, so reported in parts. One placeholder stands for all.
     pub continues: bool,
+    /// What was undone to find it.
+    pub encoding: Encoding,
     /// How sure a judge is; patterns either match or do not.
     pub probability: Option<Probability>,
 }

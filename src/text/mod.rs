@@ -1,9 +1,17 @@
 //! Text as models and people read it, apart from the bytes and formats that carry it.
 
 pub mod blocks;
+pub mod digits;
+pub mod escape;
+pub mod fragment;
+pub mod hidden;
+pub mod leet;
+pub mod spaced;
 pub mod tokens;
 pub mod unicode;
 pub mod view;
+
+mod words;
 
 /// Who wrote a piece of text. Any of them may be under an attacker's control; policies weigh them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,8 +35,55 @@ pub enum Form {
     Json,
 }
 
+/// What was undone to read a text: the outermost of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Encoding {
+    /// Nothing.
+    #[default]
+    None,
+    /// Invisible characters and look-alikes.
+    Folded,
+    /// Percent signs, entities of HTML, backslashes.
+    Escape,
+    /// RFC 4648, section 4 or 5.
+    Base64,
+    /// RFC 4648, section 6.
+    Base32,
+    /// Two digits a byte.
+    Hex,
+    /// Tag characters or variation selectors that spell a message.
+    Hidden,
+    /// Digits and signs in the place of letters.
+    Leet,
+    /// Letters one by one.
+    Spaced,
+    /// Each letter in the place of the one 13 further.
+    Rot13,
+    /// From the end to the start.
+    Reversed,
+}
+
+impl Encoding {
+    /// The name in reports; `None` for text that is found as it stands.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::Folded => "folded",
+            Self::Escape => "escape",
+            Self::Base64 => "base64",
+            Self::Base32 => "base32",
+            Self::Hex => "hex",
+            Self::Hidden => "hidden",
+            Self::Leet => "leet",
+            Self::Spaced => "spaced",
+            Self::Rot13 => "rot13",
+            Self::Reversed => "reversed",
+        })
+    }
+}
+
 /// A half-open range of bytes, `start <= end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
     /// The first byte.
     pub start: usize,

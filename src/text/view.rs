@@ -55,15 +55,39 @@ impl Map {
         }
     }
 
+    /// The same map for what is below `view`; from there on, bytes are one to one.
+    #[must_use]
+    pub fn up_to(&self, view: usize) -> Self {
+        let known = self.checkpoints.partition_point(|point| point.view < view);
+        let mut map = Self {
+            checkpoints: self.checkpoints.get(..known).unwrap_or_default().to_vec(),
+        };
+        map.same(view, self.start(view));
+        map
+    }
+
+    /// Notes that bytes from `view` on are one to one with those from `source` on.
+    pub fn same(&mut self, view: usize, source: usize) {
+        if self.start(view) != source {
+            self.put(Checkpoint {
+                view,
+                source,
+                whole: 0,
+            });
+        }
+    }
+
     /// Forgets what is only needed for offsets below `view`.
     pub fn trim(&mut self, view: usize) {
-        // Shifting the list at each call would cost more than the few entries it frees.
+        // Shifting the list costs as much as it holds: only where half of it goes.
         if self.checkpoints.len() > 32 {
             let unneeded = self
                 .checkpoints
                 .partition_point(|point| point.view <= view)
                 .saturating_sub(1);
-            self.checkpoints.drain(..unneeded);
+            if unneeded > self.checkpoints.len() / 2 {
+                self.checkpoints.drain(..unneeded);
+            }
         }
     }
 
@@ -153,7 +177,9 @@ impl Unescape {
     }
 }
 
-enum Escape {
+/// What a piece of text that may be an escape is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escape {
     /// More text decides.
     Open,
     /// So many bytes stand for themselves.
@@ -186,7 +212,7 @@ fn read_escape(text: &str) -> Escape {
 }
 
 /// `text` begins with `\u`.
-fn read_unicode_escape(text: &str) -> Escape {
+pub(super) fn read_unicode_escape(text: &str) -> Escape {
     let Some(first) = hex(text, 2) else {
         return open_or_plain(text, 0);
     };

@@ -1,6 +1,7 @@
 //! Places in a document as people write them.
 
 use super::json::Value;
+use super::words::is_name;
 use crate::text::Span;
 
 /// Where `span` lies below `root`.
@@ -30,9 +31,4 @@ pub(super) fn of(root: Option<Value<'_>>, span: Span) -> String {
         }
     }
     steps.concat()
-}
-
-/// Letters and underscores only, as all keys of the formats are. Secrets and numbers of people do not look so.
-fn is_name(key: &[u8]) -> bool {
-    (1..=40).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
 }

@@ -4,7 +4,7 @@
 //! spelling of a body hides a string from scanners.
 
 use super::json::{Document, Kind, Malformed, Value};
-use super::words::{data_url, is_base64, is_text, is_word};
+use super::words::{data_url, is_base64, is_name, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Form, Origin, Span};
 
@@ -175,6 +175,8 @@ impl<'a> Walk<'a> {
                     let name = key.name();
                     if context.keys && !is_word(&name) {
                         self.push(key, context.whole());
+                    } else {
+                        self.odd_key(key, &name, context);
                     }
                     match &*name {
                         b"type" | b"role" | b"object" => self.word(member, context.below(&name)),
@@ -197,7 +199,16 @@ impl<'a> Walk<'a> {
             return self.any(value, context.keyed());
         }
         for (key, member) in value.members() {
-            read(self, &key.name(), member);
+            let name = key.name();
+            self.odd_key(key, &name, context);
+            read(self, &name, member);
+        }
+    }
+
+    /// Keys of a format's own are no text. One that no format has, with digits or blanks in it, might be.
+    fn odd_key(&mut self, key: Value<'_>, name: &[u8], context: Context) {
+        if !is_name(name) {
+            self.push(key, context.whole());
         }
     }
 

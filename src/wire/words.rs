@@ -55,6 +55,11 @@ pub(super) fn is_text(mime: &[u8]) -> bool {
     xml || !NOT_TEXT.iter().any(starts)
 }
 
+/// Letters and underscores only, as all keys of the formats are. Secrets and numbers of people do not look so.
+pub(super) fn is_name(key: &[u8]) -> bool {
+    (1..=40).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+}
+
 /// Structure that is the same in every body and carries no text of anyone.
 pub(super) fn is_word(raw: &[u8]) -> bool {
     raw.len() <= 40

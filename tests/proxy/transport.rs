@@ -312,6 +312,36 @@ async fn p54_the_memory_of_all_bodies_is_bounded() {
 }
 
 #[tokio::test]
+async fn p54_what_streams_hold_back_counts_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "name: whole\nstream: {mode: buffer}\nresponse: {secrets: {action: redact}}\n";
+    std::fs::write(folder.path().join("whole.yaml"), policy).unwrap();
+    let text = upstream::delta(&"some words ".repeat(2_000));
+    let mut steps = vec![Step::Write(upstream::stream_head("text/event-stream"))];
+    steps.extend((0..20).map(|_| Step::Write(upstream::chunk(&text))));
+    steps.push(Step::Write(upstream::chunk(b"data: [DONE]\n\n")));
+    steps.push(Step::Write(b"0\r\n\r\n".to_vec()));
+    let upstream = Upstream::start(move |_| steps.clone()).await;
+    for (room, whole) in [(8 << 20, true), (200_000, false)] {
+        let gateway = Gateway::start(upstream.address, |config| {
+            config.limits.max_buffered_bytes = room;
+            config.policies = Some(folder.path().to_owned());
+            "whole".clone_into(&mut config.policy);
+        })
+        .await;
+        let reply = send(gateway.address, client::chat(&gateway, "hi", true)).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.text().contains("some words"), whole, "{room}");
+        assert_eq!(
+            reply.text().contains("could not be scanned"),
+            !whole,
+            "{room}"
+        );
+        eventually("all given back", || gateway.inner.load.budget.used() == 0).await;
+    }
+}
+
+#[tokio::test]
 async fn a_stopping_gateway_ends_what_runs_and_nothing_else() {
     let go_on = Arc::new(Notify::new());
     let steps = vec![

@@ -81,7 +81,7 @@ fn windows_leave_one_by_one() {
     let windows = policy(&format!(
         "stream: {{mode: window, window_chars: 20, overlap_chars: 5}}\n{POLICY}"
     ));
-    let words = "abcde".repeat(9);
+    let words = "abcd ".repeat(9);
     let deltas: Vec<Delta<'_>> = words
         .as_bytes()
         .chunks(5)

@@ -108,6 +108,8 @@ struct Report {
 struct Found {
     rule: String,
     action: Option<Action>,
+    /// What was undone to find it.
+    encoding: Option<&'static str>,
     /// The string in a body, `messages[0].content`, or the event of a stream.
     within: Option<String>,
     /// Line and column in the input, from 1.
@@ -204,6 +206,7 @@ fn whole(inspection: Inspection, input: &[u8], paths: Option<Vec<String>>) -> Re
             Found {
                 rule: place.rule.clone(),
                 action: Some(place.action),
+                encoding: place.encoding.name(),
                 within: paths.as_mut().and_then(Iterator::next),
                 line,
                 column: Some(column),
@@ -245,6 +248,9 @@ fn print(report: &Report, policy: &Policy, name: &str, output: &mut Output) -> a
         )?;
         if let Some(action) = found.action {
             write!(output, " ({action})")?;
+        }
+        if let Some(encoding) = found.encoding {
+            write!(output, " as {encoding}")?;
         }
         match &found.within {
             Some(within) => writeln!(output, " in {within}")?,
@@ -290,7 +296,7 @@ fn print_json(report: &Report, policy: &Policy, output: &mut Output) -> anyhow::
         .iter()
         .map(|found| {
             json!({
-                "rule": found.rule, "action": found.action.map(Action::name), "in": found.within,
+                "rule": found.rule, "action": found.action.map(Action::name), "encoding": found.encoding, "in": found.within,
                 "line": found.line, "column": found.column,
             })
         })

@@ -87,6 +87,7 @@ impl Replay<'_> {
                 self.findings.push(Found {
                     rule: rule.id.to_string(),
                     action: None,
+                    encoding: None,
                     within: Some(if event == 0 {
                         "the end of the stream".to_owned()
                     } else {

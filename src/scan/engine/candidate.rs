@@ -5,11 +5,12 @@ use regex_automata::{dfa::Automaton as _, util::primitives::StateID};
 use super::{
     Engine,
     compile::{Compiled, Run},
+    disguise::rot13,
     literal::{Before, Start},
     pattern::is_word_part,
     stream::{Stream, TAIL},
 };
-use crate::scan::Check;
+use crate::{scan::Check, text::Encoding};
 
 /// The most candidates of one stream that live at once.
 const LIVE_LIMIT: usize = 64;
@@ -29,12 +30,16 @@ pub(crate) struct Hit {
     /// Bytes that had been read when the match was complete.
     pub(crate) at: usize,
     pub(crate) continues: bool,
+    /// What was undone to find it.
+    pub(crate) encoding: Encoding,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) rule: u16,
     pub(super) continues: bool,
+    /// The text is read with its letters moved by 13.
+    rot13: bool,
     /// Letters and digits since the last other byte, or since the candidate began.
     word: u8,
     pub(super) state: StateID,
@@ -48,6 +53,7 @@ impl Candidate {
         Self {
             rule,
             continues: false,
+            rot13: false,
             word: 0,
             state,
             start,
@@ -85,12 +91,19 @@ impl Stream {
             };
             let state = match start.after {
                 Some(after) => after.get(before as usize).copied(),
-                None => self.walk(reading, compiled, before, first..first + length),
+                None => self.walk(
+                    reading,
+                    compiled,
+                    (before, start.rot13),
+                    first..first + length,
+                ),
             };
             if let Some(state) = state
                 && !compiled.machine.automaton.is_dead_state(state)
             {
-                self.admit(reading, compiled, Candidate::new(start.rule, state, first));
+                let mut candidate = Candidate::new(start.rule, state, first);
+                candidate.rot13 = start.rot13;
+                self.admit(reading, compiled, candidate);
             }
         }
     }
@@ -104,7 +117,8 @@ impl Stream {
             let Some(compiled) = engine.compiled(*rule) else {
                 continue;
             };
-            let Some(state) = self.walk(reading, compiled, before, first..first + 1) else {
+            let Some(state) = self.walk(reading, compiled, (before, false), first..first + 1)
+            else {
                 continue;
             };
             let mut candidate = Candidate::new(*rule, state, first);
@@ -125,11 +139,12 @@ impl Stream {
         &self,
         reading: &Reading<'_>,
         compiled: &Compiled,
-        before: Before,
+        (before, moved): (Before, bool),
         mut places: std::ops::Range<usize>,
     ) -> Option<StateID> {
         places.try_fold(compiled.machine.start(before)?, |state, place| {
             let byte = self.byte(reading, place)?;
+            let byte = if moved { rot13(byte) } else { byte };
             Some(compiled.machine.automaton.next_state(state, byte))
         })
     }
@@ -168,7 +183,8 @@ impl Stream {
             let Some(compiled) = reading.engine.compiled(candidate.rule) else {
                 continue;
             };
-            candidate.state = compiled.machine.automaton.next_state(candidate.state, byte);
+            let read = if candidate.rot13 { rot13(byte) } else { byte };
+            candidate.state = compiled.machine.automaton.next_state(candidate.state, read);
             if compiled.machine.automaton.is_special_state(candidate.state) {
                 if compiled.machine.automaton.is_dead_state(candidate.state) {
                     self.report(reading, compiled, &candidate, at + 1);
@@ -196,7 +212,9 @@ impl Stream {
                 continue;
             }
             let same = |older: &&mut Candidate| {
-                older.rule == candidate.rule && older.state == candidate.state
+                older.rule == candidate.rule
+                    && older.state == candidate.state
+                    && older.rot13 == candidate.rot13
             };
             let older = live.get_mut(..kept).unwrap_or_default().iter_mut();
             if let Some(older) = older.rev().take(COMPARED).find(same) {
@@ -243,8 +261,8 @@ impl Stream {
         at: usize,
     ) {
         let &Candidate {
-            rule,
             continues,
+            rot13,
             start,
             end,
             ..
@@ -253,11 +271,16 @@ impl Stream {
         let checked = continues || !longest && end - start <= CHECKED_ENDS;
         if end > start && (checked || self.passes(reading, compiled, start, end)) {
             reading.hits.push(Hit {
-                rule,
+                rule: compiled.stands_for,
                 start,
                 end,
                 at,
                 continues,
+                encoding: if rot13 {
+                    Encoding::Rot13
+                } else {
+                    compiled.encoding
+                },
             });
         }
     }

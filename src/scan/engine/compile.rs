@@ -12,10 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     Class, Engine, Firsts, Unsupported,
-    literal::{Before, Literal, Literals, Start, Trigger},
+    disguise::{add_reversed, rot13, triggers},
+    literal::{Before, Literal, Literals},
     pattern::{self, Left, Pattern, Refused},
+    scope::is_wording,
 };
-use crate::scan::Rule;
+use crate::{scan::Rule, text::Encoding};
 
 /// The largest automaton of one rule.
 const AUTOMATON_BYTES: usize = 1 << 20;
@@ -40,21 +42,26 @@ pub(super) struct Compiled {
     pub(super) machine: Arc<Machine>,
     /// What stands before a rare inner literal.
     pub(super) left: Option<Run>,
+    /// The rule of which this is another form, or itself.
+    pub(super) stands_for: u16,
+    /// That form.
+    pub(super) encoding: Encoding,
 }
 
 /// Automata by pattern, so that engines with the same patterns share them: a policy compiled after another one is quick and
 /// takes little memory.
 #[derive(Debug, Default)]
-pub struct Automata(Mutex<HashMap<String, Arc<Machine>>>);
+pub struct Automata(Mutex<HashMap<(String, bool), Arc<Machine>>>);
 
 impl Automata {
-    fn machine(&self, pattern: &str) -> Result<Arc<Machine>, Refused> {
+    pub(super) fn machine(&self, pattern: &str, turned: bool) -> Result<Arc<Machine>, Refused> {
         let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(machine) = machines.get(pattern) {
+        let key = (pattern.to_owned(), turned);
+        if let Some(machine) = machines.get(&key) {
             return Ok(Arc::clone(machine));
         }
-        let machine = Arc::new(Machine::new(pattern)?);
-        machines.insert(pattern.to_owned(), Arc::clone(&machine));
+        let machine = Arc::new(Machine::new(pattern, turned)?);
+        machines.insert(key, Arc::clone(&machine));
         Ok(machine)
     }
 }
@@ -70,29 +77,31 @@ pub(super) struct Machine {
     pub(super) reach: usize,
     /// Whether a candidate that has not matched is given up in a very long word.
     pub(super) words: bool,
-    left: Option<Left>,
-    literals: Vec<Begin>,
+    pub(super) left: Option<Left>,
+    pub(super) literals: Vec<Begin>,
 }
 
 /// A literal that matches begin with.
 #[derive(Debug)]
-struct Begin {
-    literal: Literal,
+pub(super) struct Begin {
+    pub(super) literal: Literal,
+    /// The same with its letters moved by 13.
+    pub(super) rot13: Literal,
     /// As in [`Start`].
-    after: Option<[StateID; 5]>,
+    pub(super) after: Option<[StateID; 5]>,
     /// As in [`Trigger`].
-    viable: Vec<u8>,
+    pub(super) viable: Vec<u8>,
 }
 
 impl Machine {
-    fn new(written: &str) -> Result<Self, Refused> {
+    fn new(written: &str, turned: bool) -> Result<Self, Refused> {
         let Pattern {
             hir,
             left,
             literals,
             reach,
             words,
-        } = pattern::parse(written)?;
+        } = pattern::parse(written, turned)?;
         let automaton = automaton(&hir).ok_or_else(too_large)?;
         let mut machine = Self {
             starts: starts(&automaton).ok_or_else(too_large)?,
@@ -110,6 +119,7 @@ impl Machine {
         let begins = literals.into_iter().map(|literal| Begin {
             after: machine.after(&literal),
             viable: machine.viable(&literal),
+            rot13: literal.iter().map(|byte| rot13(*byte)).collect(),
             literal,
         });
         machine.literals = begins.collect();
@@ -185,6 +195,7 @@ pub(super) fn compile(
     let mut engine = Engine {
         judged: Vec::new(),
         rules: Vec::new(),
+        written: 0,
         literals: None,
         firsts: Firsts {
             any: Box::new([false; 256]),
@@ -206,6 +217,8 @@ pub(super) fn compile(
     if !problems.is_empty() {
         return Err(problems);
     }
+    engine.written = engine.rules.len();
+    add_reversed(&mut engine, automata);
     engine.literals = Some(Literals::build(&triggers(&engine)).ok_or_else(|| {
         vec![Unsupported {
             rule: "all rules".to_owned(),
@@ -219,7 +232,7 @@ pub(super) fn compile(
 fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Result<(), Refused> {
     let index = u16::try_from(engine.rules.len())
         .map_err(|_| Refused::new("there are more than 65535 rules", "use fewer rules"))?;
-    let machine = automata.machine(&rule.pattern)?;
+    let machine = automata.machine(&rule.pattern, false)?;
     if machine.left.is_some() && rule.check.is_some() {
         return Err(Refused::new(
             "it has a check but no fixed beginning",
@@ -229,13 +242,15 @@ fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Resu
     let left = machine
         .left
         .as_ref()
-        .map(|left| add_class(&mut engine.classes, left, hold))
+        .map(|left| add_class(&mut engine.classes, left, (hold, is_wording(&rule))))
         .transpose()?;
     let compiled = Compiled {
         rule,
         hold,
         machine,
         left,
+        stands_for: index,
+        encoding: Encoding::None,
     };
     if compiled.machine.literals.is_empty() {
         add_firsts(
@@ -247,24 +262,6 @@ fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Resu
     }
     engine.rules.push(compiled);
     Ok(())
-}
-
-/// The literals of all rules.
-fn triggers(engine: &Engine) -> Vec<Trigger<'_>> {
-    let rules = engine.rules.iter().zip(0u16..);
-    rules
-        .flat_map(|(compiled, rule)| {
-            let begins = compiled.machine.literals.iter();
-            begins.map(move |begin| Trigger {
-                literal: &begin.literal,
-                start: Start {
-                    rule,
-                    after: begin.after,
-                },
-                viable: if compiled.hold { &begin.viable } else { &[] },
-            })
-        })
-        .collect()
 }
 
 fn too_large() -> Refused {
@@ -304,7 +301,11 @@ fn starts(automaton: &dense::DFA<Vec<u32>>) -> Option<[StateID; 5]> {
     Some(starts)
 }
 
-fn add_class(classes: &mut Vec<Class>, left: &Left, hold: bool) -> Result<Run, Refused> {
+fn add_class(
+    classes: &mut Vec<Class>,
+    left: &Left,
+    (hold, wording): (bool, bool),
+) -> Result<Run, Refused> {
     let place = classes
         .iter()
         .position(|class| class.bytes == left.class)
@@ -312,6 +313,7 @@ fn add_class(classes: &mut Vec<Class>, left: &Left, hold: bool) -> Result<Run, R
             classes.push(Class {
                 bytes: left.class.clone(),
                 held: 0,
+                held_wording: 0,
             });
             classes.len() - 1
         });
@@ -325,6 +327,9 @@ fn add_class(classes: &mut Vec<Class>, left: &Left, hold: bool) -> Result<Run, R
         && hold
     {
         class.held = class.held.max(left.max);
+        if wording {
+            class.held_wording = class.held_wording.max(left.max);
+        }
     }
     Ok(Run {
         class: place,

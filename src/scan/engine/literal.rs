@@ -224,6 +224,8 @@ impl Before {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     pub(super) rule: u16,
+    /// The text is read with its letters moved by 13.
+    pub(super) rot13: bool,
     /// The state of the rule's automaton after the literal, for each [`Before`], if it is the same in either case.
     pub(super) after: Option<[regex_automata::util::primitives::StateID; 5]>,
 }

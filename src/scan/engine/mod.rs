@@ -12,14 +12,17 @@
 
 mod candidate;
 mod compile;
+mod disguise;
 mod literal;
 mod pattern;
+mod scope;
 mod stream;
 
 pub(super) use candidate::Hit;
 pub use compile::Automata;
 use compile::Compiled;
 use literal::{Before, Literals};
+pub(super) use scope::Scope;
 pub(super) use stream::Stream;
 
 use thiserror::Error;
@@ -29,7 +32,10 @@ use crate::scan::{Rule, finding::RuleIndex};
 /// Compiled rules, shared by all streams.
 #[derive(Debug)]
 pub struct Engine {
+    /// As they were given, then other forms of them.
     rules: Vec<Compiled>,
+    /// How many were given.
+    written: usize,
     /// What judges beside the engine find: their indices follow.
     judged: Vec<Rule>,
     literals: Option<Literals>,
@@ -44,6 +50,8 @@ struct Class {
     bytes: Box<[bool; 256]>,
     /// The most of a run that matters; 0 if no rule of the class holds text.
     held: usize,
+    /// The same of the rules about wording.
+    held_wording: usize,
 }
 
 /// The rules that start from single bytes.
@@ -101,16 +109,16 @@ impl Engine {
     /// The rule of a finding; `None` for an index of another engine.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         let index = usize::from(index.0);
-        match self.rules.get(index) {
-            Some(compiled) => Some(&compiled.rule),
-            None => self.judged.get(index - self.rules.len()),
+        match index.checked_sub(self.written) {
+            None => self.rules.get(index).map(|compiled| &compiled.rule),
+            Some(judged) => self.judged.get(judged),
         }
     }
 
     /// The rules, in the order they were given, then those of judges: a rule's place is its [`RuleIndex`].
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let compiled = self.rules.iter().map(|compiled| &compiled.rule);
-        compiled.chain(&self.judged)
+        let given = self.rules.iter().take(self.written);
+        given.map(|compiled| &compiled.rule).chain(&self.judged)
     }
 
     /// The most bytes of text, as scanned, that one open match keeps held.
@@ -136,6 +144,18 @@ impl Engine {
     /// Whether any rule may hold text back.
     pub(super) fn holds(&self) -> bool {
         self.rules.iter().any(|compiled| compiled.hold)
+    }
+
+    /// Whether any rule about wording may.
+    pub(super) fn holds_wording(&self) -> bool {
+        let wording = |compiled: &Compiled| compiled.hold && compiled.reads(Scope::Wording);
+        self.rules.iter().any(wording)
+    }
+
+    /// Whether a rule counts in a text.
+    pub(super) fn reads(&self, rule: u16, scope: Scope) -> bool {
+        self.compiled(rule)
+            .is_some_and(|compiled| compiled.reads(scope))
     }
 
     fn compiled(&self, rule: u16) -> Option<&Compiled> {

@@ -6,6 +6,7 @@ use regex_syntax::{
     hir::{Class, Hir, HirKind, Look, Repetition},
 };
 
+use super::disguise::reversed;
 use super::literal::{self, Literal};
 
 /// The most bytes that the part left of an inner literal may take (`left` below).
@@ -53,9 +54,12 @@ impl Refused {
     }
 }
 
-/// Reads a pattern.
-pub(super) fn parse(written: &str) -> Result<Pattern, Refused> {
-    let hir = read(written)?;
+/// Reads a pattern, or turns it to find its texts from the end to the start.
+pub(super) fn parse(written: &str, turned: bool) -> Result<Pattern, Refused> {
+    let mut hir = read(written)?;
+    if turned {
+        hir = reversed(&hir);
+    }
     let properties = hir.properties();
     if properties.minimum_len().unwrap_or(0) == 0 {
         return Err(Refused::new(

@@ -3,7 +3,7 @@
 use regex_automata::dfa::Automaton as _;
 
 use super::{
-    Engine, Overflow,
+    Engine, Overflow, Scope,
     candidate::{Candidate, Hit, Reading},
     compile::CLASSES,
     literal::{Before, LITERAL_LIMIT},
@@ -136,23 +136,30 @@ impl Stream {
         }
     }
 
-    /// The offset from which on text must be held: no open or later match of a rule that holds begins before it.
-    pub(crate) fn held_from(&self, engine: &Engine) -> usize {
+    /// The offset from which on text must be held: no open or later match of a rule that holds and counts begins before it.
+    pub(crate) fn held_from(&self, engine: &Engine, scope: Scope) -> usize {
+        let wording = scope == Scope::Wording;
+        if wording && !engine.holds_wording() {
+            return self.position;
+        }
         let holds = |candidate: &&Candidate| {
             engine
                 .compiled(candidate.rule)
-                .is_some_and(|compiled| compiled.hold)
+                .is_some_and(|compiled| compiled.hold && compiled.reads(scope))
         };
         let candidates = self
             .live
             .iter()
             .filter(holds)
             .map(|candidate| candidate.start);
-        let runs = self
-            .runs
-            .iter()
-            .zip(&engine.classes)
-            .map(|(run, class)| self.position - usize::from(*run).min(class.held));
+        let runs = self.runs.iter().zip(&engine.classes).map(|(run, class)| {
+            let held = if wording {
+                class.held_wording
+            } else {
+                class.held
+            };
+            self.position - usize::from(*run).min(held)
+        });
         let literal = match (&engine.literals, self.state) {
             (Some(literals), Some(state)) => literals.open_prefix(state, |length| {
                 let place = TAIL.checked_sub(length + 1);

@@ -1,0 +1,33 @@
+//! The rules that count in a text, by what was undone to read it.
+
+use super::compile::Compiled;
+use crate::scan::{Rule, Scanner};
+
+/// The rules that count in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// As it stands or folded: all.
+    All,
+    /// Decoded: injection, topics, secrets, personal data and canaries. What a browser, a shell or a file system would do only with
+    /// the text itself means nothing there: HTML that is escaped is harmless.
+    Decoded,
+    /// In a disguise that only a reader of words sees through: injection and topics.
+    Wording,
+}
+
+impl Compiled {
+    /// Whether it counts in a text.
+    pub(super) fn reads(&self, scope: Scope) -> bool {
+        let decoded = [Scanner::Secrets, Scanner::Pii, Scanner::Canary];
+        match scope {
+            Scope::All => true,
+            Scope::Decoded => is_wording(&self.rule) || decoded.contains(&self.rule.scanner),
+            Scope::Wording => is_wording(&self.rule),
+        }
+    }
+}
+
+/// Whether a rule is about words that people and models read, however they are written.
+pub(super) const fn is_wording(rule: &Rule) -> bool {
+    matches!(rule.scanner, Scanner::Injection | Scanner::Topic)
+}

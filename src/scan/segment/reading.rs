@@ -1,0 +1,122 @@
+//! What one call of a scan works with: the engine, and what it finds in all views.
+
+use crate::{
+    scan::{
+        engine::{Engine, Hit, Scope, Stream},
+        finding::{Finding, RuleIndex},
+    },
+    text::{Encoding, Span, view::Map},
+};
+
+/// The most bytes of decoded text in one segment. Beyond it a scan is an error, never silence.
+const DECODED_LIMIT: usize = 64 << 20;
+
+/// Encodings within encodings are undone to this depth.
+const DEPTH: u8 = 3;
+
+/// The findings of one call, in all views.
+#[derive(Debug)]
+pub(super) struct Reading<'e> {
+    pub(super) engine: &'e Engine,
+    /// Each with the place in the source at which it was complete.
+    pub(super) found: Vec<(usize, Finding)>,
+    pub(super) overflow: bool,
+    /// Bytes of decoded text so far.
+    pub(super) decoded: usize,
+    /// What is found now was not decided before this place in the source.
+    decided: usize,
+    hits: Vec<Hit>,
+}
+
+/// What is known of a view's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
+    pub(super) encoding: Encoding,
+    /// The rules that count.
+    pub(super) scope: Scope,
+    /// How many encodings were undone to get here.
+    pub(super) depth: u8,
+    /// Nothing leaves before all is read, so text in runs may begin anywhere.
+    pub(super) thorough: bool,
+}
+
+impl Label {
+    /// Of a text in which something more was undone; the outermost encoding gives the name.
+    pub(super) const fn within(self, encoding: Encoding, scope: Scope) -> Self {
+        Self {
+            encoding: match self.encoding {
+                Encoding::None | Encoding::Folded => encoding,
+                outer => outer,
+            },
+            scope,
+            depth: self.depth + 1,
+            thorough: self.thorough,
+        }
+    }
+
+    /// Whether more may be undone in it.
+    pub(super) const fn decodes(self) -> bool {
+        self.depth < DEPTH && !matches!(self.scope, Scope::Wording)
+    }
+}
+
+impl<'e> Reading<'e> {
+    pub(super) const fn new(engine: &'e Engine, decoded: usize) -> Self {
+        Self {
+            engine,
+            found: Vec::new(),
+            overflow: false,
+            decoded,
+            decided: 0,
+            hits: Vec::new(),
+        }
+    }
+
+    /// Reads text of a view.
+    pub(super) fn read(&mut self, stream: &mut Stream, text: &str, map: &Map, label: Label) {
+        let read = stream.read(self.engine, text.as_bytes(), &mut self.hits);
+        self.overflow |= read.is_err();
+        self.take(map, label);
+    }
+
+    /// Reads the end of a view.
+    pub(super) fn finish(&mut self, stream: &mut Stream, map: &Map, label: Label) {
+        stream.finish(self.engine, &mut self.hits);
+        self.take(map, label);
+    }
+
+    /// Counts decoded text.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.decoded = self.decoded.saturating_add(bytes);
+        self.overflow |= self.decoded > DECODED_LIMIT;
+    }
+
+    /// Does some work whose findings were not decided before `place`.
+    pub(super) fn decided_at(&mut self, place: usize, work: impl FnOnce(&mut Self)) {
+        let before = self.decided;
+        self.decided = place.max(before);
+        work(self);
+        self.decided = before;
+    }
+
+    fn take(&mut self, map: &Map, label: Label) {
+        for hit in self.hits.drain(..) {
+            if !self.engine.reads(hit.rule, label.scope) {
+                continue;
+            }
+            let encoding = match label.encoding {
+                Encoding::None | Encoding::Folded if hit.encoding != Encoding::None => hit.encoding,
+                encoding => encoding,
+            };
+            let finding = Finding {
+                rule: RuleIndex(hit.rule),
+                span: Span::new(map.start(hit.start), map.end(hit.end)),
+                continues: hit.continues,
+                probability: None,
+                encoding,
+            };
+            self.found
+                .push((map.end(hit.at).max(self.decided), finding));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Runs of digits, and hidden messages, that hold text of their own.
+//!
+//! A run is read digit by digit while it arrives, so what must be held of it is known: from the group in which the earliest open match of the text
+//! within begins. What is too short to be text yet is held whole, a few digits at most.
+
+use super::{
+    reading::{Label, Reading},
+    view::{Block, View},
+};
+use crate::{
+    scan::engine::{Engine, Scope},
+    text::{
+        Encoding,
+        digits::{self, Digits, Open, Radix, WAYS},
+        fragment::{Fragments, Step},
+        hidden::{self, Hidden},
+    },
+};
+
+/// The kinds of runs.
+const KINDS: [(Radix, Encoding); 3] = [
+    (Radix::Base64, Encoding::Base64),
+    (Radix::Base32, Encoding::Base32),
+    (Radix::Hex, Encoding::Hex),
+];
+
+/// The open runs of one view, by kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Runs {
+    digits: [Option<Box<Run>>; 3],
+    hidden: Option<Box<Message>>,
+}
+
+#[derive(Clone, Debug)]
+struct Run {
+    digits: Digits,
+    /// The texts within, by the way in which they are read.
+    texts: [Option<Box<Text>>; WAYS],
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    hidden: Hidden,
+    text: Option<Box<Text>>,
+}
+
+/// A text that was found in a run.
+#[derive(Clone, Debug)]
+struct Text {
+    view: View,
+    /// What the view has not read yet.
+    unread: String,
+}
+
+impl Runs {
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self.digits, [None, None, None]) && self.hidden.is_none()
+    }
+
+    #[cfg(test)]
+    pub(super) fn live(&self) -> usize {
+        let runs = self.digits.iter().flatten();
+        let texts = runs.flat_map(|run| run.texts.iter().flatten());
+        texts.map(|text| text.view.live()).sum()
+    }
+
+    /// Reads a block of folded text.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_>, block: Block<'_>, label: Label) {
+        for (slot, (radix, encoding)) in self.digits.iter_mut().zip(KINDS) {
+            let label = label.within(encoding, Scope::Decoded);
+            let mut from = 0;
+            loop {
+                if let Some(run) = slot {
+                    let Some(end) = run.read(reading, block, from, label) else {
+                        break;
+                    };
+                    *slot = None;
+                    from = end;
+                }
+                let Some(start) = digits::find(
+                    radix,
+                    label.thorough,
+                    block.text.as_bytes(),
+                    (from, block.before(from)),
+                ) else {
+                    break;
+                };
+                from = start;
+                *slot = Some(Box::new(Run {
+                    digits: Digits::new(radix, label.thorough),
+                    texts: [const { None }; WAYS],
+                }));
+            }
+        }
+    }
+
+    /// Reads a block of text as it stands.
+    pub(super) fn read_hidden(
+        &mut self,
+        reading: &mut Reading<'_>,
+        block: Block<'_>,
+        label: Label,
+    ) {
+        let label = label.within(Encoding::Hidden, Scope::Decoded);
+        for (_, character, source) in block.characters(0) {
+            if self.hidden.is_none() && hidden::byte(character).is_none() {
+                continue;
+            }
+            let message = self.hidden.get_or_insert_with(|| {
+                Box::new(Message {
+                    hidden: Hidden::default(),
+                    text: None,
+                })
+            });
+            let Message { hidden, text } = &mut **message;
+            let goes_on = hidden.push(character, source, &mut |step| {
+                take(text, step, reading, (source.end, label));
+            });
+            reading.decided_at(source.end, |reading| flush(text, reading));
+            if !goes_on {
+                self.hidden = None;
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, reading: &mut Reading<'_>, label: Label) {
+        for (slot, (_, encoding)) in self.digits.iter_mut().zip(KINDS) {
+            if let Some(run) = slot {
+                run.finish(
+                    reading,
+                    (usize::MAX, label.within(encoding, Scope::Decoded)),
+                );
+            }
+        }
+        if let Some(message) = &mut self.hidden {
+            let Message { hidden, text } = &mut **message;
+            let label = label.within(Encoding::Hidden, Scope::Decoded);
+            hidden.finish(&mut |step| take(text, step, reading, (usize::MAX, label)));
+        }
+    }
+
+    /// Where in the segment text must be held from, if any.
+    pub(super) fn held(&self, engine: &Engine) -> Option<usize> {
+        let runs = self
+            .digits
+            .iter()
+            .flatten()
+            .filter_map(|run| run.held(engine));
+        let hidden = self.hidden.iter().filter_map(|message| {
+            let waiting = first(message.hidden.text());
+            let text = message
+                .text
+                .as_ref()
+                .and_then(|text| text.view.held(engine));
+            waiting.into_iter().chain(text).min()
+        });
+        runs.chain(hidden).min()
+    }
+}
+
+impl Run {
+    /// Reads the block from `from` on. Where in it the run ends, if it does.
+    fn read(
+        &mut self,
+        reading: &mut Reading<'_>,
+        block: Block<'_>,
+        from: usize,
+        label: Label,
+    ) -> Option<usize> {
+        for (place, character, source) in block.characters(from) {
+            let Self { digits, texts } = self;
+            let mut begun = None;
+            let goes_on = digits.push(character, source, &mut |way, step| {
+                if let Some(text) = texts.get_mut(way) {
+                    begun = begun.or_else(|| text.is_none().then_some(way));
+                    take(text, step, reading, (source.end, label));
+                }
+            });
+            // That it is text is known only now.
+            if let Some(text) = begun.and_then(|way| texts.get_mut(way)) {
+                reading.decided_at(source.end, |reading| flush(text, reading));
+            }
+            if !goes_on {
+                self.finish(reading, (source.end, label));
+                return Some(place);
+            }
+        }
+        for text in &mut self.texts {
+            flush(text, reading);
+        }
+        None
+    }
+
+    /// The end of the run, which is known at `decided`.
+    fn finish(&mut self, reading: &mut Reading<'_>, (decided, label): (usize, Label)) {
+        let Self { digits, texts } = self;
+        for text in &mut *texts {
+            flush(text, reading);
+        }
+        reading.decided_at(decided, |reading| {
+            digits.finish(&mut |way, step| {
+                if let Some(text) = texts.get_mut(way) {
+                    take(text, step, reading, (decided, label));
+                }
+            });
+        });
+    }
+
+    fn held(&self, engine: &Engine) -> Option<usize> {
+        let ways = self.digits.open().filter_map(|open| {
+            let text = self.texts.get(open.way).and_then(Option::as_ref);
+            let within = text.and_then(|text| text.view.held(engine));
+            within.into_iter().chain(pending(&open)).min()
+        });
+        ways.min()
+    }
+}
+
+/// Where digits begin that may be text with those that follow.
+fn pending(open: &Open<'_>) -> Option<usize> {
+    let group = (!open.group.is_empty()).then_some(open.group.start);
+    if open.text.is_given() {
+        return group;
+    }
+    let mut ahead = open.text.clone();
+    for byte in &open.bytes {
+        if !ahead.push(*byte, open.group, &mut |_| {}) && open.strict {
+            return None;
+        }
+    }
+    if ahead.is_given() {
+        return first(open.text);
+    }
+    // Of a group whose first bytes are no text, the others may be.
+    let goes_on = |(low, high)| !open.strict || (low..=high).any(|byte| ahead.may_go_on(byte));
+    first(&ahead)
+        .or(group)
+        .filter(|_| open.next.is_none_or(goes_on))
+}
+
+/// Where text begins that has not been given out, of a fragment that may still become one.
+fn first(text: &Fragments) -> Option<usize> {
+    let waiting = text.waiting().first().map(|(_, source)| source.start);
+    waiting.or_else(|| text.partial())
+}
+
+/// Takes what a run has given out at the place `decided` of the segment.
+fn take(
+    slot: &mut Option<Box<Text>>,
+    step: Step,
+    reading: &mut Reading<'_>,
+    (decided, label): (usize, Label),
+) {
+    match step {
+        Step::Text(character, source) => {
+            let text = slot.get_or_insert_with(|| {
+                let view = View::decoded(label, source.start);
+                let unread = String::new();
+                Box::new(Text { view, unread })
+            });
+            let at = text.view.position() + text.unread.len();
+            text.view
+                .map_mut()
+                .whole(at, character.len_utf8(), source.start, source.len());
+            text.unread.push(character);
+        }
+        Step::End => {
+            flush(slot, reading);
+            if let Some(mut text) = slot.take() {
+                reading.decided_at(decided, |reading| text.view.finish(reading));
+            }
+        }
+    }
+}
+
+fn flush(text: &mut Option<Box<Text>>, reading: &mut Reading<'_>) {
+    if let Some(text) = text
+        && !text.unread.is_empty()
+    {
+        reading.count(text.unread.len());
+        text.view.read(reading, &text.unread);
+        text.unread.clear();
+    }
+}

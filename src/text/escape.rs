@@ -1,0 +1,361 @@
+//! Escapes in running text: percent signs (RFC 3986), character references of HTML, backslashes of JSON, JavaScript, Python and C.
+//!
+//! All kinds are undone at once, so a text that mixes them is read too. What is no valid escape stays as it is.
+
+use super::Span;
+use super::view::{Escape, read_unicode_escape};
+
+/// The references that matter where text is hidden: punctuation and blanks.
+const NAMES: [(&str, char); 34] = [
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("Tab", '\t'),
+    ("NewLine", '\n'),
+    ("excl", '!'),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("percnt", '%'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("ast", '*'),
+    ("plus", '+'),
+    ("comma", ','),
+    ("period", '.'),
+    ("sol", '/'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("equals", '='),
+    ("quest", '?'),
+    ("commat", '@'),
+    ("lsqb", '['),
+    ("bsol", '\\'),
+    ("rsqb", ']'),
+    ("Hat", '^'),
+    ("lowbar", '_'),
+    ("grave", '`'),
+    ("lcub", '{'),
+    ("vert", '|'),
+    ("rcub", '}'),
+    ("hyphen", '-'),
+];
+
+/// The longest escape: a character of four bytes, each escaped.
+const LONGEST: usize = 16;
+
+/// A rewriting that is under way.
+#[derive(Clone, Debug, Default)]
+pub struct Unescaping {
+    /// An escape that is not complete yet.
+    waiting: Vec<(char, Span)>,
+}
+
+impl Unescaping {
+    /// Where in the source an escape begins that is not complete yet.
+    pub fn pending(&self) -> Option<usize> {
+        self.waiting.first().map(|(_, source)| source.start)
+    }
+
+    /// Reads the next character; `out` is given what it becomes, and whether that is something else.
+    pub fn push(&mut self, character: char, source: Span, out: &mut impl FnMut(char, Span, bool)) {
+        if self.waiting.is_empty() && !is_sign(character) {
+            out(character, source, false);
+            return;
+        }
+        self.waiting.push((character, source));
+        self.resolve(false, out);
+    }
+
+    /// The end of the text.
+    pub fn finish(&mut self, out: &mut impl FnMut(char, Span, bool)) {
+        self.resolve(true, out);
+    }
+
+    fn resolve(&mut self, end: bool, out: &mut impl FnMut(char, Span, bool)) {
+        while let Some(&(first, place)) = self.waiting.first() {
+            let text: String = self
+                .waiting
+                .iter()
+                .map(|(character, _)| *character)
+                .collect();
+            let decoded = match read(&text) {
+                Escape::Open if !end => return,
+                Escape::Of(decoded, length) => Some((
+                    decoded,
+                    text.get(..length).unwrap_or_default().chars().count(),
+                )),
+                Escape::Open | Escape::Plain(_) => None,
+            };
+            let Some((decoded, length)) = decoded else {
+                out(first, place, false);
+                self.waiting.remove(0);
+                continue;
+            };
+            let last = self.waiting.get(length - 1).map_or(place, |last| last.1);
+            out(decoded, Span::new(place.start, last.end), true);
+            self.waiting.drain(..length);
+        }
+    }
+}
+
+/// The first place from `from` on where text changes, or may if more follows.
+pub fn find(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut signs =
+        memchr::memchr3_iter(b'%', b'&', b'\\', bytes.get(from..)?).map(|place| from + place);
+    signs.find(|place| {
+        let end = text.floor_char_boundary(text.len().min(place + LONGEST));
+        let escape = text.get(*place..end).map(read);
+        // Cut off here, an escape may be complete in the text.
+        !matches!(escape, Some(Escape::Plain(_)))
+    })
+}
+
+const fn is_sign(character: char) -> bool {
+    matches!(character, '%' | '&' | '\\')
+}
+
+fn read(text: &str) -> Escape {
+    match text.as_bytes() {
+        [b'%', b'u' | b'U', rest @ ..] => {
+            digits(rest, 4, 4).map_or(Escape::Plain(1), |code| code.escape(2))
+        }
+        [b'%', ..] => octets(text, "%"),
+        [b'&', b'#', b'x' | b'X', rest @ ..] => reference(rest, 16, 3),
+        [b'&', b'#', rest @ ..] => reference(rest, 10, 2),
+        [b'&', ..] => name(text),
+        [b'\\', b'x' | b'u', b'{', rest @ ..] => braced(rest),
+        [b'\\', b'x', ..] => octets(text, "\\x"),
+        [b'\\', b'u', ..] => read_unicode_escape(text),
+        [b'\\', b'U', rest @ ..] => {
+            digits(rest, 8, 8).map_or(Escape::Plain(1), |code| code.escape(2))
+        }
+        [b'\\', b'0'..=b'3', rest @ ..] => octal(text, rest),
+        [b'\\', sign, ..] => match sign {
+            b'n' => Escape::Of('\n', 2),
+            b'r' => Escape::Of('\r', 2),
+            b't' => Escape::Of('\t', 2),
+            b'"' | b'\'' | b'/' | b'\\' => Escape::Of(char::from(*sign), 2),
+            _ => Escape::Plain(1),
+        },
+        [sign] if is_sign(char::from(*sign)) => Escape::Open,
+        [sign, ..] if sign.is_ascii() => Escape::Plain(1),
+        _ => Escape::Plain(text.chars().next().map_or(1, char::len_utf8)),
+    }
+}
+
+/// Digits that were read: the number, how many, and whether more may come.
+struct Number {
+    value: u32,
+    length: usize,
+    open: bool,
+}
+
+impl Number {
+    /// The character of this number, `before` bytes after the start of the escape.
+    fn escape(&self, before: usize) -> Escape {
+        match char::from_u32(self.value) {
+            _ if self.open => Escape::Open,
+            Some(character) => Escape::Of(character, before + self.length),
+            None => Escape::Plain(1),
+        }
+    }
+}
+
+/// `least` to `most` hexadecimal digits; `None` if there are too few.
+fn digits(text: &[u8], least: usize, most: usize) -> Option<Number> {
+    number(text, 16, least, most)
+}
+
+fn number(text: &[u8], radix: u32, least: usize, most: usize) -> Option<Number> {
+    let digits = text
+        .iter()
+        .take(most)
+        .map_while(|byte| char::from(*byte).to_digit(radix));
+    let (mut value, mut length) = (0_u32, 0);
+    for digit in digits {
+        value = value.saturating_mul(radix).saturating_add(digit);
+        length += 1;
+    }
+    let open = length < most && length == text.len();
+    (length >= least || open).then_some(Number {
+        value,
+        length,
+        open,
+    })
+}
+
+/// `\u{69}` after the brace.
+fn braced(rest: &[u8]) -> Escape {
+    match digits(rest, 1, 8) {
+        Some(code) if !code.open => match rest.get(code.length) {
+            Some(b'}') => Number {
+                length: code.length + 1,
+                ..code
+            }
+            .escape(3),
+            Some(_) => Escape::Plain(1),
+            None => Escape::Open,
+        },
+        Some(_) => Escape::Open,
+        None => Escape::Plain(1),
+    }
+}
+
+/// Three octal digits after the backslash.
+fn octal(text: &str, rest: &[u8]) -> Escape {
+    match rest {
+        [b'0'..=b'7', b'0'..=b'7', ..] => {
+            let value = text
+                .get(1..4)
+                .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+            value.map_or(Escape::Plain(1), |value| Escape::Of(char::from(value), 4))
+        }
+        [] | [b'0'..=b'7'] => Escape::Open,
+        _ => Escape::Plain(1),
+    }
+}
+
+/// `&#105;` after `&#` or `&#x`; the semicolon may be missing.
+fn reference(rest: &[u8], radix: u32, before: usize) -> Escape {
+    match number(rest, radix, 1, 9) {
+        Some(code) if !code.open => {
+            let semicolon = usize::from(rest.get(code.length) == Some(&b';'));
+            if semicolon == 0 && rest.len() == code.length {
+                return Escape::Open;
+            }
+            Number {
+                length: code.length + semicolon,
+                ..code
+            }
+            .escape(before)
+        }
+        Some(_) => Escape::Open,
+        None => Escape::Plain(1),
+    }
+}
+
+fn name(text: &str) -> Escape {
+    let rest = text.get(1..).unwrap_or_default();
+    for (name, character) in NAMES {
+        match rest.strip_prefix(name) {
+            Some(after) if after.starts_with(';') => return Escape::Of(character, name.len() + 2),
+            Some("") => return Escape::Open,
+            _ if name.starts_with(rest) => return Escape::Open,
+            _ => {}
+        }
+    }
+    Escape::Plain(1)
+}
+
+/// The bytes of one character in UTF-8, each two digits after `sign`; a single other byte is taken as Latin-1.
+fn octets(text: &str, sign: &str) -> Escape {
+    let unit = sign.len() + 2;
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    loop {
+        let needed = match bytes.first() {
+            None => 1,
+            Some(0xc2..=0xdf) => 2,
+            Some(0xe0..=0xef) => 3,
+            Some(0xf0..=0xf4) => 4,
+            Some(_) => bytes.len(),
+        };
+        if bytes.len() >= needed {
+            break;
+        }
+        let digits = match rest.strip_prefix(sign) {
+            Some(digits) => digits.as_bytes(),
+            None if sign.starts_with(rest) => return Escape::Open,
+            None => break,
+        };
+        match number(digits, 16, 2, 2) {
+            Some(Number { open: true, .. }) => return Escape::Open,
+            Some(byte) => bytes.extend(u8::try_from(byte.value)),
+            None => break,
+        }
+        rest = rest.get(unit..).unwrap_or_default();
+    }
+    match (
+        str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| text.chars().next()),
+        bytes.first(),
+    ) {
+        (Some(character), _) => Escape::Of(character, unit * bytes.len()),
+        (None, Some(first)) => Escape::Of(char::from(*first), unit),
+        (None, None) => Escape::Plain(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(text: &str) -> String {
+        let mut escapes = Unescaping::default();
+        let (mut out, mut first, mut end) = (String::new(), None, 0);
+        let mut take = |character, source: Span, changed: bool| {
+            out.push(character);
+            assert_eq!(source.start, end, "{text}");
+            end = source.end;
+            first = first.or_else(|| changed.then_some(source.start));
+        };
+        for (place, character) in text.char_indices() {
+            escapes.push(
+                character,
+                Span::new(place, place + character.len_utf8()),
+                &mut take,
+            );
+        }
+        escapes.finish(&mut take);
+        assert_eq!(end, text.len());
+        if let Some(first) = first {
+            assert!(find(text, 0).is_some_and(|found| found <= first), "{text}");
+        }
+        out
+    }
+
+    #[test]
+    fn escapes_are_undone_and_what_is_none_stays() {
+        for (text, expected) in [
+            ("%69gnore%20all", "ignore all"),
+            ("%u0069gnore", "ignore"),
+            ("%D0%B8%d0%b3 %C3%A9 %E5%BF%BD", "иг é 忽"),
+            ("50% of 100%, 5%zz, %4", "50% of 100%, 5%zz, %4"),
+            ("%E9t%E9 ", "été "),
+            (
+                "&#105;&#x67;&#0110ore &lt;all&gt;&nbsp;&NewLine;",
+                "ignore <all> \n",
+            ),
+            (
+                "AT&T, a && b, &copy; &#; &#x; &",
+                "AT&T, a && b, &copy; &#; &#x; &",
+            ),
+            (r"\u0069\u{67}\x6e\x{6f}\162\U00000065", "ignore"),
+            (r"\ud83d\ude00 \xc3\xa9", "😀 é"),
+            (r"a\nb\tc\\d\/e\q \1 \", "a\nb\tc\\d/e\\q \\1 \\"),
+            (r"\u{110000} \x{} \uZZ", r"\u{110000} \x{} \uZZ"),
+        ] {
+            assert_eq!(rewritten(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_without_escapes_is_passed_over() {
+        for text in [
+            "100% sure",
+            "AT&T & co",
+            "a \\d b",
+            "if a && b {",
+            "R&D; 5%;",
+        ] {
+            assert_eq!(find(text, 0), None, "{text}");
+        }
+        assert_eq!(find("so %6", 0), Some(3));
+        assert_eq!(find("so &a", 0), Some(3));
+    }
+}

@@ -1,0 +1,181 @@
+//! One attack in every form, and ordinary text beside it, under the default policy: as whole requests and in pieces.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use jiff::civil::date;
+use serde::Deserialize;
+use sluicegate::guard::Context;
+use sluicegate::guard::body::{Inspection, Outcome, inspect_text};
+use sluicegate::policy::{Action, Direction, Policy, Source, Tally, compile, embedded};
+use sluicegate::scan::finding::Finding;
+use sluicegate::scan::segment::SegmentScan;
+use sluicegate::text::{Form, Origin};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    text: String,
+    /// What a finding says of how the text was written.
+    #[serde(default)]
+    encoding: Option<String>,
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/forms");
+    serde_yaml::from_str(&std::fs::read_to_string(path.join(file)).unwrap()).unwrap()
+}
+
+fn policy() -> Policy {
+    let (name, text) = embedded()
+        .into_iter()
+        .find(|(name, _)| *name == "default")
+        .unwrap();
+    let source = Source {
+        name: name.to_owned(),
+        file: format!("{name}.yaml"),
+        text: text.to_owned(),
+    };
+    compile(&source, |_| None, date(2026, 1, 31)).unwrap().0
+}
+
+fn inspected(policy: &Policy, text: &str) -> Inspection {
+    inspect_text(
+        Context::default(),
+        Direction::Request,
+        text.to_owned().into(),
+        policy,
+    )
+}
+
+/// What a stream finds of the text in pieces of up to `most` bytes, and what comes of it together.
+fn streamed(policy: &Policy, text: &str, most: usize) -> (Vec<Finding>, Action) {
+    let engine = &policy.request.engine;
+    let (mut scan, mut findings, mut rest) = (SegmentScan::new(Form::Plain), Vec::new(), text);
+    let mut size = most;
+    while !rest.is_empty() {
+        // Pieces of changing sizes, the same in every run.
+        size = (size * 7 + 3) % most + 1;
+        let (piece, after) = rest.split_at(rest.ceil_char_boundary(size.min(rest.len())));
+        scan.push(engine, piece, &mut findings).unwrap();
+        rest = after;
+    }
+    scan.finish(engine, &mut findings).unwrap();
+    let mut tally = Tally::new();
+    for finding in &findings {
+        tally.add(&policy.request, finding, "", Origin::User);
+    }
+    let action = tally.verdict().action;
+    (findings, action)
+}
+
+#[test]
+fn an_order_is_stopped_in_every_form() {
+    let policy = policy();
+    let mut failures = Vec::new();
+    for case in cases("attack.yaml") {
+        let inspection = inspected(&policy, &case.text);
+        let encodings: Vec<_> = inspection
+            .places
+            .iter()
+            .map(|place| place.encoding.name())
+            .collect();
+        if !matches!(inspection.outcome, Outcome::Refuse(_)) {
+            failures.push(format!("{}: passes: {encodings:?}", case.name));
+        }
+        if case.encoding.is_some() && !encodings.contains(&case.encoding.as_deref()) {
+            failures.push(format!("{}: found as {encodings:?}", case.name));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_stream_finds_what_does_not_need_all_of_the_text_and_cuts_change_nothing() {
+    // Text that is glued to other digits, and base32 in lower case, are read in whole texts only (docs/SCANNERS.md).
+    let whole_only = [
+        "base64 after other letters",
+        "base64 after bytes that are no text",
+        "base32 in lower case",
+    ];
+    let policy = policy();
+    for case in cases("attack.yaml") {
+        let (findings, action) = streamed(&policy, &case.text, case.text.len().max(1));
+        for most in [1, 5, 40] {
+            assert_eq!(
+                streamed(&policy, &case.text, most).0,
+                findings,
+                "{} in pieces of {most}",
+                case.name
+            );
+        }
+        let stopped = action == Action::Block;
+        assert!(
+            stopped || whole_only.contains(&case.name.as_str()),
+            "{}: {action}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn ordinary_text_passes_unchanged() {
+    let policy = policy();
+    let mut failures = Vec::new();
+    for case in cases("benign.yaml") {
+        let inspection = inspected(&policy, &case.text);
+        let rules: Vec<_> = inspection
+            .places
+            .iter()
+            .map(|place| (&place.rule, place.encoding))
+            .collect();
+        let unchanged = match inspection.outcome {
+            Outcome::Clear(cleared) => cleared.into_bytes() == case.text,
+            Outcome::Refuse(_) | Outcome::Fail(_) => false,
+        };
+        if !unchanged {
+            failures.push(format!("{}: {rules:?}", case.name));
+        }
+        let (_, action) = streamed(&policy, &case.text, 20);
+        if action > Action::Log {
+            failures.push(format!("{} in a stream: {action}", case.name));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn an_encoded_secret_is_taken_out_and_the_rest_can_be_read() {
+    let policy = policy();
+    let secret = concat!("AKIA", "QYLPMN5HHHFPZAM2");
+    let encoded = BASE64_STANDARD.encode(format!("my key is {secret}, keep it"));
+    let hex: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for written in [
+        encoded,
+        hex.concat(),
+        secret.replace('Q', "%51"),
+        secret.replace('Q', "&#81;"),
+    ] {
+        let inspection = inspected(&policy, &format!("see {written} there"));
+        let Outcome::Clear(cleared) = inspection.outcome else {
+            panic!("{written}: not cleared");
+        };
+        let out = String::from_utf8(cleared.into_bytes().to_vec()).unwrap();
+        assert!(
+            out.starts_with("see ") && out.ends_with(" there") && out.contains('['),
+            "{out}"
+        );
+        assert!(!out.contains(&written), "{out}");
+        let (before, _) = out.split_once('[').unwrap();
+        let before = before.rsplit(' ').next().unwrap();
+        if written.len() > 60 {
+            assert_eq!(
+                BASE64_STANDARD.decode(before).unwrap(),
+                b"my key is".as_slice(),
+                "{out}"
+            );
+        }
+    }
+}
