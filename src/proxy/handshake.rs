@@ -31,12 +31,12 @@ impl Handshake {
         let mut keys = key.iter();
         let problem = match (keys.next(), keys.next()) {
             _ if head.version != Version::HTTP_11 => {
-                "it is served as a WebSocket over HTTP/1.1 only, not over HTTP/2"
+                "the path is served as a WebSocket over HTTP/1.1 only"
             }
             _ if !has(headers, &header::UPGRADE, "websocket")
                 || !has(headers, &header::CONNECTION, "upgrade") =>
             {
-                "it is a WebSocket: send Connection: Upgrade and Upgrade: websocket"
+                "the path is a WebSocket: send Connection: Upgrade and Upgrade: websocket"
             }
             _ if headers.contains_key(header::TRANSFER_ENCODING)
                 || headers

@@ -136,11 +136,7 @@ impl Problem {
         match self {
             Self::Head(message) => say(400, "invalid_request", *message),
             Self::Route(problem) => route(*problem),
-            Self::Upgrade(problem) => say(
-                400,
-                "websocket_required",
-                format!("the path cannot be served so: {problem}"),
-            ),
+            Self::Upgrade(problem) => say(400, "websocket_required", *problem),
             Self::Query(name) => {
                 let message = format!("the query parameter \"{name}\" is not passed on");
                 say(400, "invalid_query", message)
