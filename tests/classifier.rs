@@ -249,7 +249,7 @@ fn streamed(yaml: &str, text: &str, step: usize) -> (String, bool) {
         .filter_map(|line| line.strip_prefix("data: "));
     let events = events.filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
     let text = events.filter_map(|event| {
-        let content = &event["choices"][0]["delta"]["content"];
+        let content = event.pointer("/choices/0/delta/content")?;
         content.as_str().map(str::to_owned)
     });
     let stopped = matches!(guard.summary().ending, Ending::Refuse(_));

@@ -49,6 +49,9 @@ const NOT_PIECES: &[(&str, &str)] = &[
     ("output[].result", "media"),
     ("{5}", "media"), // partial_image_b64
     ("delta", "media"),
+    ("audio", "media"),
+    ("item.content[].audio", "media"),
+    ("item.content[].image_url", "media"),
 ];
 
 /// Members whose values are words of the protocol when they are not pieces.
@@ -154,12 +157,31 @@ fn show_event(event: &Event, data: &[u8]) -> String {
 fn framing_of(path: &Path) -> Framing {
     match path.extension().unwrap().to_str().unwrap() {
         "sse" => Framing::Sse,
+        "jsonl" => Framing::Messages,
         _ => Framing::JsonArray,
     }
 }
 
+/// The recorded streams of an api.
+fn streams(api: Api) -> Vec<PathBuf> {
+    [".stream.sse", ".stream.json", ".stream.jsonl"]
+        .iter()
+        .flat_map(|ending| files(api, ending))
+        .collect()
+}
+
 fn split(framing: Framing, bytes: &[u8]) -> Vec<RawEvent> {
     let mut splitter = Splitter::new(framing);
+    if framing == Framing::Messages {
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let lines = lines.filter(|line| !line.is_empty());
+        return lines
+            .map(|line| {
+                splitter.push(line);
+                splitter.next().unwrap().unwrap()
+            })
+            .collect();
+    }
     splitter.push(bytes);
     let mut events: Vec<RawEvent> = std::iter::from_fn(|| splitter.next().unwrap()).collect();
     events.extend(splitter.finish());
@@ -234,7 +256,7 @@ fn finds_the_text_of_requests_and_responses() {
 #[test]
 fn finds_the_text_of_streams() {
     for api in Api::ALL {
-        for path in [files(api, ".stream.sse"), files(api, ".stream.json")].concat() {
+        for path in streams(api) {
             let bytes = fs::read(&path).unwrap();
             let (shown, _, _) = show_stream(api, framing_of(&path), &bytes);
             let ending = format!("{}.pieces", path.extension().unwrap().display());
@@ -348,7 +370,7 @@ fn every_string_field_is_in_the_table() {
         for (name, endings) in [
             ("request", &[".request.json"][..]),
             ("response", &[".response.json"]),
-            ("event", &[".stream.sse", ".stream.json"]),
+            ("event", &[".stream.sse", ".stream.json", ".stream.jsonl"]),
         ] {
             let mut table = BTreeMap::new();
             for path in endings.iter().flat_map(|ending| files(api, ending)) {
@@ -435,7 +457,7 @@ fn every_string_field_has_a_treatment() {
                 assert!(media <= body.media, "{}", path.display());
             }
         }
-        for path in [files(api, ".stream.sse"), files(api, ".stream.json")].concat() {
+        for path in streams(api) {
             let mut event = Event::default();
             for raw in split(framing_of(&path), &fs::read(&path).unwrap()) {
                 let Some(data) = raw.data().filter(|data| *data != b"[DONE]") else {
@@ -513,7 +535,7 @@ fn unknown_shapes_are_told_and_read() {
                 path.display()
             );
         }
-        for path in [files(api, ".stream.sse"), files(api, ".stream.json")].concat() {
+        for path in streams(api) {
             let mut event = Event::default();
             for raw in split(framing_of(&path), &fs::read(&path).unwrap()) {
                 let Some(data) = raw.data() else { continue };
@@ -558,6 +580,7 @@ fn framings(api: Api) -> &'static [(Framing, &'static str)] {
         Api::Chat | Api::Responses | Api::Completions | Api::Embeddings | Api::Messages => {
             &[(Framing::Sse, "sse")]
         }
+        Api::Realtime => &[(Framing::Messages, "jsonl")],
     }
 }
 
@@ -568,10 +591,10 @@ fn starts(api: Api) -> Vec<(&'static str, Vec<u8>)> {
         .iter()
         .map(|(framing, _)| ("running", *framing))
     {
-        let ending = if framing == Framing::Sse {
-            "text.stream.sse"
-        } else {
-            "text.stream.json"
+        let ending = match framing {
+            Framing::Sse => "text.stream.sse",
+            Framing::JsonArray => "text.stream.json",
+            Framing::Messages => "text.stream.jsonl",
         };
         let file = if api == Api::Messages {
             "tools.stream.sse"
@@ -582,14 +605,16 @@ fn starts(api: Api) -> Vec<(&'static str, Vec<u8>)> {
             continue;
         };
         let events = split(framing, &fs::read(path).unwrap());
-        let kept = if api == Api::Messages {
-            14
-        } else {
-            3.min(events.len() - 2)
+        let kept = match api {
+            Api::Messages => 14,
+            Api::Realtime => 6,
+            _ => 3.min(events.len() - 2),
         };
-        let kept = events[..kept]
-            .iter()
-            .flat_map(|event| event.bytes().to_vec());
+        let kept = events[..kept].iter().flat_map(|event| {
+            let mut bytes = event.bytes().to_vec();
+            bytes.extend((framing == Framing::Messages).then_some(b'\n'));
+            bytes
+        });
         starts.push((name, kept.collect()));
     }
     starts
@@ -624,13 +649,16 @@ fn refusals_are_what_clients_expect() {
                     // The stream as the client has it is well formed and ends as it should.
                     let whole = [before, end].concat();
                     let (shown, context, last) = show_stream(api, *framing, &whole);
+                    assert!(shown.contains("This request was blocked"), "{shown}");
+                    if api == Api::Realtime && respond == Respond::Error {
+                        continue; // the connection ends, the answer does not
+                    }
                     assert!(context.is_complete(api), "{shown}");
                     assert!(respond == Respond::Error || context.open_block.is_none());
                     assert!(
                         last.terminal || context.open_choices().next().is_none(),
                         "{shown}"
                     );
-                    assert!(shown.contains("This request was blocked"), "{shown}");
                     if *framing == Framing::JsonArray {
                         let _: Vec<Value> = serde_json::from_slice(&whole).unwrap();
                     }

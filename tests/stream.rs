@@ -148,7 +148,9 @@ fn stream(shape: Shape, deltas: &[Delta<'_>], write: fn(&str) -> String) -> Vec<
         Api::Messages => messages(shape, deltas, &choices, write),
         Api::Responses => responses(shape, deltas, &choices, write),
         Api::Gemini => gemini(shape, deltas, &choices, write),
-        Api::Chat | Api::Completions | Api::Embeddings => openai(shape, deltas, &choices, write),
+        Api::Chat | Api::Completions | Api::Embeddings | Api::Realtime => {
+            openai(shape, deltas, &choices, write)
+        }
     }
 }
 
@@ -366,7 +368,9 @@ fn gemini(
             .map(|event| sse(shape, "", event))
             .collect::<String>()
             .into_bytes(),
-        Framing::JsonArray => format!("[{}\n]\n", events.join("\n,\r\n")).into_bytes(),
+        Framing::JsonArray | Framing::Messages => {
+            format!("[{}\n]\n", events.join("\n,\r\n")).into_bytes()
+        }
     }
 }
 

@@ -40,6 +40,10 @@ const ABOUT: &[(&str, &str)] = &[
         "What happens to bodies and events of shapes that their API does not have. Default: scan.",
     ),
     (
+        "media",
+        "What happens to images, audio, files and token numbers, which nothing scans. Default: pass.",
+    ),
+    (
         "respond",
         "How a refused client learns of it: by its API's own error, or by a message of the assistant. Default: error.",
     ),

@@ -238,6 +238,9 @@ impl List<'_> {
         self.add("timeouts.head", duration(timeouts.head));
         self.add("timeouts.body", duration(timeouts.body));
         self.add("timeouts.write", duration(timeouts.write));
+        let idle = duration(timeouts.realtime_idle);
+        self.add("timeouts.realtime_idle", idle);
+        self.add("timeouts.realtime", duration(timeouts.realtime));
         self.add("timeouts.drain", duration(timeouts.drain));
     }
 }

@@ -256,6 +256,9 @@ fn timeouts(reader: &mut Reader, node: &Node, timeouts: &mut proxy::Timeouts) ->
     set(&mut timeouts.head, fields.optional("head", span));
     set(&mut timeouts.body, fields.optional("body", span));
     set(&mut timeouts.write, fields.optional("write", span));
+    let idle = fields.optional("realtime_idle", span);
+    set(&mut timeouts.realtime_idle, idle);
+    set(&mut timeouts.realtime, fields.optional("realtime", span));
     set(&mut timeouts.drain, fields.optional("drain", span));
     fields.finish();
     Some(())

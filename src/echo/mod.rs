@@ -21,6 +21,7 @@ mod embeddings;
 mod gemini;
 mod messages;
 mod models;
+mod realtime;
 mod responses;
 mod route;
 mod script;
@@ -28,6 +29,7 @@ mod script;
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -90,13 +92,36 @@ async fn connection(stream: TcpStream, config: Config) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = service_fn(move |request| respond(request, config));
-    drop(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service)
-            .await,
-    );
+    let opened = Mutex::new(None);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (head, body) = request.into_parts();
+        let accepted = realtime::opens(&head).then(|| realtime::accept(&head));
+        if accepted.is_some() {
+            let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            *opened = Some((upgrade, head.clone()));
+        }
+        async move {
+            if let Some(accepted) = accepted {
+                return Ok(accepted);
+            }
+            respond(Request::from_parts(head, body), config).await
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    drop(served);
+    let opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Some((upgrade, head)) = opened else {
+        return;
+    };
+    if let Ok(io) = upgrade.await {
+        let conversation = realtime::Conversation::new(TokioIo::new(io), &head, config).await;
+        drop(Box::pin(conversation.talk()).await);
+    }
 }
 
 /// What an endpoint answers.

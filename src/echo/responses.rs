@@ -25,7 +25,7 @@ pub(super) fn read(body: &Value) -> Result<Ask, Failure> {
 }
 
 /// The result of a tool if that came last, else what the user said last.
-fn prompt(items: &[Value]) -> Prompt {
+pub(super) fn prompt(items: &[Value]) -> Prompt {
     let is =
         |item: &Value, key: &str, word: &str| item.get(key).and_then(Value::as_str) == Some(word);
     let text = |item: &Value, key: &str| item.get(key).map(ask::text_of).unwrap_or_default();

@@ -25,11 +25,14 @@ use crate::wire::{
     Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
 };
 
-use super::stream::Exchange;
+use super::summary::Exchange;
 use super::{Duty, Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.
 const MAX_LANES: usize = 1024;
+
+/// Ended lanes of a conversation that are kept.
+const KEPT_LANES: usize = 64;
 
 const TOO_MANY: Failure = Failure::TooManyLanes { max: MAX_LANES };
 
@@ -176,11 +179,16 @@ impl Answer {
 
     fn judge(&mut self, event: &Event, data: &[u8], notes: &mut Notes) -> Result<(), Stop> {
         self.usage = match (self.usage, event.usage) {
+            // Each answer of a conversation has its own.
+            (Some(usage), Some(later)) if self.api == Api::Realtime => Some(usage.plus(later)),
             (Some(usage), Some(later)) => Some(usage.max(later)),
             (usage, later) => usage.or(later),
         };
         self.media = self.media.saturating_add(event.media);
         self.upstream_error |= event.error;
+        if self.tally.add_media(&self.policy, event.media) {
+            return Err(Stop::Block);
+        }
         check_shape(&self.policy, event.unknown)?;
         notes.logprobs.extend_from_slice(&event.logprobs);
         for piece in &event.pieces {
@@ -210,6 +218,17 @@ impl Answer {
             Err(TOO_MANY.into())
         } else {
             Ok(())
+        }
+    }
+
+    /// Forgets lanes that have ended, and ends that are long past: a conversation has any number. To be called while no event
+    /// waits.
+    pub(super) fn forget(&mut self) {
+        if self.lanes.len() >= KEPT_LANES || self.closed.len() >= KEPT_LANES {
+            self.lanes.retain(Running::is_open);
+            self.lane = 0;
+            let surplus = self.closed.len().saturating_sub(KEPT_LANES / 2);
+            self.closed.drain(..surplus);
         }
     }
 

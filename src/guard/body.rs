@@ -126,8 +126,8 @@ struct Inspector<'a> {
     direction: Direction,
     bytes: &'a [u8],
     context: Context<'a>,
-    /// Of a request.
-    originals: Originals,
+    /// Of a request, and of those before it in the same conversation.
+    originals: Arc<Originals>,
     tally: Tally,
     findings: Vec<Finding>,
     splices: Vec<Splice>,
@@ -152,7 +152,10 @@ impl<'a> Inspector<'a> {
             direction,
             bytes,
             context,
-            originals: Originals::default(),
+            originals: match direction {
+                Direction::Request => context.originals.cloned().unwrap_or_default(),
+                Direction::Response => Arc::default(),
+            },
             tally: Tally::new(),
             findings: Vec::new(),
             splices: Vec::new(),
@@ -170,12 +173,13 @@ impl<'a> Inspector<'a> {
         self.facts = std::mem::take(&mut body.facts);
         self.meter = Meter::new(self.facts.model.as_deref());
         self.media = body.media;
+        self.blocked |= self.tally.add_media(self.policy, body.media);
         self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
         if self.policy.side(self.direction).is_reversible() {
             for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
-                self.originals.reserve(&unescape(raw), piece.form);
+                self.reserve(&unescape(raw), piece.form);
             }
         }
         let mut keys_changed = false;
@@ -209,7 +213,7 @@ impl<'a> Inspector<'a> {
         };
         let span = Span::new(0, text.len());
         if self.policy.side(self.direction).is_reversible() {
-            self.originals.reserve(text, Form::Plain);
+            self.reserve(text, Form::Plain);
         }
         self.text(
             &Piece {
@@ -222,6 +226,13 @@ impl<'a> Inspector<'a> {
             Coding::Plain,
             text,
         )
+    }
+
+    /// Keeps what looks like a placeholder in a request from becoming one.
+    fn reserve(&mut self, text: &str, form: Form) {
+        if text.contains('<') || form == Form::Json {
+            Arc::make_mut(&mut self.originals).reserve(text, form);
+        }
     }
 
     /// Scans one whole text. Goes on after a refusal, so that the verdict is complete.
@@ -267,7 +278,11 @@ impl<'a> Inspector<'a> {
             }
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
-                marks.restore(self.context.originals, finding.span, (matched, piece.form));
+                marks.restore(
+                    self.context.originals.map(AsRef::as_ref),
+                    finding.span,
+                    (matched, piece.form),
+                );
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
@@ -315,14 +330,15 @@ impl<'a> Inspector<'a> {
                 if side.is_reversible() {
                     let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
                     for cut in cuts.iter_mut().filter(|cut| marks.reverse(cut.span)) {
-                        cut.hide(&mut self.originals, (text, carrier.form), label);
+                        let originals = Arc::make_mut(&mut self.originals);
+                        cut.hide(originals, (text, carrier.form), label);
                     }
                 }
                 let words = Words {
                     engine: &side.engine,
                     originals: match self.direction {
                         Direction::Request => &self.originals,
-                        Direction::Response => self.context.originals.unwrap_or(&none),
+                        Direction::Response => self.context.originals.map_or(&none, AsRef::as_ref),
                     },
                 };
                 carrier.splice(&cuts, words, &mut self.splices);
@@ -357,7 +373,7 @@ impl<'a> Inspector<'a> {
             tokens: self.counter.tokens(),
             places: self.places,
             unjudged: self.unjudged,
-            originals: Arc::new(self.originals),
+            originals: self.originals,
         }
     }
 }

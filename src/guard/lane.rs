@@ -86,6 +86,11 @@ impl Running {
         }
     }
 
+    /// Whether more may come.
+    pub(super) const fn is_open(&self) -> bool {
+        self.scan.is_some()
+    }
+
     /// How its reader will understand it.
     pub(super) const fn form(&self) -> Form {
         self.form

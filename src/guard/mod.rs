@@ -22,9 +22,11 @@ mod notes;
 mod pace;
 mod size;
 mod structure;
+mod summary;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -69,6 +71,11 @@ impl Cleared {
         Self(refusal::events(api, framing, refusal, &context).into())
     }
 
+    /// The same as an event of a conversation that may go on.
+    pub fn error_event(api: Api, status: u16, code: &str, message: &str, request_id: &str) -> Self {
+        Self(refusal::error_event(api, status, code, message, request_id).into())
+    }
+
     /// What the gateway itself tells a client.
     pub fn said(value: &serde_json::Value) -> Self {
         Self(value.to_string().into())
@@ -105,8 +112,9 @@ impl fmt::Debug for Cleared {
 /// What an inspection may make use of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
-    /// What the request's placeholders stand for, for its answer.
-    pub originals: Option<&'a Originals>,
+    /// What the request's placeholders stand for, for its answer; for a request, what those sent before it in the same
+    /// conversation do.
+    pub originals: Option<&'a Arc<Originals>>,
     /// What was found in texts judged before.
     pub verdicts: Option<&'a Verdicts>,
     /// What the marks around untrusted text are derived from.
@@ -124,7 +132,7 @@ impl<'a> Context<'a> {
     }
 
     /// For the answer to a request whose placeholders stand for these texts.
-    pub fn answering(originals: &'a Originals) -> Self {
+    pub fn answering(originals: &'a Arc<Originals>) -> Self {
         Self {
             originals: Some(originals),
             ..Self::default()

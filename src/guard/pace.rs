@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::policy::{Mode, Policy};
 use crate::text::Span;
-use crate::wire::Field;
+use crate::wire::{Api, Field};
 
 /// The most bytes of events that may wait for the end of a match. A match within the engine's reach spans far less, even in
 /// events of one byte of text each.
@@ -17,8 +17,20 @@ const BYTES_PER_CHAR: usize = 1 << 10;
 /// The most bytes of events that may wait for the end of tool arguments.
 const MAX_ARGUMENT_BYTES: usize = 16 << 20;
 
+/// Audio that may wait beside the transcript that is held back: 24,000 samples of two bytes a second, in base64.
+const MAX_AUDIO_BYTES: usize = 8 << 20;
+
 /// The most bytes of events that may wait under a policy.
-pub(super) const fn max_held_bytes(policy: &Policy) -> usize {
+pub(super) fn max_held_bytes(api: Api, policy: &Policy) -> usize {
+    let audio = if api == Api::Realtime {
+        MAX_AUDIO_BYTES
+    } else {
+        0
+    };
+    audio + max_text_bytes(policy)
+}
+
+const fn max_text_bytes(policy: &Policy) -> usize {
     let arguments = if policy.hold_arguments {
         MAX_ARGUMENT_BYTES
     } else {

@@ -14,7 +14,7 @@ use crate::text::{Form, Span};
 use crate::wire::json::unescape;
 
 /// The texts that the placeholders of one exchange stand for.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Originals {
     entries: Vec<Original>,
     /// Positions in `entries` by placeholder.
@@ -28,6 +28,7 @@ pub struct Originals {
     taken: HashSet<String>,
 }
 
+#[derive(Clone)]
 struct Original {
     name: String,
     text: Zeroizing<String>,

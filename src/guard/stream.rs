@@ -14,11 +14,12 @@ use crate::guard::answer::Answer;
 use crate::guard::notes::Notes;
 use crate::guard::pace;
 use crate::guard::restore::Originals;
-use crate::policy::{Policy, Verdict};
+use crate::policy::Policy;
 use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
-use crate::wire::{Api, Family, Framing, Usage, refusal};
+use crate::wire::{Api, Family, Framing, refusal};
 
+pub use super::summary::{End, Ending, Exchange, Flow, Summary};
 use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
 
 /// What a client is told; the operator gets the reason from the summary.
@@ -27,74 +28,6 @@ const UNSCANNED: &str = "the provider's answer could not be scanned";
 /// The guard of one streamed answer.
 #[derive(Debug)]
 pub struct StreamGuard(Box<Stream>);
-
-/// Whether the caller goes on reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Flow {
-    /// More may come.
-    Continue,
-    /// The stream has ended with what was written last, which a client understands as the end. Later bytes are ignored.
-    End,
-}
-
-/// How the upstream's bytes ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// As the transport's framing says, they were complete.
-    Complete,
-    /// The connection broke, a time limit passed, or the gateway itself cut it off.
-    Break,
-}
-
-/// What the messages to the client say of the exchange.
-#[derive(Clone, Debug, Default)]
-pub struct Exchange {
-    /// As in the log and the audit record.
-    pub request_id: String,
-    /// The model, as the request named it.
-    pub model: Option<String>,
-    /// What the request's placeholders stand for.
-    pub originals: Arc<Originals>,
-    /// Tokens are to be counted, for this model.
-    pub count_for: Option<String>,
-}
-
-/// What became of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It has not ended.
-    Open,
-    /// The answer came to its end and all that the policy lets pass was written.
-    Complete,
-    /// The policy refused it.
-    Refuse(Refused),
-    /// It could not be judged.
-    Fail(Failure),
-    /// The upstream ended before its answer did.
-    Break,
-}
-
-/// What is known of a stream, for charges, log and audit.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// What the policy made of it.
-    pub verdict: Verdict,
-    /// What became of it.
-    pub ending: Ending,
-    /// Tokens used, as far as the provider has said.
-    pub usage: Option<Usage>,
-    /// Bytes of running text received, escapes undone.
-    pub text_bytes: u64,
-    /// Tokens of that text, if they were to be counted and the provider has not told of all.
-    pub tokens: Option<u64>,
-    /// Images, audio and files, which nothing scans.
-    pub media: u32,
-    /// The provider sent an error in place of the rest.
-    pub upstream_error: bool,
-    /// Events that passed unjudged, because the policy says so on an error; and the first error.
-    pub unjudged: Option<(u64, Failure)>,
-}
 
 impl StreamGuard {
     /// At the start of an answer.
@@ -105,7 +38,7 @@ impl StreamGuard {
         limits: &Limits,
         exchange: Exchange,
     ) -> Self {
-        let buffers = pace::buffers(&policy);
+        let buffers = api != Api::Realtime && pace::buffers(&policy);
         Self(Box::new(Stream {
             request_id: exchange.request_id.clone(),
             kept_bytes: exchange.originals.bytes(),
@@ -120,6 +53,26 @@ impl StreamGuard {
             ending: Ending::Open,
             unjudged: None,
         }))
+    }
+
+    /// Takes note of what the placeholders stand for that went up since (realtime).
+    pub fn know(&mut self, originals: &Arc<Originals>) {
+        if !Arc::ptr_eq(&self.0.answer.originals, originals) {
+            self.0.answer.originals = Arc::clone(originals);
+            self.0.kept_bytes = originals.bytes();
+        }
+    }
+
+    /// Whether an answer is under way that the client has a part of.
+    pub fn is_answering(&self) -> bool {
+        self.0.answer.context.started || !self.0.queue.is_empty()
+    }
+
+    /// Ends the stream by the refusal of something else than the answer (realtime: of what the client sent).
+    pub fn refuse(&mut self, refused: &Refused, out: &mut Vec<Cleared>) {
+        if self.0.phase != Phase::End {
+            self.0.refuse(refused.clone(), out);
+        }
     }
 
     /// Takes the next bytes from upstream and adds to `out` what may be written now.
@@ -243,7 +196,7 @@ impl Stream {
 
     fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
         // Whether what is written so far ends where an event does.
-        let mut whole = self.phase == Phase::Read || self.answer.framing == Framing::JsonArray;
+        let mut whole = self.phase == Phase::Read || self.answer.framing != Framing::Sse;
         if self.phase == Phase::Read {
             match contain(|| Ok(self.splitter.finish())) {
                 // Readers that follow the standard discard an event that was cut off, others do not.
@@ -260,13 +213,14 @@ impl Stream {
         if self.phase == Phase::End {
             return;
         }
-        let closed = self.closing || self.answer.framing == Framing::Sse;
+        let closed = self.closing || self.answer.framing != Framing::JsonArray;
         let api = self.answer.api;
+        let broken = api == Api::Realtime && end == End::Break;
         if self.buffers && end == End::Complete && self.answer.arrived.is_complete(api) {
             self.buffers = false;
             self.release(false, out);
         }
-        let complete = closed && self.answer.context.is_complete(api);
+        let complete = closed && !broken && self.answer.context.is_complete(api);
         if complete || end == End::Complete && self.unjudged.is_some() {
             return self.complete(out);
         }
@@ -280,18 +234,24 @@ impl Stream {
     /// Judges the next event and lets leave what may.
     fn take(&mut self, raw: RawEvent, out: &mut Vec<Cleared>) {
         self.closing |= raw.closing;
+        if self.answer.api == Api::Realtime && self.queue.is_empty() {
+            self.answer.forget();
+        }
         let raw = match contain(|| self.answer.inspect(&raw, &mut self.notes)) {
             Ok(changed) => changed.unwrap_or(raw),
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
         self.buffers &= !self.answer.ended;
+        if self.answer.api == Api::Realtime {
+            self.buffers = self.answer.arrived.started;
+        }
         if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
             return self.write(&raw, notes, true, out);
         }
         self.hold(raw, notes);
         self.release(false, out);
-        let max = pace::max_held_bytes(&self.answer.policy);
+        let max = pace::max_held_bytes(self.answer.api, &self.answer.policy);
         if self.held_bytes > max {
             self.stop(Failure::TooMuchHeld { max }.into(), None, out);
         }
@@ -326,14 +286,14 @@ impl Stream {
             }
             // What is known to be in it must not leave, whatever the policy says about what is not known.
             Err(Stop::Fail(failure)) => self.break_off(UNSCANNED, Ending::Fail(failure), out),
-            Err(Stop::Block) => self.refuse(out),
+            Err(Stop::Block) => self.block(out),
         }
     }
 
     /// Does what the policy says when inspecting went no further: at the event `raw`, else at bytes that are none.
     fn stop(&mut self, stop: Stop, raw: Option<RawEvent>, out: &mut Vec<Cleared>) {
         let failure = match stop {
-            Stop::Block => return self.refuse(out),
+            Stop::Block => return self.block(out),
             Stop::Fail(failure) => failure,
         };
         if !passes_unjudged(&self.answer.policy, &failure) {
@@ -373,19 +333,29 @@ impl Stream {
         }
     }
 
-    fn refuse(&mut self, out: &mut Vec<Cleared>) {
-        let answer = &self.answer;
-        let refused = Refused::new(&answer.policy, answer.tally.verdict());
-        let refusal = refused.refusal(&answer.policy, &self.request_id);
-        let events = refusal::events(answer.api, answer.framing, &refusal, &answer.context);
-        out.push(Cleared(events.into()));
+    fn block(&mut self, out: &mut Vec<Cleared>) {
+        let refused = Refused::new(&self.answer.policy, self.answer.tally.verdict());
+        self.refuse(refused, out);
+    }
+
+    fn refuse(&mut self, refused: Refused, out: &mut Vec<Cleared>) {
+        let Answer {
+            api,
+            framing,
+            policy,
+            context,
+            ..
+        } = &self.answer;
+        let refusal = refused.refusal(policy, &self.request_id);
+        let events = refusal::events(*api, *framing, &refusal, context);
+        say(*framing, events, out);
         self.end(Ending::Refuse(refused));
     }
 
     fn break_off(&mut self, message: &str, ending: Ending, out: &mut Vec<Cleared>) {
         let (answer, id) = (&self.answer, &self.request_id);
         let events = refusal::broken(answer.api, answer.framing, &answer.context, message, id);
-        out.push(Cleared(events.into()));
+        say(answer.framing, events, out);
         self.end(ending);
     }
 
@@ -397,4 +367,15 @@ impl Stream {
         self.queue = VecDeque::new();
         self.notes = Notes::default();
     }
+}
+
+/// Adds events of the gateway's own to what may be written, each by itself where the framing wants it.
+fn say(framing: Framing, events: Vec<u8>, out: &mut Vec<Cleared>) {
+    let events = Bytes::from(events);
+    if framing != Framing::Messages {
+        return out.push(Cleared(events));
+    }
+    let lines = events.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty());
+    out.extend(lines.map(|line| Cleared(events.slice_ref(line))));
 }

@@ -98,6 +98,7 @@ pub fn compile_with(
         description: file.description.unwrap_or_default(),
         on_error: file.on_error.unwrap_or_default(),
         unknown: file.unknown.unwrap_or_default(),
+        media: file.media.unwrap_or_default(),
         respond: file.respond.unwrap_or_default(),
         message: file.message.unwrap_or_else(|| MESSAGE.to_owned()),
         observe: file.observe.unwrap_or(false),

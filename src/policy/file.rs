@@ -11,7 +11,7 @@ use super::section::{action, filled, read_reversible, read_side, some};
 use super::size::Measure;
 use super::spot::Spot;
 use super::stream::{Mode, read_stream, read_tools};
-use super::{Action, Direction, OnError, Origins, Respond, Unknown};
+use super::{Action, Direction, Media, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Shape, Value, boolean, integer, list, text, word};
 use crate::scan::classifier::Task;
@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) description: Option<String>,
     pub(super) on_error: Option<OnError>,
     pub(super) unknown: Option<Unknown>,
+    pub(super) media: Option<Media>,
     pub(super) respond: Option<Respond>,
     pub(super) message: Option<String>,
     pub(super) observe: Option<bool>,
@@ -126,6 +127,7 @@ impl File {
         self.extends = parent.extends;
         self.on_error = self.on_error.or(parent.on_error);
         self.unknown = self.unknown.or(parent.unknown);
+        self.media = self.media.or(parent.media);
         self.respond = self.respond.or(parent.respond);
         self.message = self.message.take().or(parent.message);
         self.observe = self.observe.or(parent.observe);
@@ -198,6 +200,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         description: fields.nullable("description", text),
         on_error: fields.optional("on_error", word(&OnError::WORDS)),
         unknown: fields.optional("unknown", word(&Unknown::WORDS)),
+        media: fields.optional("media", word(&Media::WORDS)),
         respond: fields.optional("respond", word(&Respond::WORDS)),
         message: fields.optional("message", filled),
         observe: fields.optional("observe", boolean),

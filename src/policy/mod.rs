@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod file;
 mod judge;
+mod media;
 mod place;
 mod section;
 mod size;
@@ -26,6 +27,7 @@ pub use check::{Case, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
 pub use judge::Judges;
+pub use media::Media;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
@@ -47,6 +49,8 @@ pub struct Policy {
     pub on_error: OnError,
     /// What happens to bodies and events of shapes that their format does not know.
     pub unknown: Unknown,
+    /// What happens to images, audio and files, which nothing scans.
+    pub media: Media,
     /// How a client learns of a refusal.
     pub respond: Respond,
     /// What a refused client is told where the rule has no text of its own.

@@ -77,6 +77,27 @@ pub struct Verdict {
     pub cause: Option<Cause>,
 }
 
+impl Verdict {
+    /// Takes in the verdict on what came later on the same side.
+    pub fn join(&mut self, later: &Self) {
+        if later.would > self.would && later.cause.is_some() {
+            self.cause.clone_from(&later.cause);
+        }
+        self.action = self.action.max(later.action);
+        self.would = self.would.max(later.would);
+        self.level = self.level.max(later.level);
+        for rule in &later.rules {
+            match self.rules.iter_mut().find(|known| known.id == rule.id) {
+                Some(known) => {
+                    known.count = known.count.saturating_add(rule.count);
+                    known.probability = known.probability.max(rule.probability);
+                }
+                None => self.rules.push(rule.clone()),
+            }
+        }
+    }
+}
+
 /// A rule and how often it matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matched {

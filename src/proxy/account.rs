@@ -167,6 +167,28 @@ impl Account {
         }
     }
 
+    /// Closes the account of a conversation; `cut` says how it ended where neither side's text was the reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::close`].
+    pub(super) fn close_conversation(
+        &mut self,
+        cut: Option<(Outcome, &'static str)>,
+        summary: &Summary,
+    ) -> Result<(), audit::Error> {
+        let Some((outcome, reason)) = cut else {
+            return self.close_stream(summary);
+        };
+        self.charge.wrote(summary.usage, summary.tokens);
+        self.note(|record| {
+            record.outcome = outcome;
+            record.reason = (!reason.is_empty()).then(|| reason.to_owned());
+            Self::judged(&mut record.response, &summary.verdict, summary.media);
+        });
+        self.append()
+    }
+
     /// Closes the account of a stream.
     ///
     /// # Errors

@@ -288,7 +288,7 @@ fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
 fn stream_headers(framing: Framing, mut headers: HeaderMap) -> HeaderMap {
     let content_type = match framing {
         Framing::Sse => "text/event-stream; charset=utf-8",
-        Framing::JsonArray => "application/json",
+        Framing::JsonArray | Framing::Messages => "application/json",
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -86,6 +86,12 @@ impl Hold {
 }
 
 impl Hold {
+    /// Gives all of it back.
+    pub(super) fn clear(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Holds this many bytes and no more, in steps of [`STEP`] so that small changes cost nothing.
     pub(super) fn resize(&mut self, bytes: usize) -> Result<(), Unread> {
         let bytes = bytes / STEP * STEP;
@@ -102,7 +108,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.clear();
     }
 }
 

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::head::Findings;
 use super::outgoing::Outgoing;
+use super::realtime::Upgraded;
 use super::socket::{Paced, Sniffed};
 use super::stall::Stalls;
 use super::{Gateway, exchange};
@@ -32,11 +33,25 @@ const MAX_RESETS: usize = 20;
 const WINDOW: u32 = 256 * 1024;
 
 /// What the exchanges of a connection know of it.
-#[derive(Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) findings: Arc<Findings>,
     pub(super) stalls: Option<Arc<Stalls>>,
+    /// What follows when the connection's HTTP is over.
+    upgraded: Mutex<Option<Box<Upgraded>>>,
+}
+
+impl Peer {
+    /// Serves a conversation when the connection's HTTP is over.
+    pub(super) fn upgrade(&self, upgraded: Upgraded) {
+        let mut place = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Box::new(upgraded));
+    }
+
+    fn take_upgraded(&self) -> Option<Box<Upgraded>> {
+        let mut place = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        place.take()
+    }
 }
 
 /// Serves a client until it leaves, is cut off, or `shutdown` turns true and its running exchanges are over.
@@ -115,7 +130,9 @@ where
         address,
         findings: Arc::clone(&findings),
         stalls: None,
+        upgraded: Mutex::default(),
     };
+    let peer = Arc::new(peer);
     let limits = &gateway.limits;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -124,14 +141,30 @@ where
         .max_buf_size(MAX_BUFFER.max(limits.max_header_bytes))
         .max_header_size(limits.max_header_bytes)
         .writev(false)
-        .serve_connection(TokioIo::new(io.tap(findings)), handler(gateway, peer));
-    let mut connection = pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => return result,
-        () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {}
+        .serve_connection(
+            TokioIo::new(io.tap(findings)),
+            handler(gateway, Arc::clone(&peer)),
+        )
+        .with_upgrades();
+    {
+        let mut connection = pin!(connection);
+        let stop = tokio::select! {
+            result = connection.as_mut() => { result?; false }
+            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => true,
+        };
+        if stop {
+            connection.as_mut().graceful_shutdown();
+            connection.await?;
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    connection.await
+    if let Some(mut upgraded) = peer.take_upgraded() {
+        let client = (&mut upgraded.upgrade).await?;
+        if let Ok(parts) = client.downcast::<TokioIo<Sniffed<IO>>>() {
+            let io = parts.io.into_inner().untapped();
+            Box::pin(upgraded.serve(io, parts.read_buf, shutdown)).await;
+        }
+    }
+    Ok(())
 }
 
 async fn http2<IO>(
@@ -148,7 +181,9 @@ where
         address,
         findings: Arc::default(),
         stalls: Some(Arc::clone(&stalls)),
+        upgraded: Mutex::default(),
     };
+    let peer = Arc::new(peer);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -160,7 +195,7 @@ where
         .max_send_buf_size(MAX_BUFFER)
         .keep_alive_interval(gateway.timeouts.head)
         .keep_alive_timeout(gateway.timeouts.handshake)
-        .serve_connection(TokioIo::new(io), handler(gateway, peer));
+        .serve_connection(TokioIo::new(io), handler(gateway, Arc::clone(&peer)));
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -177,10 +212,10 @@ where
 /// Answers the requests of one connection.
 fn handler(
     gateway: &Arc<Gateway>,
-    peer: Peer,
+    peer: Arc<Peer>,
 ) -> impl HttpService<Incoming, ResBody = Outgoing, Error = Infallible, Future: Send + 'static> + use<>
 {
-    let (gateway, peer) = (Arc::clone(gateway), Arc::new(peer));
+    let gateway = Arc::clone(gateway);
     service_fn(move |request| exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request))
 }
 

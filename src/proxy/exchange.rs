@@ -8,12 +8,12 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
 use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
+use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
@@ -24,12 +24,10 @@ use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
+use crate::secret::Secret;
 use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
-
-/// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
-const HEAVY_BYTES: usize = 64 * 1024;
 
 /// Answers a request. Whatever happens, there is a response and one audit record.
 pub(super) async fn handle(
@@ -151,23 +149,20 @@ impl Exchange {
             } => {
                 let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
                 let count_for = self.counts_for(&admitted.principal, model.as_deref());
-                self.converse(
-                    admitted,
-                    Call {
-                        api,
-                        generates,
-                        model,
-                        framing,
-                        policy,
-                        originals: Arc::default(),
-                        count_for,
-                    },
-                    body,
-                )
-                .await
+                let call = Call {
+                    api,
+                    generates,
+                    model,
+                    framing,
+                    policy,
+                    originals: Arc::default(),
+                    count_for,
+                };
+                self.converse(admitted, call, body).await
             }
             Endpoint::Stored(api) => self.stored(admitted, api).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
+            Endpoint::Realtime => self.realtime(admitted).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
             Endpoint::Own(own) => self.own(own, admitted, body).await,
         }
@@ -278,7 +273,7 @@ impl Exchange {
         Ok((bytes, hold))
     }
 
-    /// Runs an inspection here if it is short, else on a thread where it delays nobody.
+    /// Runs an inspection of this exchange.
     pub(super) async fn inspect<F>(
         &self,
         direction: Direction,
@@ -288,26 +283,7 @@ impl Exchange {
     where
         F: FnOnce() -> Inspection + Send + 'static,
     {
-        let timed = |work: F| {
-            let began = Instant::now();
-            (work(), began.elapsed())
-        };
-        let (inspection, took) = if effort <= HEAVY_BYTES {
-            timed(work)
-        } else {
-            let heavy = Arc::clone(&self.gateway.load.heavy);
-            let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
-            let work = move || {
-                let result = timed(work);
-                drop(place);
-                result
-            };
-            tokio::task::spawn_blocking(work)
-                .await
-                .map_err(|_| Problem::Internal)?
-        };
-        self.gateway.metrics.inspected(direction, took);
-        Ok(inspection)
+        inspect(&self.gateway, direction, effort, work).await
     }
 
     /// The provider for a model.
@@ -328,6 +304,18 @@ impl Exchange {
         Ok(upstream)
     }
 
+    /// A provider's credential.
+    pub(super) async fn credential(
+        &self,
+        upstream: &Arc<Upstream>,
+    ) -> Result<Option<Secret>, Problem> {
+        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        secret.map_err(|problem| Problem::Credential {
+            provider: upstream.name().to_owned(),
+            problem,
+        })
+    }
+
     /// Sends what was cleared, with the credential opened last.
     pub(super) async fn send(
         &mut self,
@@ -345,18 +333,13 @@ impl Exchange {
             headers,
             body,
         };
-        let provider = || upstream.name().to_owned();
-        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
-        let secret = secret.map_err(|problem| Problem::Credential {
-            provider: provider(),
-            problem,
-        })?;
+        let secret = self.credential(upstream).await?;
         self.account.charge.sends(true);
         let sent = upstream.send(request, secret.as_ref()).await;
         let answer = sent.map_err(|failure| {
             // A provider that is late may be at work all the same.
             self.account.charge.sends(failure.is_timeout());
-            let provider = provider();
+            let provider = upstream.name().to_owned();
             Problem::Upstream { provider, failure }
         })?;
         self.account.charge.answers(answer.status.is_success());

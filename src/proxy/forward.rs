@@ -10,6 +10,9 @@ use crate::wire::Family;
 /// Header of keys at Azure, where some clients are configured for it.
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
+/// The subprotocol by which browsers, which cannot set headers, hand over a key (`openai-node`, `realtime/websocket.ts`).
+pub(super) const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
+
 /// Header that tells a key's end users apart; it goes no further.
 const USER: HeaderName = HeaderName::from_static("x-sluicegate-user");
 
@@ -141,9 +144,11 @@ pub(super) fn key(headers: &HeaderMap, query: Option<&str>) -> Result<String, No
     let query = parameters(query)
         .filter(|(name, _)| *name == "key")
         .map(|(_, value)| value);
+    let protocols = protocols(headers).filter_map(|name| name.strip_prefix(KEY_PROTOCOL));
     let mut keys: Vec<&str> = bearer
         .chain(plain)
         .chain(query)
+        .chain(protocols)
         .filter(|key| !key.is_empty())
         .collect();
     keys.sort_unstable();
@@ -174,18 +179,14 @@ pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, Strin
     let mut kept = String::new();
     for (name, value) in parameters(query) {
         let passes = match (family, name) {
-            (_, "key" | "access_token" | "oauth_token" | "api_key" | "api-key") => continue,
+            (_, name) if is_key(name) => continue,
             (Family::Gemini, "alt") => matches!(value, "sse" | "json"),
             (Family::Gemini, "pageSize" | "pageToken") => true,
             (Family::Gemini, _) => false,
             (Family::OpenAi | Family::Anthropic, name) => !name.contains('%'),
         };
         if !passes {
-            return Err(name
-                .chars()
-                .filter(|c| c.is_ascii_alphanumeric() || "$_-.".contains(*c))
-                .take(40)
-                .collect());
+            return Err(shown(name));
         }
         kept.push(if kept.is_empty() { '?' } else { '&' });
         kept.push_str(name);
@@ -195,6 +196,32 @@ pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, Strin
         }
     }
     Ok(kept)
+}
+
+/// The subprotocols that a client offers.
+pub(super) fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// Whether a parameter carries a key, which goes no further.
+pub(super) fn is_key(name: &str) -> bool {
+    matches!(
+        name,
+        "key" | "access_token" | "oauth_token" | "api_key" | "api-key"
+    )
+}
+
+/// The name of a parameter, as far as it is one, for people.
+pub(super) fn shown(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "$_-.".contains(*c))
+        .take(40)
+        .collect()
 }
 
 /// The parameters of a query, not decoded.

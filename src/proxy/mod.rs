@@ -7,16 +7,22 @@ mod caller;
 mod charge;
 mod connection;
 mod contain;
+mod conversation;
 mod credential;
+mod ending;
 mod exchange;
 mod forward;
+mod handshake;
 mod head;
+mod inspect;
 mod models;
 mod outgoing;
 mod passed;
+mod realtime;
 mod respond;
 pub mod route;
 mod session;
+mod side;
 mod socket;
 mod stall;
 mod stream;
@@ -84,6 +90,10 @@ pub struct Timeouts {
     pub body: Duration,
     /// A client that reads nothing for this long is cut off.
     pub write: Duration,
+    /// A realtime conversation in which nobody says anything for this long is ended.
+    pub realtime_idle: Duration,
+    /// The whole of a realtime conversation.
+    pub realtime: Duration,
     /// How long running exchanges may go on once the gateway was told to stop.
     pub drain: Duration,
 }
@@ -95,6 +105,8 @@ impl Default for Timeouts {
             head: Duration::from_mins(1),
             body: Duration::from_mins(1),
             write: Duration::from_mins(1),
+            realtime_idle: Duration::from_mins(15),
+            realtime: Duration::from_hours(2),
             drain: Duration::from_secs(30),
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Problem {
     Head(&'static str),
     /// The path leads nowhere.
     Route(NoRoute),
+    /// The path wants a WebSocket, and the request does not open one.
+    Upgrade(&'static str),
     /// A parameter of the query is not passed on.
     Query(String),
     /// The key is missing or not one.
@@ -87,10 +89,9 @@ pub(super) struct Told {
 }
 
 const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions, /v1/responses, \
-    /v1/completions, /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD and \
-    GET /v1/models, each also under /PROVIDER; other paths only if a provider lists them under \
+    /v1/completions, /v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:METHOD, \
+    GET /v1/models and the WebSocket /v1/realtime, each also under /PROVIDER; other paths only if a provider lists them under \
     unscanned_paths";
-const LATER: &str = "this version of the gateway does not scan this path, so it is refused";
 const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
     x-goog-api-key or ?key=";
 const UNCHECKED: &str = "keys cannot be checked at the moment; try again shortly";
@@ -138,6 +139,7 @@ impl Problem {
         match self {
             Self::Head(message) => say(400, "invalid_request", *message),
             Self::Route(problem) => route(*problem),
+            Self::Upgrade(problem) => say(400, "websocket_required", *problem),
             Self::Query(name) => {
                 let message = format!("the query parameter \"{name}\" is not passed on");
                 say(400, "invalid_query", message)
@@ -237,7 +239,6 @@ fn limited(refused: &Refused) -> Told {
 fn route(problem: NoRoute) -> Told {
     match problem {
         NoRoute::Path => say(404, "unknown_path", PATHS),
-        NoRoute::Later => say(404, "unsupported_path", LATER),
         NoRoute::Method(expected) => {
             let message = format!("this path is served with {expected} only");
             say(405, "method_not_allowed", message)

@@ -39,6 +39,8 @@ pub(super) enum Endpoint {
         family: Family,
         model: Option<String>,
     },
+    /// A conversation over a WebSocket.
+    Realtime,
     /// Passed on without scanning, because the provider's configuration says so.
     Unscanned,
     /// What the gateway answers by itself.
@@ -62,6 +64,7 @@ impl Endpoint {
         match self {
             Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
             Self::Models { family, .. } => Some(*family),
+            Self::Realtime => Some(Family::OpenAi),
             Self::Unscanned => named.map(|upstream| upstream.provider().family),
             Self::Own(_) => None,
         }
@@ -75,8 +78,6 @@ pub(super) enum NoRoute {
     Path,
     /// It knows the path, with another method.
     Method(&'static str),
-    /// It will know the path in a later version.
-    Later,
     /// No provider serves it.
     Provider,
     /// The key may use no provider that serves it.
@@ -121,9 +122,7 @@ impl Table {
     ) -> Result<Target, NoRoute> {
         let (provider, path) = self.split(path);
         let endpoint = match endpoint(method, path, headers) {
-            Err(NoRoute::Path | NoRoute::Later) if self.is_unscanned(provider.as_ref(), path) => {
-                Endpoint::Unscanned
-            }
+            Err(NoRoute::Path) if self.is_unscanned(provider.as_ref(), path) => Endpoint::Unscanned,
             endpoint => endpoint?,
         };
         let provider = match endpoint {
@@ -243,7 +242,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
             family: family(path, headers),
             model: None,
         },
-        "/v1/realtime" => return Err(NoRoute::Later),
+        "/v1/realtime" => Endpoint::Realtime,
         "/sluicegate/usage" => Endpoint::Own(Own::Usage),
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
         _ if path.starts_with("/sluicegate/sessions") => return session(method, path),
@@ -258,9 +257,11 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     };
     let expected = match found {
         Endpoint::Exchange { .. } => Method::POST,
-        Endpoint::Models { .. } | Endpoint::Stored(_) | Endpoint::Unscanned | Endpoint::Own(_) => {
-            Method::GET
-        }
+        Endpoint::Models { .. }
+        | Endpoint::Stored(_)
+        | Endpoint::Realtime
+        | Endpoint::Unscanned
+        | Endpoint::Own(_) => Method::GET,
     };
     if *method == expected {
         Ok(found)
@@ -430,6 +431,9 @@ mod tests {
             assert!(target.path.starts_with("/v1"));
             assert_eq!(find("GET", path).unwrap_err(), NoRoute::Method("POST"));
         }
+        for path in ["/v1/realtime", "/lab/v1/realtime"] {
+            assert_eq!(find("GET", path).unwrap().endpoint, Endpoint::Realtime);
+        }
         let stream = find("POST", "/v1beta/models/m:streamGenerateContent").unwrap();
         assert!(matches!(
             stream.endpoint,
@@ -470,7 +474,10 @@ mod tests {
         ] {
             assert_eq!(find("POST", path).unwrap_err(), NoRoute::Path, "{path}");
         }
-        assert_eq!(find("GET", "/v1/realtime").unwrap_err(), NoRoute::Later);
+        assert_eq!(
+            find("POST", "/v1/realtime").unwrap_err(),
+            NoRoute::Method("GET")
+        );
     }
 
     #[test]

@@ -137,6 +137,14 @@ impl<IO: AsyncRead + Unpin> Sniffed<IO> {
     }
 }
 
+impl<IO> Sniffed<IO> {
+    /// Watches no longer: what follows is no HTTP.
+    pub(super) fn untapped(mut self) -> Self {
+        self.tap = None;
+        self
+    }
+}
+
 impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -236,7 +236,7 @@ impl Admission {
     }
 
     /// Ready once the key no longer works.
-    fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let generation = self.gateway.keyring.generation();
         let changed = generation != self.generation;
         if changed {

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use super::tls::Tls;
 
 /// A request as it goes to a provider.
@@ -128,6 +129,18 @@ impl Connection {
     /// Whether another request may be sent; after an exchange, [`Self::drive`] first.
     pub(super) fn is_ready(&self) -> bool {
         !self.ended && self.sender.is_ready()
+    }
+
+    /// What is below HTTP, once both sides have switched to something else.
+    pub(super) async fn into_socket(self: Box<Self>) -> hyper::Result<Socket> {
+        let Self {
+            mut driver, ended, ..
+        } = *self;
+        if !ended {
+            poll_fn(|cx| driver.poll_without_shutdown(cx)).await?;
+        }
+        let parts = driver.into_parts();
+        Ok(Socket::new(parts.io.into_inner(), parts.read_buf))
     }
 
     /// Sends a request and waits for the head of its answer.

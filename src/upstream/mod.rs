@@ -9,6 +9,7 @@ mod connection;
 pub mod credential;
 mod pool;
 mod provider;
+mod socket;
 mod tls;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use self::answer::{Answer, Body};
 use self::connection::{Connection, Io, Outgoing, Unanswered};
 use self::pool::Pool;
 pub use self::provider::{Credential, Provider, Timeouts};
+pub use self::socket::{Socket, Upgrade};
 use self::tls::Tls;
 use crate::coding::{self, Coding, Decoder};
 use crate::guard::Cleared;

@@ -3,7 +3,8 @@
 use super::json::{Document, Kind, Limits, Malformed, Value};
 use super::walk::{Mark, Notes, Walk};
 use super::{
-    Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, responses, shape,
+    Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, realtime, responses,
+    shape,
 };
 use crate::text::Span;
 
@@ -29,7 +30,7 @@ pub struct Body {
 pub struct Facts {
     /// The model; in Gemini requests it is in the path instead.
     pub model: Option<String>,
-    /// A stream is asked for; in Gemini requests it is in the path instead.
+    /// A stream is asked for (in realtime: an answer); in Gemini requests it is in the path instead.
     pub stream: bool,
     /// Answers asked for.
     pub choices: u32,
@@ -92,6 +93,7 @@ pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malf
             Api::Embeddings => embeddings::request(walk, root, facts),
             Api::Messages => messages::request(walk, root, facts),
             Api::Gemini => gemini::request(walk, root, facts),
+            Api::Realtime => realtime::request(walk, root, facts),
         }
         shape::knows_request(api, root)
     })?;
@@ -118,7 +120,8 @@ pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Mal
             return known;
         }
         match api {
-            Api::Chat => chat::response(walk, root, facts),
+            // Of realtime only refusals to begin a conversation are no events.
+            Api::Chat | Api::Realtime => chat::response(walk, root, facts),
             Api::Responses => responses::response(walk, root, facts),
             Api::Completions => completions::response(walk, root, facts),
             Api::Embeddings => embeddings::response(walk, root, facts),

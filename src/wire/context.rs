@@ -43,6 +43,10 @@ impl StreamContext {
 
     /// Takes note of an event that was written; `data` is what it was read from.
     pub fn note(&mut self, event: &Event, data: &[u8]) {
+        if event.over {
+            *self = Self::new(self.model.take());
+            return;
+        }
         self.started |= event.begins;
         self.terminal |= event.terminal;
         if self.id.is_none() {
@@ -84,10 +88,17 @@ impl StreamContext {
     }
 
     /// Whether nothing is missing if the upstream ends here: the format's last event has come, or every answer that was
-    /// begun has its finish reason. Streams of messages and responses always have a last event.
+    /// begun has its finish reason. Streams of messages and responses always have a last event; a realtime conversation may
+    /// end between two answers.
     pub fn is_complete(&self, api: Api) -> bool {
         let finished = !self.choices.is_empty() && self.open_choices().next().is_none();
-        self.terminal || (!matches!(api, Api::Messages | Api::Responses) && finished)
+        match api {
+            Api::Messages | Api::Responses => self.terminal,
+            Api::Realtime => !self.started,
+            Api::Chat | Api::Completions | Api::Embeddings | Api::Gemini => {
+                self.terminal || finished
+            }
+        }
     }
 
     /// Answers that were begun and have no finish reason.

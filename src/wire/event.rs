@@ -4,7 +4,7 @@ use super::json::{Document, Limits, Malformed};
 use super::walk::{Notes, Walk};
 use super::{
     Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
-    responses, shape,
+    realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -21,8 +21,10 @@ pub struct Event {
     pub closes: Vec<Close>,
     /// The stream has said all it will: nothing is missing if the connection ends now.
     pub terminal: bool,
-    /// An error instead of an answer. Also terminal.
+    /// An error instead of an answer. Also terminal, except in realtime conversations.
     pub error: bool,
+    /// The answer is over, and another one may follow (realtime).
+    pub over: bool,
     /// Tokens used so far; join reports by [`Usage::max`].
     pub usage: Option<Usage>,
     /// Images, audio and binary files in it.
@@ -116,10 +118,13 @@ pub fn read_event(
             Api::Embeddings => embeddings::event(&mut walk, root),
             Api::Messages => messages::event(&mut walk, root, &mut event.closes),
             Api::Gemini => gemini::event(&mut walk, root, &mut event.closes),
+            Api::Realtime => realtime::event(&mut walk, root, &mut event.closes),
         };
         event.media = walk.finish(&document, data)?;
-        event.terminal = found.terminal || found.error;
+        // A realtime conversation goes on after an error.
+        event.terminal = found.terminal || (found.error && api != Api::Realtime);
         event.error = found.error;
+        event.over = found.over;
         event.usage = found.usage;
         event.id = found.id;
         event.model = found.model;
@@ -145,6 +150,7 @@ pub fn read_event(
 pub(super) struct Found {
     pub(super) terminal: bool,
     pub(super) error: bool,
+    pub(super) over: bool,
     pub(super) usage: Option<Usage>,
     pub(super) id: Option<Span>,
     pub(super) model: Option<Span>,

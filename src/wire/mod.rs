@@ -22,8 +22,10 @@ mod context;
 mod embeddings;
 mod event;
 mod gemini;
+mod lines;
 mod messages;
 mod path;
+mod realtime;
 mod responses;
 mod shape;
 mod walk;
@@ -50,17 +52,20 @@ pub enum Api {
     Messages,
     /// Gemini generateContent and its relatives.
     Gemini,
+    /// Events of OpenAI's realtime API, which come over a WebSocket.
+    Realtime,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Chat,
         Self::Responses,
         Self::Completions,
         Self::Embeddings,
         Self::Messages,
         Self::Gemini,
+        Self::Realtime,
     ];
 
     /// The name in logs, metrics and policies.
@@ -72,13 +77,18 @@ impl Api {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::Gemini => "gemini",
+            Self::Realtime => "realtime",
         }
     }
 
     /// Whose conventions it follows.
     pub const fn family(self) -> Family {
         match self {
-            Self::Chat | Self::Responses | Self::Completions | Self::Embeddings => Family::OpenAi,
+            Self::Chat
+            | Self::Responses
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Realtime => Family::OpenAi,
             Self::Messages => Family::Anthropic,
             Self::Gemini => Family::Gemini,
         }
@@ -103,6 +113,8 @@ pub enum Framing {
     Sse,
     /// One JSON array whose elements arrive one by one (Gemini without `alt=sse`).
     JsonArray,
+    /// Messages of a WebSocket, of which each is an event.
+    Messages,
 }
 
 /// A string in a body or an event.
@@ -173,6 +185,17 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The use of two answers.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cached: self.cached.saturating_add(other.cached),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
+
     /// The use known after a later report: reports are running totals and may leave out what was said before.
     #[must_use]
     pub fn max(self, later: Self) -> Self {

@@ -1,10 +1,13 @@
 //! Which outermost shapes a format knows. What has another one is read all the same: every string in it is a piece.
 
-use super::Api;
 use super::json::{Kind, Value};
+use super::{Api, realtime};
 
 /// Whether a request has the member that says what is asked.
 pub(super) fn knows_request(api: Api, root: Value<'_>) -> bool {
+    if api == Api::Realtime {
+        return realtime::knows_request(root);
+    }
     has(
         root,
         match api {
@@ -19,6 +22,7 @@ pub(super) fn knows_request(api: Api, root: Value<'_>) -> bool {
                 "generateContentRequest",
                 "generate_content_request",
             ],
+            Api::Realtime => &["type"],
         },
     )
 }
@@ -28,7 +32,7 @@ pub(super) fn knows_response(api: Api, root: Value<'_>) -> bool {
     has(
         root,
         match api {
-            Api::Chat | Api::Completions => &["choices", "error", "object"],
+            Api::Chat | Api::Completions | Api::Realtime => &["choices", "error", "object"],
             Api::Responses => &["output", "error", "object"],
             Api::Embeddings => &["data", "error", "object"],
             // The type is that of the whole: a message, an error, a model.
@@ -51,7 +55,8 @@ pub(super) fn knows_response(api: Api, root: Value<'_>) -> bool {
     )
 }
 
-/// Whether a stream's event is one that the API has. Those of responses are told apart by their reader.
+/// Whether a stream's event is one that the API has. Those of responses and realtime conversations are told apart by
+/// their readers.
 pub(super) fn knows_event(api: Api, root: Value<'_>) -> bool {
     match api {
         Api::Messages => {
@@ -69,7 +74,7 @@ pub(super) fn knows_event(api: Api, root: Value<'_>) -> bool {
             )
         }
         Api::Chat | Api::Completions => has(root, &["choices", "usage", "error"]),
-        Api::Responses => root.kind() == Kind::Object,
+        Api::Responses | Api::Realtime => root.kind() == Kind::Object,
         Api::Embeddings | Api::Gemini => knows_response(api, root),
     }
 }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Framing;
 use super::json::{Limits, Malformed};
+use super::lines::Lines;
 use crate::text::Span;
 
 /// Cuts a stream into events, whatever chunks it comes in. Linear: each byte is looked at a fixed number of times.
@@ -30,6 +31,8 @@ enum Scan {
         first: bool,
     },
     Array(super::array::Scan),
+    /// What is pushed at once is an event.
+    Messages,
 }
 
 /// One event of a stream, or what stands between events.
@@ -51,8 +54,10 @@ pub struct RawEvent {
 #[derive(Clone, Debug)]
 enum Data {
     None,
-    /// In one stretch of the event's bytes.
+    /// In one stretch of the event's bytes, on one line.
     Plain(Span),
+    /// In one stretch, line breaks and all: framings without lines.
+    Element(Span),
     /// Several `data` lines, joined by line feeds.
     Joined(Vec<u8>),
 }
@@ -72,6 +77,7 @@ impl Splitter {
                 first: true,
             },
             Framing::JsonArray => Scan::Array(super::array::Scan::default()),
+            Framing::Messages => Scan::Messages,
         };
         Self {
             buffer: BytesMut::new(),
@@ -104,17 +110,24 @@ impl Splitter {
                     event
                 })
             }
+            Scan::Messages => {
+                let bytes = self.buffer.split().freeze();
+                (!bytes.is_empty()).then(|| {
+                    let data = Data::Element(Span::new(0, bytes.len()));
+                    RawEvent::of_data(bytes, data)
+                })
+            }
             Scan::Array(scan) => match scan.advance(&self.buffer) {
                 Ok(None) => None,
-                Ok(Some(cut)) => Some(RawEvent {
-                    bytes: self.buffer.split_to(cut.end).freeze(),
-                    data: cut.element.map_or(Data::None, Data::Plain),
-                    head: 0,
-                    name: None,
-                    strays: Vec::new(),
-                    complete: true,
-                    closing: cut.element.is_none(),
-                }),
+                Ok(Some(cut)) => {
+                    let bytes = self.buffer.split_to(cut.end).freeze();
+                    let data = cut.element.map_or(Data::None, Data::Element);
+                    let closing = cut.element.is_none();
+                    Some(RawEvent {
+                        closing,
+                        ..RawEvent::of_data(bytes, data)
+                    })
+                }
                 Err(mut problem) => {
                     problem.offset += self.passed;
                     return Err(problem);
@@ -151,21 +164,21 @@ impl Splitter {
                 (*at, *line, *first) = (0, 0, false);
                 RawEvent { complete, ..event }
             }
+            Scan::Messages => {
+                let data = Data::Element(Span::new(0, bytes.len()));
+                RawEvent::of_data(bytes, data)
+            }
             Scan::Array(scan) => {
                 let blank = bytes.iter().all(u8::is_ascii_whitespace);
                 let element = Span::new(0, bytes.len());
+                let data = if blank {
+                    Data::None
+                } else {
+                    Data::Element(element)
+                };
                 RawEvent {
-                    data: if blank {
-                        Data::None
-                    } else {
-                        Data::Plain(element)
-                    },
-                    bytes,
-                    head: 0,
-                    name: None,
-                    strays: Vec::new(),
                     complete: blank && scan.is_done(),
-                    closing: false,
+                    ..RawEvent::of_data(bytes, data)
                 }
             }
         })
@@ -178,6 +191,19 @@ impl Splitter {
 }
 
 impl RawEvent {
+    /// An event without lines.
+    const fn of_data(bytes: Bytes, data: Data) -> Self {
+        Self {
+            bytes,
+            data,
+            head: 0,
+            name: None,
+            strays: Vec::new(),
+            complete: true,
+            closing: false,
+        }
+    }
+
     /// The event as it came.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -188,7 +214,7 @@ impl RawEvent {
     pub fn data(&self) -> Option<&[u8]> {
         let data = match &self.data {
             Data::None => None,
-            Data::Plain(span) => self.bytes.get(span.range()),
+            Data::Plain(span) | Data::Element(span) => self.bytes.get(span.range()),
             Data::Joined(joined) => Some(joined.as_slice()),
         };
         data.filter(|data| !data.is_empty())
@@ -213,12 +239,15 @@ impl RawEvent {
         let mut out = Vec::with_capacity(self.bytes.len() + data.len());
         match &self.data {
             Data::None => return self.bytes.clone(),
-            Data::Plain(span) if !data.iter().any(|b| matches!(b, b'\n' | b'\r')) => {
+            Data::Plain(_) if data.iter().any(|b| matches!(b, b'\n' | b'\r')) => {
+                self.rewrite_lines(data, &mut out);
+            }
+            Data::Plain(span) | Data::Element(span) => {
                 out.extend_from_slice(self.bytes.get(..span.start).unwrap_or(&[]));
                 out.extend_from_slice(data);
                 out.extend_from_slice(self.bytes.get(span.end..).unwrap_or(&[]));
             }
-            Data::Plain(_) | Data::Joined(_) => self.rewrite_lines(data, &mut out),
+            Data::Joined(_) => self.rewrite_lines(data, &mut out),
         }
         Bytes::from(out)
     }
@@ -294,7 +323,7 @@ impl Data {
         let bytes_of = |span: Span| bytes.get(span.range()).unwrap_or(&[]);
         match self {
             Self::None => *self = Self::Plain(value),
-            Self::Plain(first) => {
+            Self::Plain(first) | Self::Element(first) => {
                 let joined = [bytes_of(*first), bytes_of(value)].join(&b'\n');
                 *self = Self::Joined(joined);
             }
@@ -333,60 +362,6 @@ fn lines(buffer: &[u8], at: &mut usize, line: &mut usize, first: bool) -> Option
         if blank {
             return Some(next);
         }
-    }
-}
-
-/// One line of an event.
-struct Line {
-    /// With its line end.
-    all: Span,
-    name: Span,
-    /// After the colon and one space; empty without a colon.
-    value: Span,
-}
-
-impl Line {
-    fn field<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(self.name.range()).unwrap_or(&[])
-    }
-}
-
-/// The lines of an event, blank ones included.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn from(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
-    }
-}
-
-impl Iterator for Lines<'_> {
-    type Item = Line;
-
-    fn next(&mut self) -> Option<Line> {
-        let start = self.at;
-        let rest = self.bytes.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let end = start + length;
-        self.at = match (self.bytes.get(end), self.bytes.get(end + 1)) {
-            (Some(b'\r'), Some(b'\n')) => end + 2,
-            (Some(_), _) => end + 1,
-            (None, _) => end,
-        };
-        let line = rest.get(..length)?;
-        let colon = memchr::memchr(b':', line);
-        let value = match colon {
-            None => end,
-            Some(colon) => start + colon + 1 + usize::from(line.get(colon + 1) == Some(&b' ')),
-        };
-        Some(Line {
-            all: Span::new(start, self.at),
-            name: Span::new(start, start + colon.unwrap_or(length)),
-            value: Span::new(value, end),
-        })
     }
 }
 
@@ -625,6 +600,8 @@ mod tests {
         assert_eq!(data, expected);
         assert_eq!(events[1].bytes(), &b"\n,\r\n{\"b\": [{}, []]}"[..]);
         assert_eq!(events[1].rewrite(b"{}"), &b"\n,\r\n{}"[..]);
+        // Servers write elements over several lines; an edited one takes them all.
+        assert_eq!(events[1].rewrite(b"{\n}"), &b"\n,\r\n{\n}"[..]);
         assert_eq!(events[3].bytes(), &b"\n]"[..]);
         assert!(events[3].closing && events[4].complete);
         assert!(check(Framing::JsonArray, b" [ ] ")[0].closing);

@@ -1,6 +1,7 @@
 //! Strings that are structure rather than text: words of the protocols, types of files.
 
 use super::json::unescape;
+use super::realtime;
 
 /// The MIME type and the data of a `data:` URL in base64 (RFC 2397), in raw JSON string content.
 pub(super) fn data_url(raw: &[u8]) -> Option<(Vec<u8>, &[u8])> {
@@ -61,7 +62,8 @@ pub(super) fn is_name(key: &[u8]) -> bool {
 
 /// Structure that is the same in every body and carries no text of anyone.
 pub(super) fn is_word(raw: &[u8]) -> bool {
-    raw.len() <= 40 && (is_of_protocol(raw) || is_of_schema(raw) || is_of_responses(raw))
+    raw.len() <= 40
+        && (is_of_protocol(raw) || is_of_schema(raw) || is_of_responses(raw) || is_of_realtime(raw))
 }
 
 /// Words of the protocols.
@@ -120,6 +122,21 @@ fn is_of_protocol(raw: &[u8]) -> bool {
             | b"SAFETY"
             | b"error"
     )
+}
+
+/// Words of OpenAI's realtime API that it does not share with its others.
+fn is_of_realtime(raw: &[u8]) -> bool {
+    let word = matches!(
+        raw,
+        b"realtime"
+            | b"realtime.item"
+            | b"realtime.response"
+            | b"realtime.session"
+            | b"audio"
+            | b"output_audio"
+            | b"cancelled"
+    );
+    word || raw.contains(&b'.') && realtime::is_event(raw)
 }
 
 /// Words of OpenAI's responses: types of items and parts, those of the most frequent events, states.

@@ -3,6 +3,7 @@
 import json
 
 import openai
+import websockets
 
 from cases import ATTACK, LIMITED_KEY, UNKNOWN_KEY, raises, run
 
@@ -156,6 +157,68 @@ def case_completions():
 def case_embeddings():
     answer = client.embeddings.create(model="echo", input=["one", "two"])
     assert len(answer.data) == 2 and len(answer.data[0].embedding) > 0
+
+
+def say(connection, text):
+    content = [{"type": "input_text", "text": text}]
+    connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+
+
+def case_realtime():
+    with client.realtime.connect(model="echo") as connection:
+        assert connection.recv().type == "session.created"
+        connection.session.update(session={"type": "realtime", "instructions": "Be brief."})
+        assert connection.recv().session.instructions == "Be brief."
+        for text in ["Grüße, 世界 🌍", "And again."]:
+            say(connection, text)
+            connection.response.create()
+            said = ""
+            for event in connection:
+                if event.type == "response.output_text.delta":
+                    said += event.delta
+                if event.type == "response.done":
+                    assert event.response.usage.total_tokens > 0
+                    break
+            assert said == text
+
+
+def case_realtime_blocked():
+    with client.realtime.connect(model="echo", max_retries=0) as connection:
+        assert connection.recv().type == "session.created"
+        say(connection, ATTACK)
+        error = connection.recv()
+        assert (error.type, error.error.code) == ("error", "content_filter")
+        closed = raises(websockets.exceptions.ConnectionClosedError, connection.recv)
+        assert closed.rcvd.code == 1008
+
+
+def case_realtime_redacted():
+    with client.realtime.connect(model="echo") as connection:
+        say(connection, "/leak openai-key")
+        connection.response.create()
+        said, deltas = "", 0
+        for event in connection:
+            if event.type == "response.output_text.delta":
+                said, deltas = said + event.delta, deltas + 1
+            if event.type == "response.output_text.done":
+                assert event.text == said
+            if event.type == "response.done":
+                break
+        assert deltas > 1 and "[OPENAI_KEY]" in said and "sk-" not in said, said
+
+
+def case_realtime_unknown_key():
+    stranger = openai.OpenAI(api_key=UNKNOWN_KEY, max_retries=0)
+    manager = stranger.realtime.connect(model="echo", max_retries=0)
+    assert raises(websockets.exceptions.InvalidStatus, manager.enter).response.status_code == 401
+
+
+def case_realtime_key_stays_behind():
+    with client.realtime.connect(model="echo") as connection:
+        say(connection, "/whoami")
+        connection.response.create()
+        said = next(event.text for event in connection if event.type == "response.output_text.done")
+        assert said == "no credential", said
 
 
 def case_models():

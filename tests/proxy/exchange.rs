@@ -323,7 +323,7 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
         send(gateway.address, post("/v1/realtime", &gateway.key, body))
             .await
             .status,
-        404
+        405
     );
     let get = format!(
         "GET /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-api-key: {}\r\n\r\n",

@@ -13,6 +13,7 @@ mod bodies;
 mod exchange;
 mod faults;
 mod limits;
+mod realtime;
 mod sessions;
 mod smuggling;
 mod transport;

@@ -56,6 +56,7 @@ async fn exchange(limiter: &Arc<Limiter>, tokens: u64) -> Result<Admission, Box<
         name: "app",
         team: None,
         quota: Some(&quota),
+        team_quota: None,
     };
     let (mut admission, admitted) = limiter.admit(caller, Instant::now(), Timestamp::now());
     let estimate = Estimate {

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod upstream;
+pub(crate) mod websocket;
 
 use std::time::Duration;
 

@@ -77,6 +77,7 @@ enum Api {
     Embeddings,
     Messages,
     Gemini,
+    Realtime,
 }
 
 impl From<Api> for wire::Api {
@@ -88,6 +89,7 @@ impl From<Api> for wire::Api {
             Api::Embeddings => Self::Embeddings,
             Api::Messages => Self::Messages,
             Api::Gemini => Self::Gemini,
+            Api::Realtime => Self::Realtime,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
             "usage": usage,
         }),
         Api::Responses => responses::whole(refusal, model),
-        Api::Completions | Api::Embeddings => json!({
+        Api::Completions | Api::Embeddings | Api::Realtime => json!({
             "id": format!("cmpl-{id}"), "object": "text_completion", "created": 0, "model": model,
             "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": refusal.code}],
             "usage": usage,

@@ -2,6 +2,7 @@
 
 mod errors;
 mod message;
+mod realtime;
 mod responses;
 
 use serde_json::Value;
@@ -69,13 +70,14 @@ pub fn body(api: Api, refusal: &Refusal, model: Option<&str>) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-/// The bytes that end a stream by a refusal, after the events that `context` knows of.
+/// The bytes that end a stream by a refusal, after the events that `context` knows of. Messages of a WebSocket are one a line.
 pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamContext) -> Vec<u8> {
     let mut out = Writer::new(framing, context);
     // If every answer is finished there is none left to put a message into.
     // Items of responses are not such answers: another one may always follow.
-    let all_finished =
-        api != Api::Responses && context.has_choices() && context.open_choices().next().is_none();
+    let all_finished = !matches!(api, Api::Responses | Api::Realtime)
+        && context.has_choices()
+        && context.open_choices().next().is_none();
     if refusal.shape(api) == Respond::Error || all_finished {
         out.error(api, &errors::refused(refusal, api.family()), context);
     } else {
@@ -86,6 +88,7 @@ pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamCon
             Api::Responses => responses::message(&mut out, refusal, context),
             Api::Messages => message::anthropic(&mut out, refusal, context),
             Api::Gemini => message::gemini(&mut out, refusal, context),
+            Api::Realtime => realtime::message(&mut out, refusal, context),
         }
     }
     out.finish(api)
@@ -104,7 +107,7 @@ pub fn broken(
     let value = errors::other(api.family(), 502, "upstream_failed", (message, request_id));
     out.error(api, &value, context);
     match framing {
-        Framing::Sse => out.bytes,
+        Framing::Sse | Framing::Messages => out.bytes,
         Framing::JsonArray => out.finish(api),
     }
 }
@@ -115,7 +118,16 @@ pub fn error(family: Family, status: u16, code: &str, message: &str, request_id:
     value.to_string().into_bytes()
 }
 
-/// Writes events in either framing.
+/// An event that tells of any other error, in a stream that may go on.
+pub fn error_event(api: Api, status: u16, code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let mut out = Writer::new(Framing::Messages, &StreamContext::default());
+    let value = errors::other(api.family(), status, code, (message, request_id));
+    out.error(api, &value, &StreamContext::default());
+    out.bytes.pop(); // the line's end
+    out.bytes
+}
+
+/// Writes events in any framing.
 struct Writer {
     framing: Framing,
     bytes: Vec<u8>,
@@ -134,10 +146,10 @@ impl Writer {
 
     /// An error, given as the body that a request of its own would get.
     fn error(&mut self, api: Api, body: &Value, context: &StreamContext) {
-        if api == Api::Responses {
-            responses::error(self, body, context);
-        } else {
-            self.event(Some("error"), api, body);
+        match api {
+            Api::Responses => responses::error(self, body, context),
+            Api::Realtime => realtime::error(self, body),
+            _ => self.event(Some("error"), api, body),
         }
     }
 
@@ -145,6 +157,7 @@ impl Writer {
     fn event(&mut self, name: Option<&str>, api: Api, value: &Value) {
         let before = match (self.framing, self.empty) {
             (Framing::Sse, _) => "data: ",
+            (Framing::Messages, _) => "",
             (Framing::JsonArray, true) => "[",
             (Framing::JsonArray, false) => ",\r\n",
         };
@@ -155,9 +168,11 @@ impl Writer {
         }
         self.bytes.extend_from_slice(before.as_bytes());
         self.bytes.extend_from_slice(value.to_string().as_bytes());
-        if self.framing == Framing::Sse {
-            self.bytes.extend_from_slice(b"\n\n");
-        }
+        self.bytes.extend_from_slice(match self.framing {
+            Framing::Sse => b"\n\n",
+            Framing::Messages => b"\n",
+            Framing::JsonArray => b"",
+        });
     }
 
     /// What follows the last event.
@@ -168,7 +183,8 @@ impl Writer {
             (Framing::Sse, Family::OpenAi) if api != Api::Responses => {
                 self.bytes.extend_from_slice(b"data: [DONE]\n\n");
             }
-            (Framing::Sse, Family::OpenAi | Family::Anthropic | Family::Gemini) => {}
+            (Framing::Sse, Family::OpenAi | Family::Anthropic | Family::Gemini)
+            | (Framing::Messages, _) => {}
         }
         self.bytes
     }

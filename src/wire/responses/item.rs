@@ -5,7 +5,7 @@ use crate::wire::json::{Kind, Value};
 use crate::wire::walk::{Context, Walk};
 
 /// One item of whatever type; `context` says whose it is where the item itself does not.
-pub(super) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     let kind = value.get("type").map(Value::name).unwrap_or_default();
     let context = origin(value, &kind).map_or(context, |origin| context.from(origin));
     let found = context.from(Origin::Tool);
@@ -46,7 +46,7 @@ fn origin(item: Value<'_>, kind: &[u8]) -> Option<Origin> {
 }
 
 /// Content: a string, a part, or parts of text, files and media.
-pub(super) fn parts(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+pub(in crate::wire) fn parts(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     if value.kind() == Kind::String {
         return walk.any(value, context);
     }
@@ -54,7 +54,7 @@ pub(super) fn parts(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
 }
 
 /// One part. The places in its annotations count characters of its text as the model wrote it; they are not moved by edits.
-pub(super) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+pub(in crate::wire) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     let kind = value.get("type").map(Value::name).unwrap_or_default();
     let found = context.from(Origin::Tool);
     let context = if *kind == *b"input_file" {
@@ -65,7 +65,10 @@ pub(super) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     walk.members(value, context, |walk, name, value| match name {
         b"type" => walk.word(value, context),
         b"image_url" | b"file_data" | b"url" => walk.url(value, context),
-        b"data" if kind.ends_with(b"_audio") => walk.media(value, Some(b"audio/"), context),
+        // The names of the responses and of the realtime API.
+        b"data" | b"audio" if kind.ends_with(b"audio") => {
+            walk.media(value, Some(b"audio/"), context);
+        }
         b"input_audio" => walk.members(value, context, |walk, name, value| match name {
             b"data" => walk.media(value, Some(b"audio/"), context),
             _ => walk.any(value, context.keyed()),

@@ -1,7 +1,7 @@
 //! OpenAI responses: requests, whole answers, stored answers and their lists of items.
 
 mod event;
-mod item;
+pub(super) mod item;
 
 pub(super) use event::event;
 
@@ -33,7 +33,7 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
 }
 
 /// Members of requests that answers repeat. Whether this was one.
-fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -> bool {
+pub(super) fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -> bool {
     match name {
         b"instructions" => items(walk, value, SYSTEM),
         // `text` holds the schema that the answer must have.
@@ -50,7 +50,7 @@ fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -> bool {
 }
 
 /// A string, or items.
-fn items(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+pub(super) fn items(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     walk.one_or_more(value, |walk, value, _| item::item(walk, value, context));
 }
 
@@ -76,7 +76,7 @@ pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) 
     });
 }
 
-fn usage(value: Value<'_>) -> Option<Usage> {
+pub(super) fn usage(value: Value<'_>) -> Option<Usage> {
     let count = |name| value.get(name).and_then(Value::as_u64);
     Some(Usage {
         input: count("input_tokens")?,

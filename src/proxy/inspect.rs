@@ -1,0 +1,45 @@
+//! Where inspections run: short ones where they are asked for, long ones where they delay nobody.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Gateway;
+use super::respond::Problem;
+use crate::guard::body::Inspection;
+use crate::telemetry::Direction;
+
+/// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
+const HEAVY_BYTES: usize = 64 * 1024;
+
+/// Runs an inspection here if it is short, as its `effort` in bytes says, else on a thread where it delays nobody.
+pub(super) async fn inspect<F>(
+    gateway: &Gateway,
+    direction: Direction,
+    effort: usize,
+    work: F,
+) -> Result<Inspection, Problem>
+where
+    F: FnOnce() -> Inspection + Send + 'static,
+{
+    let timed = |work: F| {
+        let began = Instant::now();
+        (work(), began.elapsed())
+    };
+    let (inspection, took) = if effort <= HEAVY_BYTES {
+        timed(work)
+    } else {
+        let heavy = Arc::clone(&gateway.load.heavy);
+        let place = heavy.acquire_owned().await.map_err(|_| Problem::Internal)?;
+        let work = move || {
+            let result = timed(work);
+            drop(place);
+            result
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Problem::Internal)?
+    };
+    gateway.metrics.inspected(direction, took);
+    Ok(inspection)
+}
