@@ -107,6 +107,7 @@ fn measure<T>(
             name: "app",
             team: Some("red"),
             quota: Some(quota),
+            team_quota: None,
         };
         let (mut admission, admitted) = limiter.admit(caller, Instant::now(), Timestamp::now());
         admitted.unwrap();

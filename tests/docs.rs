@@ -107,8 +107,9 @@ fn command_lines_parse() {
         };
         seen += 1;
         // Help is printed only if all that comes before it is understood.
-        let words = arguments
-            .split_whitespace()
+        let words = shlex::split(arguments).unwrap_or_default();
+        let words = words
+            .into_iter()
             .take_while(|word| !word.starts_with(['>', '<']));
         let output = sluicegate(folder.path())
             .args(words)

@@ -100,16 +100,7 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
         }
     }
     list.store(config);
-    let shared = config.shared.as_deref();
-    let scheme = shared.and_then(|url| url.split_once("://"));
-    // The rest may hold a password.
-    list.add(
-        "shared",
-        scheme.map_or_else(
-            || "memory".to_owned(),
-            |(scheme, _)| format!("{scheme}://…"),
-        ),
-    );
+    list.shared(config);
     for provider in &config.providers {
         list.provider(provider);
     }
@@ -153,6 +144,16 @@ impl List<'_> {
         self.add("store.fail", fail);
         let ca = store.ca.as_deref();
         self.add("store.ca", ca.map_or_else(|| "null".to_owned(), shown));
+    }
+
+    fn shared(&mut self, config: &Config) {
+        let shared = config.shared.as_deref();
+        // The rest may hold a password.
+        let shown = match shared.and_then(|url| url.split_once("://")) {
+            Some((scheme, _)) => format!("{scheme}://…"),
+            None => "memory".to_owned(),
+        };
+        self.add("shared", shown);
     }
 
     fn provider(&mut self, provider: &Provider) {

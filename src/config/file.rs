@@ -172,6 +172,10 @@ fn log(reader: &mut Reader, node: &Node, log: &mut telemetry::Config) -> Option<
 }
 
 /// Where limits are counted: `memory`, or the URL of Redis or Valkey, which is not repeated because it may hold a password.
+#[expect(
+    clippy::option_option,
+    reason = "whether it could be read, and whether there is a URL"
+)]
 fn shared(reader: &mut Reader, node: &Node) -> Option<Option<String>> {
     let written = text(reader, node)?;
     let scheme = written.split_once("://").map(|(scheme, _)| scheme);

@@ -351,10 +351,10 @@ impl Conversation {
     fn is_limited(&self) -> bool {
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
         let caller = charge::caller(&self.principal);
-        let limited = match self.gateway.limiter.admit(caller, now, time) {
-            Ok(_) => false,
-            Err(refused) => !matches!(refused.limit, Limit::Concurrent(_) | Limit::Streams(_)),
-        };
+        let (_, taken) = self.gateway.limiter.admit(caller, now, time);
+        let limited = taken.is_err_and(|refused| {
+            !matches!(refused.limit, Limit::Concurrent(_) | Limit::Streams(_))
+        });
         if limited {
             self.gateway.metrics.denied("rate_limit_exceeded");
         }

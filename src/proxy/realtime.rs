@@ -55,7 +55,8 @@ impl Exchange {
         // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
         let (context, up) = (Context::default(), policy::Direction::Request);
         let nothing = inspect_text(context, up, Bytes::new(), &call.policy);
-        self.reserve(&call, &admitted.principal, (&nothing, upstream.name()))?;
+        self.reserve(&call, &admitted.principal, (&nothing, upstream.name()))
+            .await?;
         let request = Request {
             method: admitted.head.method,
             path: admitted.path,

@@ -95,6 +95,9 @@ const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions,
 const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
     x-goog-api-key or ?key=";
 const UNCHECKED: &str = "keys cannot be checked at the moment; try again shortly";
+const TOO_OFTEN: &str = "the key asks about its sessions and its use too often";
+/// How long a log that cannot be written may take to be mended.
+const MENDED: Duration = Duration::from_secs(5);
 const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
 const ENCODING: &str = "the body's Content-Encoding is not one of gzip, deflate, br and zstd, or there are several; \
     send it as one of them or plain";
@@ -159,12 +162,7 @@ impl Problem {
                 say(503, "keys_unavailable", UNCHECKED).after(Duration::from_secs(1))
             }
             Self::Session(status, code, message) => say(*status, code, *message),
-            Self::TooOften(wait) => say(
-                429,
-                "too_many_requests",
-                "the key asks about its sessions and its use too often",
-            )
-            .after(*wait),
+            Self::TooOften(wait) => say(429, "too_many_requests", TOO_OFTEN).after(*wait),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
             Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),
@@ -197,9 +195,7 @@ impl Problem {
                 let message = format!("the answer of {provider} cannot be inspected: {problem}");
                 say(502, "upstream_error", message)
             }
-            Self::Unrecorded => {
-                say(503, "audit_unavailable", UNRECORDED).after(Duration::from_secs(5))
-            }
+            Self::Unrecorded => say(503, "audit_unavailable", UNRECORDED).after(MENDED),
             Self::Internal => say(500, "internal_error", "the gateway has an internal error"),
         }
     }

@@ -100,8 +100,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         shutdown_signal: Box::new(Drain { health, stop }),
     });
     gateway.limiter.fold()?;
-    gateway.audit.flush()?;
-    Ok(())
+    Ok(gateway.audit.flush()?)
 }
 
 /// From here on SIGHUP does not end the process: whoever was told that it runs may send one before the service that reloads is
