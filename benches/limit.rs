@@ -7,6 +7,8 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a bench prints what it measured, and stops at the first surprise"
 )]
 

@@ -13,7 +13,7 @@ use pingora_core::services::Service;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::build;
+use super::{StartError, build};
 use crate::config::Config;
 use crate::durable::{self, Stamp};
 use crate::proxy::{Gateway, Policies};
@@ -117,6 +117,22 @@ impl Reload {
             }
         }
     }
+}
+
+/// From here on SIGHUP does not end the process: whoever was told that it runs may send one before the service that reloads is
+/// up. The handler that tokio installs stays.
+pub(super) fn catch_hangup() -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let caught = runtime.and_then(|runtime| {
+        let _within = runtime.enter();
+        signal(SignalKind::hangup())
+    });
+    caught.map(drop).map_err(|source| StartError::System {
+        doing: "catch SIGHUP",
+        source,
+    })
 }
 
 #[async_trait]

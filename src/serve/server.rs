@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::refresh::Refresh;
-use super::reload::Reload;
+use super::reload::{Reload, catch_hangup};
 use super::{StartError, Started, build, record};
 use crate::admin::{Admin, Status};
 use crate::config::Config;
@@ -101,22 +101,6 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     });
     gateway.limiter.fold()?;
     Ok(gateway.audit.flush()?)
-}
-
-/// From here on SIGHUP does not end the process: whoever was told that it runs may send one before the service that reloads is
-/// up. The handler that tokio installs stays.
-fn catch_hangup() -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    let caught = runtime.and_then(|runtime| {
-        let _within = runtime.enter();
-        signal(SignalKind::hangup())
-    });
-    caught.map(drop).map_err(|source| StartError::System {
-        doing: "catch SIGHUP",
-        source,
-    })
 }
 
 fn server(config: &Config) -> Server {

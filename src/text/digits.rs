@@ -337,8 +337,13 @@ fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
         let end = (place..text.len())
             .find(|end| !digit(*end))
             .unwrap_or(text.len());
-        let next =
-            (end..=end + GAP).find(|next| text.get(*next).is_none_or(u8::is_ascii_alphanumeric));
+        // What stands between two pairs may end in an x, as in \x41\x42.
+        let goes_on = |next: &usize| {
+            text.get(*next).is_none_or(|byte| {
+                byte.is_ascii_alphanumeric() && (*next == end || !matches!(byte, b'x' | b'X'))
+            })
+        };
+        let next = (end..=end + GAP).find(goes_on);
         let prefix =
             end - place == 1 && *byte == b'0' && matches!(text.get(end), Some(b'x' | b'X'));
         let pairs = (end - place).is_multiple_of(2)

@@ -60,16 +60,16 @@ impl Leet {
 pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let before = before.map_or(b' ', |before| u8::try_from(before).unwrap_or(b' '));
     let letter_at = |place: usize| text.get(place).is_some_and(u8::is_ascii_alphabetic);
-    (from..text.len()).find(|&place| {
-        text.get(place).is_some_and(|byte| {
-            let after = match place.checked_sub(1) {
-                Some(place) => letter_at(place),
-                None => before.is_ascii_alphabetic(),
-            };
-            is_sign(*byte)
-                && (after && *byte != b'!' || letter_at(place + 1) || place + 1 == text.len())
-        })
-    })
+    let signs = text.iter().enumerate().skip(from);
+    let mut signs = signs.filter(|(_, byte)| is_sign(**byte));
+    let found = signs.find(|&(place, byte)| {
+        let after = match place.checked_sub(1) {
+            Some(place) => letter_at(place),
+            None => before.is_ascii_alphabetic(),
+        };
+        after && *byte != b'!' || letter_at(place + 1) || place + 1 == text.len()
+    });
+    found.map(|(place, _)| place)
 }
 
 const fn is_sign(byte: u8) -> bool {

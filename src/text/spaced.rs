@@ -1,6 +1,6 @@
 //! Letters that are written one by one, "i g n o r e" or "i.g.n.o.r.e", to words.
 //!
-//! Where nothing tells the words apart, they are parted at those that attacks are made of ([`words`](super::words)).
+//! Where nothing tells the words apart, they are parted at those that attacks are made of ([`super::words`]).
 
 use super::Span;
 use super::words;

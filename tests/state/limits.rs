@@ -255,7 +255,7 @@ async fn agree(place: &Arc<dyn Shared>, case: usize, count: u64, steps: &[(u64, 
             && spent + kept + tokens <= BUDGET
             && spent + kept < BUDGET;
         assert_eq!(
-            answer[0] == 1,
+            answer.first() == Some(&1),
             agrees,
             "{answer:?} at step {index} of {steps:?}, {count}/minute"
         );

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Class, Engine, Firsts, Unsupported,
+    Any, Class, Engine, Firsts, Unsupported,
     disguise::{add_reversed, rot13, triggers},
     literal::{Before, Literal, Literals},
     pattern::{self, Left, Pattern, Refused},
@@ -87,9 +87,9 @@ pub(super) struct Begin {
     pub(super) literal: Literal,
     /// The same with its letters moved by 13.
     pub(super) rot13: Literal,
-    /// As in [`Start`].
+    /// As in [`literal::Start`](super::literal::Start).
     pub(super) after: Option<[StateID; 5]>,
-    /// As in [`Trigger`].
+    /// As in [`literal::Trigger`](super::literal::Trigger).
     pub(super) viable: Vec<u8>,
 }
 
@@ -202,6 +202,7 @@ pub(super) fn compile(
             rules: vec![Default::default(); 256],
         },
         classes: Vec::new(),
+        any: Any::default(),
     };
     let mut problems = Vec::new();
     for (rule, hold) in rules {
@@ -219,6 +220,7 @@ pub(super) fn compile(
     }
     engine.written = engine.rules.len();
     add_reversed(&mut engine, automata);
+    engine.any = Any::of(&engine.rules);
     engine.literals = Some(Literals::build(&triggers(&engine)).ok_or_else(|| {
         vec![Unsupported {
             rule: "all rules".to_owned(),

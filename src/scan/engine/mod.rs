@@ -42,6 +42,28 @@ pub struct Engine {
     firsts: Firsts,
     /// The classes of [`pattern::Left`] parts.
     classes: Vec<Class>,
+    any: Any,
+}
+
+/// Whether there is any rule of a kind: asked for each piece of text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Any {
+    holds: bool,
+    wording: bool,
+    holds_wording: bool,
+}
+
+impl Any {
+    fn of(rules: &[Compiled]) -> Self {
+        let wording = |compiled: &Compiled| compiled.reads(Scope::Wording);
+        Self {
+            holds: rules.iter().any(|compiled| compiled.hold),
+            wording: rules.iter().any(wording),
+            holds_wording: rules
+                .iter()
+                .any(|compiled| compiled.hold && wording(compiled)),
+        }
+    }
 }
 
 /// A class of bytes whose current run every stream measures.
@@ -142,14 +164,18 @@ impl Engine {
     }
 
     /// Whether any rule may hold text back.
-    pub(super) fn holds(&self) -> bool {
-        self.rules.iter().any(|compiled| compiled.hold)
+    pub(super) const fn holds(&self) -> bool {
+        self.any.holds
     }
 
     /// Whether any rule about wording may.
-    pub(super) fn holds_wording(&self) -> bool {
-        let wording = |compiled: &Compiled| compiled.hold && compiled.reads(Scope::Wording);
-        self.rules.iter().any(wording)
+    pub(super) const fn holds_wording(&self) -> bool {
+        self.any.holds_wording
+    }
+
+    /// Whether there is any rule about wording.
+    pub(super) const fn reads_wording(&self) -> bool {
+        self.any.wording
     }
 
     /// Whether a rule counts in a text.

@@ -58,7 +58,11 @@ impl Forks {
         (label, runs): (Label, &mut Runs),
     ) {
         let mut from = 0;
-        let mut signs = KINDS.map(|kind| find(kind, block));
+        let wording = reading.engine.reads_wording();
+        let mut signs = KINDS.map(|kind| {
+            let reads = wording || kind == Encoding::Escape;
+            reads.then(|| find(kind, block)).flatten()
+        });
         loop {
             let alive = self.0.iter().map(Option::is_some);
             let next = signs.iter().zip(alive).enumerate();
