@@ -11,6 +11,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends cmake && rm 
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
+COPY models ./models
 COPY policies ./policies
 COPY benches ./benches
 RUN cargo build --release --locked --bin sluicegate && mkdir -m 0700 /data

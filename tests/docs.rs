@@ -340,6 +340,40 @@ fn the_image_is_small_and_unprivileged() {
     }
 }
 
+/// What the program embeds from other folders must be there when the image is built.
+#[test]
+fn the_image_is_built_from_all_that_is_embedded() {
+    let dockerfile = read("Dockerfile");
+    let mut folders = vec![root().join("src")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let embedded = text
+                .split("include_str!(\"")
+                .chain(text.split("include_bytes!(\""));
+            let outside = embedded.filter_map(|text| text.strip_prefix("../../"));
+            for file in outside {
+                let file = file.trim_start_matches("../");
+                let top = file.split('/').next().unwrap();
+                let copied = format!("COPY {top} ./{top}");
+                assert!(
+                    dockerfile.lines().any(|line| line == copied),
+                    "{} embeds a file of {top}, which the image is built without",
+                    path.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 6, "only {seen} files are embedded");
+}
+
 #[test]
 fn the_compose_file_gives_away_nothing() {
     let text = read("compose.yaml");
