@@ -210,11 +210,15 @@ impl Shared {
             }
         };
         if let Err(error) = file.sync_data() {
+            let error = failed(error);
             self.writer().unlock(&self.folder)?;
-            return Err(failed(error));
+            return Err(error);
         }
         let mut writer = self.writer();
-        writer.lock(&self.folder)?;
+        if let Err(error) = writer.lock(&self.folder) {
+            self.healthy.store(false, Ordering::Release);
+            return Err(error);
+        }
         let moved = self.move_head(end);
         writer.unlock(&self.folder)?;
         drop(writer);

@@ -107,15 +107,44 @@ impl Limiter {
         now: Instant,
         time: Timestamp,
     ) -> (Admission, Result<(), Box<Refused>>) {
+        let claims = self.by_head(caller, time);
+        self.begin(caller, claims, self.present(now, time))
+    }
+
+    /// Takes a request for one more answer of an exchange that has its place among those at a time already.
+    ///
+    /// # Errors
+    ///
+    /// If there is none left.
+    pub fn admit_another(
+        self: &Arc<Self>,
+        caller: Caller<'_>,
+        now: Instant,
+        time: Timestamp,
+    ) -> Result<(), Box<Refused>> {
+        let mut claims = self.by_head(caller, time);
+        claims.retain(|claim| !matches!(claim.cap, Cap::Most(_)));
+        self.begin(caller, claims, self.present(now, time)).1
+    }
+
+    fn by_head(&self, caller: Caller<'_>, time: Timestamp) -> Vec<Claim> {
         let mut plan = Plan::new(Stage::Head, false, time);
         self.rules.claim(&mut plan, caller, Target::default());
-        let present = self.present(now, time);
+        plan.claims
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        caller: Caller<'_>,
+        claims: Vec<Claim>,
+        present: Present,
+    ) -> (Admission, Result<(), Box<Refused>>) {
         let mut admission = Admission::new(self, caller.key);
         let taken = if self.together.is_none() {
-            admission.take_here(plan.claims, Ask::default(), present)
+            admission.take_here(claims, Ask::default(), present)
         } else {
-            let known = self.known(&plan.claims, present);
-            admission.pending = Some((plan.claims, Ask::default()));
+            let known = self.known(&claims, present);
+            admission.pending = Some((claims, Ask::default()));
             known
         };
         (admission, taken)

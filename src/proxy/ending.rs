@@ -15,7 +15,6 @@ use crate::audit::Outcome;
 use crate::guard::body::{self, inspect_request, inspect_text};
 use crate::guard::stream::{End, Ending, Flow};
 use crate::guard::{Cleared, Context, Failure, Refused};
-use crate::limit::Limit;
 use crate::policy::{self, Action, Respond};
 use crate::telemetry::Direction;
 use crate::wire::Api;
@@ -351,10 +350,11 @@ impl Conversation {
     fn is_limited(&self) -> bool {
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
         let caller = charge::caller(&self.principal);
-        let (_, taken) = self.gateway.limiter.admit(caller, now, time);
-        let limited = taken.is_err_and(|refused| {
-            !matches!(refused.limit, Limit::Concurrent(_) | Limit::Streams(_))
-        });
+        let limited = self
+            .gateway
+            .limiter
+            .admit_another(caller, now, time)
+            .is_err();
         if limited {
             self.gateway.metrics.denied("rate_limit_exceeded");
         }

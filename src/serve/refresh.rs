@@ -33,6 +33,7 @@ pub(super) struct Refresh {
     redactor: Redactor,
     vault_healthy: bool,
     ledger_healthy: bool,
+    access_log_healthy: bool,
 }
 
 impl Refresh {
@@ -42,6 +43,7 @@ impl Refresh {
             redactor,
             vault_healthy: true,
             ledger_healthy: true,
+            access_log_healthy: true,
         };
         refresh.protect();
         refresh
@@ -97,8 +99,17 @@ impl Refresh {
         self.redactor.protect(secrets);
     }
 
-    /// Brings what was spent into the ledger. What cannot be written stays in the journal.
+    /// Brings what was spent into the ledger, and reads of credentials into their log. What cannot be written stays in the
+    /// journal, or counted.
     fn fold(&mut self) {
+        match self.gateway.vault.flush() {
+            Ok(()) => self.access_log_healthy = true,
+            Err(error) => {
+                if std::mem::take(&mut self.access_log_healthy) {
+                    tracing::error!(%error, "reads of credentials are counted, not logged");
+                }
+            }
+        }
         match self.gateway.limiter.fold() {
             Ok(()) => self.ledger_healthy = true,
             Err(error) => {

@@ -160,8 +160,10 @@ impl AccessLog {
         }
         let Written { open, repeated } = &mut *written;
         let Some(read) = repeated.iter_mut().find(|read| read.is(access)) else {
+            // In this order: a read whose line cannot be written is refused, and so is the next one.
+            self.write(open, access)?;
             repeated.push(Repeated::new(access));
-            return self.write(open, access);
+            return Ok(());
         };
         if access.version == read.version && !read.is_due(access.time) {
             read.times += 1;
@@ -328,6 +330,15 @@ mod tests {
             line("01.7", "a", 1),
         ];
         assert_eq!(lines(&log), expected);
+    }
+
+    #[test]
+    fn a_read_whose_line_cannot_be_written_is_an_error_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AccessLog::new(&folder.path().join("missing"));
+        for _ in 0..3 {
+            log.record(&read("a", 0, 1)).unwrap_err();
+        }
     }
 
     #[test]

@@ -190,14 +190,11 @@ impl Vault {
         self.record(Action::Delete, name, by, now, Some(removed.version), None)
     }
 
-    /// Reads the entries again if another process changed them; true if so. Brings the access log up to date too. Blocks.
+    /// Reads the entries again if another process changed them; true if so. Blocks.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged; the entries known so far stay in force.
     pub fn refresh(&self) -> Result<bool, Error> {
-        self.log
-            .flush()
-            .map_err(Error::io("write", self.log.path()))?;
         if self.temporary {
             return Ok(false);
         }
@@ -209,6 +206,15 @@ impl Vault {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.state.store(Arc::new(self.current()?));
         Ok(true)
+    }
+
+    /// Writes what the access log has only counted so far. Blocks.
+    ///
+    /// # Errors
+    /// If it cannot be written; it stays counted.
+    pub fn flush(&self) -> Result<(), Error> {
+        let failed = Error::io("write", self.log.path());
+        self.log.flush().map_err(failed)
     }
 
     /// Reads every entry, each with its line in the access log: at the start, to find damaged ones and to tell the log's
@@ -358,7 +364,7 @@ impl State {
 
 impl Drop for Vault {
     fn drop(&mut self) {
-        if let Err(error) = self.log.flush() {
+        if let Err(error) = self.flush() {
             tracing::error!(%error, "the vault's access log misses its end");
         }
     }

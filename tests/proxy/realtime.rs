@@ -597,7 +597,8 @@ async fn answers_count_against_the_limit_of_a_key() {
     let provider = Provider::saying(vec![]).await;
     let gateway = Gateway::start(provider.address, |_| {}).await;
     let key = add_key(&gateway, |record| {
-        record.limit = Some("2/hour".parse().unwrap());
+        // The conversation has the only place itself.
+        record.limit = Some("2/hour concurrent=1".parse().unwrap());
     });
     let mut client = Client::open(gateway.address, &key).await;
     client.say(ASK).await;
