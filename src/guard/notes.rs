@@ -12,6 +12,8 @@ pub(super) struct Notes {
     pub(super) splices: Vec<Splice>,
     /// What must go if anything is edited.
     pub(super) logprobs: Vec<Span>,
+    /// The newest call of a tool that was not decided then: the event waits for it.
+    pub(super) call: Option<u64>,
     /// It could not be judged and passes as it came.
     pub(super) unjudged: bool,
 }
@@ -43,6 +45,7 @@ impl Notes {
         self.deltas.clear();
         self.splices.clear();
         self.logprobs.clear();
+        self.call = None;
         self.unjudged = false;
     }
 }

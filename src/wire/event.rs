@@ -3,8 +3,8 @@
 use super::json::{Document, Limits, Malformed};
 use super::walk::{Notes, Walk};
 use super::{
-    Api, Family, Lane, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
-    realtime, responses, shape,
+    Api, Call, Family, Lane, Piece, Usage, calls, chat, completions, embeddings, gemini, messages,
+    path, realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -39,6 +39,8 @@ pub struct Event {
     pub begins: bool,
     /// A content block (messages) or output item (responses) that starts here.
     pub opens: Option<u32>,
+    /// Choice and index of the lanes in which the arguments come of a call that starts here.
+    pub call: Option<(u32, u32)>,
     /// Its number in the stream (responses).
     pub sequence: Option<u64>,
     /// The format does not know this type of event. Its strings are pieces like all others.
@@ -74,6 +76,15 @@ impl Event {
     /// As [`Body::path`](super::Body::path), in the event's data.
     pub fn path(&self, data: &[u8], span: Span) -> String {
         path::of(self.document.root(data), span)
+    }
+
+    /// The calls of tools that it begins or repeats.
+    pub fn calls(&self, data: &[u8]) -> Vec<Call> {
+        let mut found = Vec::new();
+        if let Some(root) = self.document.root(data) {
+            calls::calls(root, &mut found);
+        }
+        found
     }
 
     fn clear(&mut self) {
@@ -130,6 +141,7 @@ pub fn read_event(
         event.model = found.model;
         event.begins = found.begins;
         event.opens = found.opens;
+        event.call = found.call;
         event.sequence = found.sequence;
         event.unknown = found.unknown || !shape::knows_event(api, root);
         Ok(())
@@ -156,6 +168,7 @@ pub(super) struct Found {
     pub(super) model: Option<Span>,
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
+    pub(super) call: Option<(u32, u32)>,
     pub(super) sequence: Option<u64>,
     pub(super) unknown: bool,
 }

@@ -130,7 +130,8 @@ impl SegmentScan {
         self.length == 0
     }
 
-    /// Adds what was found in all views, in the order in which it was complete, each once.
+    /// Adds what was found in all views, in the order in which it was complete, each once: as the simplest view has it, which is always
+    /// there, while those that differ from it elsewhere come and go.
     fn report(
         &mut self,
         reading: Reading<'_>,
@@ -143,7 +144,7 @@ impl SegmentScan {
             ..
         } = reading;
         self.decoded = decoded;
-        found.sort_by_key(|(at, _)| *at);
+        found.sort_by_key(|(order, _)| *order);
         for (_, finding) in found {
             let same = |other: &Finding| {
                 other.rule == finding.rule

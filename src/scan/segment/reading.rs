@@ -18,8 +18,8 @@ const DEPTH: u8 = 3;
 #[derive(Debug)]
 pub(super) struct Reading<'e> {
     pub(super) engine: &'e Engine,
-    /// Each with the place in the source at which it was complete.
-    pub(super) found: Vec<(usize, Finding)>,
+    /// Each with the place in the source at which it was complete, and how many encodings were undone to get there.
+    pub(super) found: Vec<((usize, u8), Finding)>,
     pub(super) overflow: bool,
     /// Bytes of decoded text so far.
     pub(super) decoded: usize,
@@ -115,8 +115,8 @@ impl<'e> Reading<'e> {
                 probability: None,
                 encoding,
             };
-            self.found
-                .push((map.end(hit.at).max(self.decided), finding));
+            let at = map.end(hit.at).max(self.decided);
+            self.found.push(((at, label.depth), finding));
         }
     }
 }

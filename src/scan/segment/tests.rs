@@ -620,6 +620,15 @@ fn what_is_encoded_is_found_where_it_is() {
 }
 
 #[test]
+fn what_two_views_find_is_named_after_the_simpler() {
+    let engine = rules_of(&[r"\bignore\s+all\b"]);
+    // An escape before it: whether its view is still there depends on how the text was cut.
+    for text in ["%6bbm9yZSBhbGwgcnVsZXM= 1gn0r3 all", "%6b 1gn0r3 all"] {
+        assert_eq!(found(&engine, text), [(Encoding::Leet, "1gn0r3 all")]);
+    }
+}
+
+#[test]
 fn what_is_turned_or_hidden_is_found() {
     let engine = rules_of(&[r"\bkey-[a-z]{4,}", r"\bignore\s+all\b"]);
     for (text, encoding) in [
