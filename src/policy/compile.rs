@@ -109,6 +109,7 @@ pub fn compile_with(
         fence: file.request.fence.unwrap_or(false) && !file.observe.unwrap_or(false),
         hold_arguments,
         tools,
+        sessions: file.sessions,
         request,
         response,
         cases: file.tests,

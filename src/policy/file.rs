@@ -8,6 +8,7 @@ use super::check::{Case, read_test};
 use super::judge::JudgeFile;
 use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
+use super::session::{Escalation, read_sessions};
 use super::size::Measure;
 use super::spot::Spot;
 use super::stream::{Mode, read_stream};
@@ -37,6 +38,7 @@ pub(super) struct File {
     pub(super) observe: Option<bool>,
     pub(super) stream: Option<Mode>,
     pub(super) tools: ToolsFile,
+    pub(super) sessions: Option<Escalation>,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
@@ -134,6 +136,7 @@ impl File {
         self.observe = self.observe.or(parent.observe);
         self.stream = self.stream.or(parent.stream);
         self.tools.inherit(parent.tools);
+        self.sessions = self.sessions.take().or(parent.sessions);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
         let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
@@ -192,7 +195,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&["sessions", "session", "canary", "size"]);
+    fields.unavailable(&["canary", "size"]);
     let read = File {
         written: Vec::new(),
         extends: fields.nullable("extends", |reader, node| {
@@ -207,6 +210,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         observe: fields.optional("observe", boolean),
         stream: fields.optional("stream", read_stream),
         tools: fields.optional("tools", read_tools).unwrap_or_default(),
+        sessions: fields.optional("sessions", read_sessions),
         request: fields
             .optional("request", |reader, node| {
                 read_side(reader, node, Direction::Request)

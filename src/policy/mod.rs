@@ -12,6 +12,7 @@ mod judge;
 mod media;
 mod place;
 mod section;
+mod session;
 mod size;
 mod spot;
 mod stream;
@@ -31,6 +32,7 @@ pub use file::VERSION;
 pub use judge::Judges;
 pub use media::Media;
 pub use place::Ground;
+pub use session::{Escalation, Step};
 pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use tools::{Stage, Tools};
@@ -68,6 +70,8 @@ pub struct Policy {
     pub tools: Tools,
     /// Text from outside goes up between marks.
     pub fence: bool,
+    /// What repeated findings do to a session.
+    pub sessions: Option<Escalation>,
     /// What goes up.
     pub request: Side,
     /// What comes back.

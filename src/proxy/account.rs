@@ -51,6 +51,7 @@ impl Account {
                 policy: PolicyRef::default(),
                 request: untouched(),
                 response: untouched(),
+                session_level: None,
                 usage: None,
                 duration_us: 0,
             })),

@@ -13,6 +13,7 @@ use super::account::Account;
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
+use super::escalate::escalate;
 use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
@@ -235,8 +236,15 @@ impl Exchange {
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
         });
+        let who = (&admitted.principal, inspection.facts.user.as_deref());
+        let account = &mut self.account;
+        let verdict = &inspection.verdict;
+        let escalated = escalate(&self.gateway, account, &call.policy, who, verdict);
         let body = match &inspection.outcome {
-            Outcome::Clear(body) => body.clone(),
+            Outcome::Clear(body) => match escalated {
+                Some(refused) => return self.refuse(&call, refused),
+                None => body.clone(),
+            },
             Outcome::Refuse(refused) => return self.refuse(&call, refused.clone()),
             Outcome::Fail(Failure::Malformed(malformed)) => {
                 return Err(Problem::Malformed(malformed.to_string()));

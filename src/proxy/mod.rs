@@ -10,6 +10,7 @@ mod contain;
 mod conversation;
 mod credential;
 mod ending;
+mod escalate;
 mod exchange;
 mod forward;
 mod handshake;
@@ -40,7 +41,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use self::body::Budget;
 pub use self::connection::serve;
 use self::route::Table;
-use crate::auth::Keyring;
+use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Failures, Limiter, OwnLimiter};
@@ -140,6 +141,8 @@ pub struct Gateway {
     pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
+    /// The threat levels of sessions.
+    pub sessions: Sessions,
     /// What keys ask the gateway itself.
     pub own: OwnLimiter,
     /// The providers' credentials.
