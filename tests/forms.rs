@@ -29,13 +29,15 @@ fn cases(file: &str) -> Vec<Case> {
 }
 
 fn policy() -> Policy {
-    let (name, text) = embedded()
-        .into_iter()
-        .find(|(name, _)| *name == "default")
-        .unwrap();
+    let mut all = embedded().into_iter();
+    let (_, text) = all.find(|(name, _)| *name == "default").unwrap();
+    compiled(text)
+}
+
+fn compiled(text: &str) -> Policy {
     let source = Source {
-        name: name.to_owned(),
-        file: format!("{name}.yaml"),
+        name: "default".to_owned(),
+        file: "default.yaml".to_owned(),
         text: text.to_owned(),
     };
     compile(&source, |_| None, date(2026, 1, 31)).unwrap().0
@@ -144,6 +146,27 @@ fn ordinary_text_passes_unchanged() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The judge without any pattern, at its own thresholds.
+const JUDGE: &str = "request: {classifier: {action: block}}\n";
+
+#[test]
+fn the_judge_reads_what_is_disguised_too() {
+    let policy = compiled(JUDGE);
+    let passes = |case: &Case| matches!(inspected(&policy, &case.text).outcome, Outcome::Clear(_));
+    let missed: Vec<String> = cases("attack.yaml")
+        .into_iter()
+        .filter(passes)
+        .map(|case| case.name)
+        .collect();
+    assert_eq!(missed, [""; 0]);
+    let stopped: Vec<String> = cases("benign.yaml")
+        .into_iter()
+        .filter(|case| !passes(case))
+        .map(|case| case.name)
+        .collect();
+    assert_eq!(stopped, [""; 0]);
 }
 
 #[test]

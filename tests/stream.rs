@@ -36,6 +36,8 @@ mod modes;
 mod restore;
 #[path = "stream/size.rs"]
 mod size;
+#[path = "stream/tools.rs"]
+mod tools;
 #[path = "stream/verdicts.rs"]
 mod verdicts;
 

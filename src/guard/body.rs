@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
-use crate::guard::edit::Marks;
 use crate::guard::fence;
-use crate::guard::lane::{blocks, ground};
 use crate::guard::place::Place;
 use crate::guard::restore::Originals;
 use crate::guard::size::Meter;
-use crate::policy::{Direction, Policy, Tally, Verdict};
+use crate::guard::tools::{self, Bench, Calls};
+use crate::policy::{Direction, Policy, Stage, Tally, Verdict};
 use crate::scan::engine::{Engine, Overflow};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
-use crate::text::{Form, Origin, Span};
+use crate::text::{Encoding, Form, Origin, Span};
 use crate::wire::json::{Document, Limits, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
@@ -25,7 +24,7 @@ use super::{
 };
 
 /// The most findings that are listed with their places. The verdict counts all.
-const MAX_PLACES: usize = 1_000;
+pub(super) const MAX_PLACES: usize = 1_000;
 
 /// What came of a body.
 #[derive(Clone, Debug)]
@@ -121,23 +120,23 @@ pub fn inspect_text(
 }
 
 /// The inspection of one body while it is under way.
-struct Inspector<'a> {
-    policy: &'a Policy,
-    direction: Direction,
-    bytes: &'a [u8],
-    context: Context<'a>,
+pub(super) struct Inspector<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) direction: Direction,
+    pub(super) bytes: &'a [u8],
+    pub(super) context: Context<'a>,
     /// Of a request, and of those before it in the same conversation.
-    originals: Arc<Originals>,
-    tally: Tally,
-    findings: Vec<Finding>,
-    splices: Vec<Splice>,
-    blocked: bool,
-    facts: Facts,
-    media: u32,
-    counter: Counter,
-    places: Vec<Place>,
-    meter: Meter,
-    unjudged: Option<Failure>,
+    pub(super) originals: Arc<Originals>,
+    pub(super) tally: Tally,
+    pub(super) findings: Vec<Finding>,
+    pub(super) splices: Vec<Splice>,
+    pub(super) blocked: bool,
+    pub(super) facts: Facts,
+    pub(super) media: u32,
+    pub(super) counter: Counter,
+    pub(super) places: Vec<Place>,
+    pub(super) meter: Meter,
+    pub(super) unjudged: Option<Failure>,
 }
 
 impl<'a> Inspector<'a> {
@@ -176,6 +175,7 @@ impl<'a> Inspector<'a> {
         self.blocked |= self.tally.add_media(self.policy, body.media);
         self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
+        self.tools(&body);
         if self.policy.side(self.direction).is_reversible() {
             for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
@@ -203,6 +203,41 @@ impl<'a> Inspector<'a> {
             Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
         }
         Ok(())
+    }
+
+    /// Judges the tools that a request offers, or the calls of tools in an answer.
+    fn tools(&mut self, body: &Body) {
+        let policy = self.policy;
+        let mut bench = Bench {
+            policy,
+            tally: &mut self.tally,
+        };
+        let mut found = Vec::new();
+        match self.direction {
+            Direction::Request if policy.tools.minds(Stage::Offer) => {
+                for (name, span) in body.offers(self.bytes) {
+                    found.extend(tools::offer(&name, &mut bench).map(|found| (span, found)));
+                }
+            }
+            Direction::Response if policy.tools.minds(Stage::Call) => {
+                let mut calls = Calls::default();
+                for call in body.calls(self.bytes) {
+                    let judged = calls.whole(&call, &mut bench);
+                    found.extend(judged.map(|found| (call.span, found)));
+                }
+            }
+            Direction::Request | Direction::Response => {}
+        }
+        for (span, (rule, action)) in found {
+            self.blocked |= matches!(Duty::of(action), Duty::Replace | Duty::Stop);
+            self.places.push(Place {
+                rule: policy.side(self.direction).id(rule).to_owned(),
+                span,
+                action,
+                encoding: Encoding::None,
+            });
+        }
+        self.places.truncate(MAX_PLACES);
     }
 
     fn plain(&mut self) -> Result<(), Stop> {
@@ -267,85 +302,6 @@ impl<'a> Inspector<'a> {
         Ok(())
     }
 
-    fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
-        let side = self.policy.side(self.direction);
-        let mut marks = Marks::default();
-        let mut judged = Vec::with_capacity(self.findings.len());
-        let blocks = blocks(side, piece.argument, text);
-        for finding in &self.findings {
-            if !side.minds(finding.rule, ground(piece.argument, &blocks, finding.span)) {
-                continue;
-            }
-            let matched = text.get(finding.span.range()).unwrap_or_default();
-            if side.restores(finding.rule) {
-                marks.restore(
-                    self.context.originals.map(AsRef::as_ref),
-                    finding.span,
-                    (matched, piece.form),
-                );
-                continue;
-            }
-            let action = self.tally.add(side, finding, matched, piece.origin);
-            judged.push((finding.span, finding.rule, action, finding.encoding));
-            match Duty::of(action) {
-                Duty::Pass => {}
-                Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
-                Duty::Replace => marks.replaced = marks.replaced.or(Some(finding.rule)),
-                Duty::Stop => self.blocked = true,
-            }
-        }
-        let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
-        self.change(&carrier, text, &marks);
-        judged.sort_unstable();
-        judged.truncate(MAX_PLACES - self.places.len());
-        let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
-        self.places
-            .extend(spans.zip(&judged).map(|(span, judged)| Place {
-                rule: side.id(judged.1).to_owned(),
-                span,
-                action: judged.2,
-                encoding: judged.3,
-            }));
-    }
-
-    /// Notes what changes in one text.
-    fn change(&mut self, carrier: &Carrier<'_>, text: &str, marks: &Marks) {
-        let side = self.policy.side(self.direction);
-        let none = Originals::default();
-        match (marks.replaced, self.direction, carrier.coding) {
-            // Text, reasoning and tool calls of an answer belong together: all of it goes.
-            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
-            (Some(rule), ..) => {
-                let message = side.message(rule).unwrap_or(&self.policy.message);
-                self.splices.push(Splice {
-                    span: carrier.span(),
-                    with: carrier.say(message),
-                });
-            }
-            (None, ..) => {
-                let cuts = marks
-                    .edits
-                    .restoring(marks.restores.placed(), Span::new(0, text.len()));
-                let mut cuts = carrier.cuts(cuts.into_iter());
-                if side.is_reversible() {
-                    let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
-                    for cut in cuts.iter_mut().filter(|cut| marks.reverse(cut.span)) {
-                        let originals = Arc::make_mut(&mut self.originals);
-                        cut.hide(originals, (text, carrier.form), label);
-                    }
-                }
-                let words = Words {
-                    engine: &side.engine,
-                    originals: match self.direction {
-                        Direction::Request => &self.originals,
-                        Direction::Response => self.context.originals.map_or(&none, AsRef::as_ref),
-                    },
-                };
-                carrier.splice(&cuts, words, &mut self.splices);
-            }
-        }
-    }
-
     /// Turns the result of inspecting into what may be written.
     fn conclude(mut self, result: Result<(), Stop>, body: &Bytes) -> Inspection {
         let outcome = match result {
@@ -364,7 +320,8 @@ impl<'a> Inspector<'a> {
         self.end(outcome)
     }
 
-    fn end(self, outcome: Outcome) -> Inspection {
+    fn end(mut self, outcome: Outcome) -> Inspection {
+        self.places.sort_by_key(|place| place.span);
         Inspection {
             outcome,
             verdict: self.tally.verdict().clone(),

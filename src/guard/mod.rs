@@ -13,6 +13,7 @@ pub mod verdicts;
 
 mod answer;
 mod carrier;
+mod change;
 mod count;
 mod edit;
 mod fence;
@@ -23,6 +24,8 @@ mod pace;
 mod size;
 mod structure;
 mod summary;
+mod tools;
+mod whole;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

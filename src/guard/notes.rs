@@ -15,6 +15,8 @@ pub(super) struct Notes {
     pub(super) logprobs: Vec<Span>,
     /// How far the answer is with it.
     pub(super) advance: Advance,
+    /// The newest call of a tool that was not decided then: the event waits for it.
+    pub(super) call: Option<u64>,
     /// It could not be judged and passes as it came.
     pub(super) unjudged: bool,
 }
@@ -46,6 +48,7 @@ impl Notes {
         self.deltas.clear();
         self.splices.clear();
         self.logprobs.clear();
+        self.call = None;
         self.unjudged = false;
     }
 }

@@ -64,7 +64,7 @@ pub fn compile_with(
     automata: &Automata,
     today: Date,
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let (file, mut problems) = read_chain(source, load)?;
+    let (mut file, mut problems) = read_chain(source, load)?;
     let exceptions = valid_exceptions(&file, today, &mut problems);
     let unusable = |rules: Vec<Unsupported>| -> Vec<Diagnostic> {
         let rules = rules.iter();
@@ -87,7 +87,10 @@ pub fn compile_with(
         return Err(problems);
     }
     let side = |direction| compile_side(&file, direction, &exceptions, automata).map_err(unusable);
-    let (request, response) = (side(Direction::Request)?, side(Direction::Response)?);
+    let (mut request, mut response) = (side(Direction::Request)?, side(Direction::Response)?);
+    let tools = std::mem::take(&mut file.tools);
+    let hold_arguments = tools.hold_arguments.unwrap_or(false);
+    let tools = tools.compile([&mut request, &mut response], automata);
     if request.treatments.is_empty() && response.treatments.is_empty() {
         let problem = Diagnostic::error(&source.file, "no rule is switched on: everything passes");
         let help = "add a section such as secrets under request or response";
@@ -104,7 +107,8 @@ pub fn compile_with(
         observe: file.observe.unwrap_or(false),
         stream: file.stream.unwrap_or_default(),
         fence: file.request.fence.unwrap_or(false) && !file.observe.unwrap_or(false),
-        hold_arguments: file.hold_arguments.unwrap_or(false),
+        hold_arguments,
+        tools,
         request,
         response,
         cases: file.tests,
@@ -171,7 +175,7 @@ fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
 }
 
 /// The index of the next treatment.
-fn next_index(treatments: &[Treatment]) -> RuleIndex {
+pub(super) fn next_index(treatments: &[Treatment]) -> RuleIndex {
     RuleIndex(u16::try_from(treatments.len()).unwrap_or(u16::MAX))
 }
 
@@ -348,6 +352,7 @@ fn valid_exceptions(
 ) -> Vec<(String, String)> {
     let mut known: Vec<Cow<'_, str>> = scan::rules().into_iter().map(|rule| rule.id).collect();
     known.extend(scan::POLICY_RULES.map(Cow::Borrowed));
+    known.extend(scan::TOOL_RULES.map(Cow::Borrowed));
     known.extend(file.topics.iter().map(|topic| Cow::Owned(topic.id())));
     let mut valid = Vec::new();
     for Exception {

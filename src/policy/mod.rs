@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod condition;
 mod file;
 mod judge;
 mod media;
@@ -14,6 +15,7 @@ mod section;
 mod size;
 mod spot;
 mod stream;
+mod tools;
 mod verdict;
 
 use std::borrow::Cow;
@@ -23,7 +25,7 @@ use crate::scan::Scanner;
 use crate::scan::engine::Engine;
 use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::{Form, Origin};
-pub use check::{Case, Outcome, Report, check};
+pub use check::{Case, Given, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
 pub use file::VERSION;
 pub use judge::Judges;
@@ -31,6 +33,7 @@ pub use media::Media;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
+pub use tools::{Stage, Tools};
 pub use verdict::{Action, Cause, Matched, Verdict};
 
 /// What a policy file may hold.
@@ -61,6 +64,8 @@ pub struct Policy {
     pub stream: Mode,
     /// Arguments of tool calls leave only when they are complete.
     pub hold_arguments: bool,
+    /// Which tools may be offered and called.
+    pub tools: Tools,
     /// Text from outside goes up between marks.
     pub fence: bool,
     /// What goes up.
@@ -310,6 +315,13 @@ impl Tally {
 }
 
 impl Side {
+    /// Adds what is done about a rule that nothing looks for in text.
+    fn add(&mut self, treatment: Treatment) -> RuleIndex {
+        let rule = compile::next_index(&self.treatments);
+        self.treatments.push(treatment);
+        rule
+    }
+
     /// A rule's id, also of one that nothing looks for in text.
     pub fn id(&self, rule: RuleIndex) -> &str {
         let treatment = self.treatments.get(usize::from(rule.0));

@@ -27,7 +27,7 @@ const SECTIONS: [Scanner; 9] = [
 /// The shortest word of `canary:`: shorter ones stand in ordinary text.
 const CANARY_CHARACTERS: usize = 8;
 
-const LEVELS: [(&str, ThreatLevel); 4] = [
+pub(super) const LEVELS: [(&str, ThreatLevel); 4] = [
     (ThreatLevel::Low.name(), ThreatLevel::Low),
     (ThreatLevel::Medium.name(), ThreatLevel::Medium),
     (ThreatLevel::High.name(), ThreatLevel::High),

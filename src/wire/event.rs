@@ -3,8 +3,8 @@
 use super::json::{Document, Limits, Malformed};
 use super::walk::{Notes, Walk};
 use super::{
-    Api, Family, Lane, Part, Piece, Usage, chat, completions, embeddings, gemini, messages, path,
-    realtime, responses, shape,
+    Api, Call, Family, Lane, Part, Piece, Usage, calls, chat, completions, embeddings, gemini,
+    messages, path, realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -23,6 +23,8 @@ pub struct Event {
     pub media: u32,
     /// As [`Body::logprobs`](super::Body::logprobs), for this event alone.
     pub logprobs: Vec<Span>,
+    /// Choice and index of the lanes in which the arguments come of a call that starts here.
+    pub call: Option<(u32, u32)>,
     /// The format does not know this type of event. Its strings are pieces like all others.
     pub unknown: bool,
     document: Document,
@@ -110,6 +112,15 @@ impl Event {
         path::of(self.document.root(data), span)
     }
 
+    /// The calls of tools that it begins or repeats.
+    pub fn calls(&self, data: &[u8]) -> Vec<Call> {
+        let mut found = Vec::new();
+        if let Some(root) = self.document.root(data) {
+            calls::calls(root, &mut found);
+        }
+        found
+    }
+
     fn clear(&mut self) {
         self.pieces.clear();
         self.advance.clear();
@@ -160,6 +171,7 @@ pub fn read_event(
         found.terminal |= found.error && api != Api::Realtime;
         event.error = found.error;
         event.usage = found.usage;
+        event.call = found.call;
         event.unknown = found.unknown || !shape::knows_event(api, root);
         event.advance.note(&found, &event.pieces);
         Ok(())
@@ -186,6 +198,7 @@ pub(super) struct Found {
     pub(super) model: Option<Span>,
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
+    pub(super) call: Option<(u32, u32)>,
     pub(super) sequence: Option<u64>,
     pub(super) unknown: bool,
 }

@@ -130,7 +130,10 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         _ => walk.any(value, ANSWER.keyed()),
     });
     match &*kind {
-        b"content_block_start" => found.opens = Some(index),
+        b"content_block_start" => {
+            found.opens = Some(index);
+            found.call = Some((0, index));
+        }
         b"content_block_stop" => closes.push(Close::Block { choice: 0, index }),
         b"message_stop" => closes.push(Close::Choice(0)),
         _ => {}

@@ -16,6 +16,7 @@ pub mod sse;
 
 mod array;
 mod body;
+mod calls;
 mod chat;
 mod completions;
 mod context;
@@ -32,6 +33,7 @@ mod walk;
 mod words;
 
 pub use body::{Body, Facts, read_request, read_response};
+pub use calls::{Call, free_text};
 pub use context::StreamContext;
 pub use event::{Advance, Close, Event, read_event};
 
