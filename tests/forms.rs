@@ -33,17 +33,15 @@ fn cases(file: &str) -> Vec<Case> {
 }
 
 fn policy() -> Policy {
-    let (name, text) = embedded()
-        .into_iter()
-        .find(|(name, _)| *name == "default")
-        .unwrap();
-    compiled(name, text)
+    let mut all = embedded().into_iter();
+    let (_, text) = all.find(|(name, _)| *name == "default").unwrap();
+    compiled(text)
 }
 
-fn compiled(name: &str, text: &str) -> Policy {
+fn compiled(text: &str) -> Policy {
     let source = Source {
-        name: name.to_owned(),
-        file: format!("{name}.yaml"),
+        name: "default".to_owned(),
+        file: "default.yaml".to_owned(),
         text: text.to_owned(),
     };
     compile(&source, |_| None, date(2026, 1, 31)).unwrap().0
@@ -152,6 +150,27 @@ fn ordinary_text_passes_unchanged() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The judge without any pattern, at its own thresholds.
+const JUDGE: &str = "request: {classifier: {action: block}}\n";
+
+#[test]
+fn the_judge_reads_what_is_disguised_too() {
+    let policy = compiled(JUDGE);
+    let passes = |case: &Case| matches!(inspected(&policy, &case.text).outcome, Outcome::Clear(_));
+    let missed: Vec<String> = cases("attack.yaml")
+        .into_iter()
+        .filter(passes)
+        .map(|case| case.name)
+        .collect();
+    assert_eq!(missed, [""; 0]);
+    let stopped: Vec<String> = cases("benign.yaml")
+        .into_iter()
+        .filter(|case| !passes(case))
+        .map(|case| case.name)
+        .collect();
+    assert_eq!(stopped, [""; 0]);
 }
 
 #[test]
@@ -286,10 +305,7 @@ fn is_right(case: &Split, body: &Value, inspection: &Inspection, exact: bool) ->
 #[test]
 fn text_split_over_parts_and_messages_is_read_together() {
     // What patterns find: judges may well stop a part by itself.
-    let policy = compiled(
-        "patterns",
-        "request: {injection: {action: block}, secrets: {action: redact}}",
-    );
+    let policy = compiled("request: {injection: {action: block}, secrets: {action: redact}}");
     let verdicts = Verdicts::default();
     let mut failures = Vec::new();
     for case in splits("split.yaml") {

@@ -334,14 +334,21 @@ impl Exchange {
             body,
         };
         let secret = self.credential(upstream).await?;
-        self.account.charge.sends(true);
-        let sent = upstream.send(request, secret.as_ref()).await;
-        let answer = sent.map_err(|failure| {
-            // A provider that is late may be at work all the same.
-            self.account.charge.sends(failure.is_timeout());
-            let provider = upstream.name().to_owned();
-            Problem::Upstream { provider, failure }
-        })?;
+        let source = &upstream.provider().credential;
+        // For the time of a rotation: should the provider refuse the new secret, the one before is tried.
+        let spare = credential::is_rotating(&self.gateway.vault, source).then(|| request.clone());
+        let mut answer = self.try_send(upstream, request, secret.as_ref()).await?;
+        let refused = credential::is_refused(upstream.provider().family, answer.status);
+        if let Some(request) = spare.filter(|_| refused)
+            && let Some(before) = credential::previous(&self.gateway.vault, source)
+        {
+            tracing::warn!(
+                id = self.id,
+                provider = upstream.name(),
+                "the provider refuses the rotated credential; the one before is tried"
+            );
+            answer = self.try_send(upstream, request, Some(&before)).await?;
+        }
         self.account.charge.answers(answer.status.is_success());
         if answer.resent {
             self.gateway.metrics.retried(upstream.name());
@@ -354,6 +361,22 @@ impl Exchange {
             );
         }
         Ok(answer)
+    }
+
+    async fn try_send(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        request: upstream::Request,
+        secret: Option<&Secret>,
+    ) -> Result<Answer, Problem> {
+        self.account.charge.sends(true);
+        let sent = upstream.send(request, secret).await;
+        sent.map_err(|failure| {
+            // A provider that is late may be at work all the same.
+            self.account.charge.sends(failure.is_timeout());
+            let provider = upstream.name().to_owned();
+            Problem::Upstream { provider, failure }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Text as models and people read it, apart from the bytes and formats that carry it.
 
 pub mod blocks;
+pub mod decoded;
 pub mod digits;
 pub mod escape;
 pub mod fragment;

@@ -246,7 +246,7 @@ fn generate(pepper: &Pepper) -> anyhow::Result<(Secret, Bearer)> {
     Ok((key, bearer))
 }
 
-fn parse_overlap(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_overlap(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a span of time such as 10m, 24h or 7d".to_owned())
 }
 
