@@ -1,11 +1,22 @@
-//! A provider's credential, opened for one exchange.
+//! A provider's credential, opened for one exchange; and those that callers bring and take away.
 
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
 
+use super::exchange::Exchange;
+use super::outgoing::Outgoing;
+use super::respond::Problem;
+use crate::auth::{Holder, Principal};
 use crate::secret::Secret;
 use crate::upstream::Credential;
 pub(super) use crate::upstream::credential::is_refused;
-use crate::vault::{Level, Reader, Vault};
+use crate::vault::{Error, Level, Owned, Reader, Vault};
 
 /// Who reads.
 const PROXY: Reader<'_> = Reader {
@@ -56,5 +67,169 @@ pub(super) fn previous(vault: &Vault, credential: &Credential) -> Option<Secret>
             tracing::error!(%error, "the secret before cannot be tried");
             None
         }
+    }
+}
+
+/// A caller's own credential.
+pub(super) fn own(
+    vault: &Vault,
+    (holder, provider): (&Holder, &str),
+    sealed: &str,
+) -> Result<Secret, String> {
+    let holder = holder.to_string();
+    let owned = Owned {
+        holder: &holder,
+        provider,
+    };
+    let opened = vault.open_owned(owned, sealed, PROXY, Timestamp::now());
+    opened.map_err(|error| error.to_string())
+}
+
+/// What a client sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Brought {
+    credential: String,
+}
+
+/// No provider's credential comes near it.
+const MAX_BYTES: usize = 16 * 1024;
+
+const INVALID: Problem = Problem::Session(
+    400,
+    "invalid_credential",
+    "send {\"credential\": TEXT}, with the provider's key as text of 1 to 16384 visible characters",
+);
+const NOT_ALLOWED: Problem = Problem::Session(
+    403,
+    "credential_not_allowed",
+    "this key may not bring credentials of its own; the operator gives that right: sluicegate key set KEY_ID --byok",
+);
+const UNKNOWN: Problem = Problem::Session(
+    404,
+    "unknown_provider",
+    "there is no provider of this name that the key may use",
+);
+const NONE: Problem = Problem::Session(
+    404,
+    "unknown_credential",
+    "there is no credential of the key's or session's own for this provider",
+);
+const TEMPORARY: Problem = Problem::Session(
+    503,
+    "vault_temporary",
+    "this gateway has no master key, so it cannot keep credentials; the operator sets SLUICEGATE_MASTER_KEY",
+);
+
+impl Exchange {
+    /// Keeps a credential of the caller's own: a session's for the session, a key's for the key and its sessions.
+    pub(super) async fn put_credential(
+        &mut self,
+        principal: Principal,
+        provider: String,
+        (head, body): (&Parts, Incoming),
+    ) -> Result<Response<Outgoing>, Problem> {
+        let holder = self.may_bring(&principal, &provider)?;
+        let (body, _hold) = self.read(head, body).await?;
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        let brought: Option<Brought> = serde_json::from_slice(&body).ok().filter(|_| is_object);
+        let secret = Secret::new(brought.ok_or(INVALID)?.credential);
+        let text = secret.expose().as_bytes();
+        if text.is_empty() || text.len() > MAX_BYTES || !text.iter().all(u8::is_ascii_graphic) {
+            return Err(INVALID);
+        }
+        let name = holder.to_string();
+        let owned = Owned {
+            holder: &name,
+            provider: &provider,
+        };
+        let sealed = self
+            .gateway
+            .vault
+            .seal_owned(owned, &secret, by(&name), Timestamp::now());
+        let sealed = sealed.map_err(|error| match error {
+            Error::Temporary => TEMPORARY,
+            error => {
+                tracing::error!(%error, "a client's credential is not kept");
+                Problem::Internal
+            }
+        })?;
+        self.keep_credential(principal, &provider, Some(sealed))
+            .await?;
+        let subject = format!("{name}/{provider}");
+        self.change("credential.set", &name, &subject)?;
+        self.say(
+            StatusCode::OK,
+            &json!({"provider": provider, "holder": name, "kept": true}),
+        )
+    }
+
+    /// Removes a credential of the caller's own.
+    pub(super) async fn delete_credential(
+        &mut self,
+        principal: Principal,
+        provider: String,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let holder = self.may_bring(&principal, &provider)?.to_string();
+        if !self.keep_credential(principal, &provider, None).await? {
+            return Err(NONE);
+        }
+        let owned = Owned {
+            holder: &holder,
+            provider: &provider,
+        };
+        let logged = self
+            .gateway
+            .vault
+            .removed_owned(owned, by(&holder), Timestamp::now());
+        logged.map_err(|_| Problem::Unrecorded)?;
+        let subject = format!("{holder}/{provider}");
+        self.change("credential.delete", &holder, &subject)?;
+        self.say(
+            StatusCode::OK,
+            &json!({"provider": provider, "holder": holder, "deleted": true}),
+        )
+    }
+
+    /// Whose credential it would be.
+    fn may_bring(&self, principal: &Principal, provider: &str) -> Result<Holder, Problem> {
+        if !principal.key.byok {
+            return Err(NOT_ALLOWED);
+        }
+        let known = self.gateway.table.provider(provider).is_some();
+        if !known || !principal.allows_provider(provider) {
+            return Err(UNKNOWN);
+        }
+        let session = principal.session.as_ref();
+        Ok(session.map_or_else(
+            || Holder::Key(Arc::clone(&principal.key.id)),
+            |id| Holder::Session(Arc::clone(id)),
+        ))
+    }
+
+    /// Keeps or removes it in the store; this gateway knows at once, others a moment later.
+    async fn keep_credential(
+        &self,
+        principal: Principal,
+        provider: &str,
+        sealed: Option<String>,
+    ) -> Result<bool, Problem> {
+        let provider = provider.to_owned();
+        let kept = self.with_keys(move |keyring| {
+            let kept = keyring.put_credential(&principal, &provider, sealed.as_deref())?;
+            keyring.refresh(Timestamp::now())?;
+            Ok(kept)
+        });
+        let kept = kept.await?;
+        self.gateway.keys_changed.notify_waiters();
+        Ok(kept)
+    }
+}
+
+/// Who the access log says it was.
+fn by(holder: &str) -> Reader<'_> {
+    Reader {
+        who: holder,
+        level: Level::Elevated,
     }
 }

@@ -304,12 +304,19 @@ impl Exchange {
         Ok(upstream)
     }
 
-    /// A provider's credential.
+    /// The credential for a provider: the caller's own, else everyone's.
     pub(super) async fn credential(
         &self,
         upstream: &Arc<Upstream>,
+        principal: &Principal,
     ) -> Result<Option<Secret>, Problem> {
-        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        let vault = &self.gateway.vault;
+        let secret = match principal.credential(upstream.name()) {
+            Some((holder, sealed)) => {
+                credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
+            }
+            None => credential::open(vault, &upstream.provider().credential).await,
+        };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),
             problem,
@@ -333,10 +340,13 @@ impl Exchange {
             headers,
             body,
         };
-        let secret = self.credential(upstream).await?;
+        let principal = admitted.principal;
+        let secret = self.credential(upstream, &principal).await?;
+        let is_own = principal.credential(upstream.name()).is_some();
         let source = &upstream.provider().credential;
         // For the time of a rotation: should the provider refuse the new secret, the one before is tried.
-        let spare = credential::is_rotating(&self.gateway.vault, source).then(|| request.clone());
+        let rotating = !is_own && credential::is_rotating(&self.gateway.vault, source);
+        let spare = rotating.then(|| request.clone());
         let mut answer = self.try_send(upstream, request, secret.as_ref()).await?;
         let refused = credential::is_refused(upstream.provider().family, answer.status);
         if let Some(request) = spare.filter(|_| refused)

@@ -1,6 +1,7 @@
 //! Where keys are kept, and where gateways count together: opens stores by their URLs.
 
 mod background;
+mod cells;
 mod engine;
 mod keys;
 mod postgres;

@@ -21,7 +21,8 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// One step per version of the schema; `schema_version` says how many were taken. A step is never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE keys (
         position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         id       TEXT NOT NULL UNIQUE,
@@ -50,7 +51,11 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
     INSERT INTO counters (name, value) VALUES ('keys', 1);
     CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"];
+",
+    "
+    ALTER TABLE bearers ADD COLUMN credentials TEXT;
+",
+];
 
 /// How long anything may take, waiting for a connection included.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -80,6 +80,9 @@ const MIGRATIONS: &[&str] = &[
     FROM former ORDER BY position;
     DROP TABLE former;
 ",
+    "
+    ALTER TABLE bearers ADD COLUMN credentials TEXT;
+",
 ];
 
 /// How long a writer waits for another process's transaction.

@@ -174,11 +174,6 @@ impl Key {
         Self(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
-    /// Tells keys apart without telling anything about them.
-    pub(super) fn fingerprint(&self) -> String {
-        STANDARD_NO_PAD.encode(self.derive_from(b"fingerprint").0.as_slice())
-    }
-
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.as_slice().into())
     }

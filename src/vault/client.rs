@@ -88,11 +88,6 @@ impl Vault {
     ) -> Result<(), Error> {
         self.record((Action::Delete, &owned.name(), None), by, now, None)
     }
-
-    /// Tells vaults apart whose credentials do not open in each other; says nothing about any key.
-    pub fn fingerprint(&self) -> String {
-        self.clients.fingerprint()
-    }
 }
 
 impl Owned<'_> {

@@ -611,8 +611,6 @@ fn what_is_kept_elsewhere_opens_for_its_owner_only() {
     };
     let denied = vault.open_owned(ours, &kept, low, now());
     assert!(matches!(denied, Err(Error::Denied { .. })));
-    assert_eq!(vault.fingerprint(), open(&folder).fingerprint());
-    assert_ne!(vault.fingerprint(), open(&others).fingerprint());
     let temporary = Vault::open(tempfile::tempdir().unwrap().path(), None).unwrap();
     let refused = temporary.seal_owned(ours, &secret, OPERATOR, now());
     assert!(matches!(refused, Err(Error::Temporary)));

@@ -132,6 +132,8 @@ pub struct Piece {
     pub part: Part,
     /// It is given to a tool, or is part of what is.
     pub argument: bool,
+    /// It is said to or by a model: text that may go on in the next part or message, unlike names and settings.
+    pub said: bool,
 }
 
 /// How a string in an event relates to the strings of other events.

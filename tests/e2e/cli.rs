@@ -260,6 +260,35 @@ fn a_new_master_key_and_a_new_secret_take_over() {
     let entries: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(entries[0]["level"], "admin");
     assert!(entries[0]["previous_until"].is_string(), "{entries}");
+    let made = ["key", "create", "--name", "app", "--json"];
+    let (_, made, _) = run(sluicegate(folder.path()).args(made));
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let id = made["id"].as_str().unwrap();
+    for (arguments, said) in [
+        (
+            ["set", "gemini", "--key", id],
+            format!("stored gemini for {id}\n"),
+        ),
+        (
+            ["delete", "gemini", "--key", id],
+            format!("deleted gemini of {id}\n"),
+        ),
+    ] {
+        let (status, stdout, stderr) = vault(&arguments, "four five", None, "third");
+        assert_eq!((status, stdout), (0, said), "{stderr}");
+        let (_, shown, _) = run(sluicegate(folder.path()).args(["key", "show", id, "--json"]));
+        let is_set = arguments[0] == "set";
+        assert!(
+            shown.contains("gemini") == is_set && !shown.contains("third"),
+            "{shown}"
+        );
+    }
+    for wrong in [
+        ["set", "nobody", "--key", id],
+        ["set", "gemini", "--team", "blue"],
+    ] {
+        assert_eq!(vault(&wrong, "four five", None, "third").0, 2);
+    }
     let (status, _, stderr) = run(sluicegate(folder.path()).args(["audit", "verify"]));
     assert_eq!(status, 0, "{stderr}");
     let log = fs::read_to_string(folder.path().join("data/audit/audit-000001.jsonl")).unwrap();

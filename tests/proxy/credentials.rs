@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sluicegate::auth::Team;
 use sluicegate::secret::Secret;
 use sluicegate::upstream::Credential;
-use sluicegate::vault::{Level, NewEntry, Reader, Rotation};
+use sluicegate::vault::{Level, NewEntry, Owned, Reader, Rotation};
 
-use crate::support::client::{post, send};
-use crate::support::gateway::Gateway;
+use crate::exchange::{add_key, store};
+use crate::support::client::{Reply, post, send};
+use crate::support::gateway::{CREDENTIAL, Gateway};
 use crate::support::upstream::{self, Step, Upstream, answer};
 
 const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
@@ -83,4 +85,183 @@ async fn while_a_secret_is_rotated_the_one_before_helps_out() {
     rotate(now);
     assert_ne!(chat(&gateway, &gateway.key).await, 200);
     assert_eq!(presented(&upstream)[3..], ["new"]);
+}
+
+/// A gateway with a vault that lasts, whose keys may bring credentials.
+async fn lasting(upstream: &Upstream) -> (Gateway, String) {
+    let gateway = Gateway::start(upstream.address, |config| {
+        let master = config.data.with_extension("master");
+        std::fs::write(&master, "one two three").unwrap();
+        config.master_key_file = Some(master);
+    })
+    .await;
+    let key = add_key(&gateway, |record| {
+        record.byok = true;
+        record.team = Some("red".to_owned());
+    });
+    (gateway, key)
+}
+
+async fn ask(gateway: &Gateway, (method, provider): (&str, &str), key: &str, body: &str) -> Reply {
+    let request = format!(
+        "{method} /sluicegate/credentials/{provider} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    send(gateway.address, request).await
+}
+
+fn brought(credential: &str) -> String {
+    serde_json::json!({"credential": credential}).to_string()
+}
+
+#[tokio::test]
+async fn the_nearest_credential_wins() {
+    let upstream =
+        Upstream::always(answer(200, "application/json", &upstream::chat("Hello"))).await;
+    let (gateway, key) = lasting(&upstream).await;
+    let opened = post("/sluicegate/sessions", &key, "");
+    let opened = send(gateway.address, opened).await.json();
+    let token = opened["token"].as_str().unwrap();
+    assert_eq!(chat(&gateway, &key).await, 200);
+    // The team's, from another gateway or a command.
+    let (now, store) = (Timestamp::now(), store(&gateway));
+    let owned = Owned {
+        holder: "team red",
+        provider: "openai",
+    };
+    let vault = &gateway.inner.vault;
+    let secret = Secret::new("of-the-team");
+    let sealed = vault.seal_owned(owned, &secret, OPERATOR, now).unwrap();
+    let team = Team {
+        name: "red".into(),
+        credentials: [("openai".to_owned(), sealed)].into(),
+        ..Team::default()
+    };
+    assert!(store.put_team(&team).unwrap());
+    assert!(gateway.inner.keyring.refresh(now).unwrap());
+    assert_eq!(chat(&gateway, &key).await, 200);
+    // The key's and the session's, each by its holder, in force at once.
+    let put = ("PUT", "openai");
+    let told = ask(&gateway, put, &key, &brought("of-the-key")).await;
+    assert_eq!(told.status, 200);
+    assert!(!told.text().contains("of-the-key"));
+    for presented in [&*key, token] {
+        assert_eq!(chat(&gateway, presented).await, 200);
+    }
+    let told = ask(&gateway, put, token, &brought("of-the-session")).await;
+    assert_eq!(told.json()["holder"], opened["id"]);
+    for presented in [&*key, token] {
+        assert_eq!(chat(&gateway, presented).await, 200);
+    }
+    // Taken away, the next nearest wins again.
+    let delete = ("DELETE", "openai");
+    assert_eq!(ask(&gateway, delete, token, "").await.status, 200);
+    assert_eq!(ask(&gateway, delete, token, "").await.status, 404);
+    assert_eq!(chat(&gateway, token).await, 200);
+    assert_eq!(ask(&gateway, delete, &key, "").await.status, 200);
+    assert_eq!(chat(&gateway, token).await, 200);
+    let expected = [
+        CREDENTIAL,
+        "of-the-team",
+        "of-the-key",
+        "of-the-key",
+        "of-the-key",
+        "of-the-session",
+        "of-the-key",
+        "of-the-team",
+    ];
+    assert_eq!(presented(&upstream), expected);
+    // Another's keys have none of this, and none of it is anywhere on the disk.
+    assert_eq!(chat(&gateway, &gateway.key).await, 200);
+    assert_eq!(presented(&upstream).last().unwrap(), CREDENTIAL);
+    for file in std::fs::read_dir(&gateway.data).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let found = |plain: &[u8]| bytes.windows(plain.len()).any(|window| window == plain);
+        let plain = [&b"of-the-key"[..], b"of-the-session", b"of-the-team"];
+        assert!(!plain.into_iter().any(found), "{}", path.display());
+    }
+    let log = std::fs::read_to_string(gateway.data.join("audit/audit-000001.jsonl")).unwrap();
+    assert_eq!(log.matches("credential.set").count(), 2);
+    assert_eq!(log.matches("credential.delete").count(), 2);
+}
+
+#[tokio::test]
+async fn who_may_not_bring_a_credential_is_told_why() {
+    let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
+    let (gateway, key) = lasting(&upstream).await;
+    let narrow = add_key(&gateway, |record| {
+        record.byok = true;
+        record.providers = vec!["gemini".to_owned()];
+    });
+    let put = |provider| ("PUT", provider);
+    let good = brought("a-key");
+    for (key, provider, body, status, code) in [
+        (
+            &gateway.key,
+            "openai",
+            &*good,
+            403,
+            "credential_not_allowed",
+        ),
+        (&narrow, "openai", &good, 404, "unknown_provider"),
+        (&key, "nobody", &good, 404, "unknown_provider"),
+        (&key, "openai", "", 400, "invalid_credential"),
+        (&key, "openai", "[\"a-key\"]", 400, "invalid_credential"),
+        (&key, "openai", &brought(" "), 400, "invalid_credential"),
+        (
+            &key,
+            "openai",
+            &brought("a\r\nx: y"),
+            400,
+            "invalid_credential",
+        ),
+        (
+            &key,
+            "openai",
+            &brought(&"a".repeat(16_385)),
+            400,
+            "invalid_credential",
+        ),
+    ] {
+        let told = ask(&gateway, put(provider), key, body).await;
+        let json = told.json();
+        assert_eq!(
+            (told.status, &json["error"]["code"]),
+            (status, &code.into()),
+            "{body}"
+        );
+    }
+    assert_eq!(ask(&gateway, ("GET", "openai"), &key, "").await.status, 405);
+    assert_eq!(ask(&gateway, ("PUT", "a/b"), &key, &good).await.status, 404);
+    assert_eq!(
+        ask(&gateway, put("openai"), "sg-unknown", &good)
+            .await
+            .status,
+        401
+    );
+    // One that cannot be opened stops the exchange: nobody else's is sent in its place.
+    assert_eq!(ask(&gateway, put("openai"), &key, &good).await.status, 200);
+    let store = store(&gateway);
+    let id = key.strip_prefix("sg-").unwrap()[..8].to_owned();
+    let mut record = store.lookup("", &id).unwrap().remove(0);
+    record
+        .credentials
+        .insert("openai".to_owned(), "AAAA".to_owned());
+    assert!(store.update(&record).unwrap());
+    assert!(gateway.inner.keyring.refresh(Timestamp::now()).unwrap());
+    assert!(chat(&gateway, &key).await >= 500);
+    assert!(presented(&upstream).is_empty());
+}
+
+/// What a gateway without a master key took would be lost with it.
+#[tokio::test]
+async fn a_vault_that_ends_with_the_process_takes_no_credentials() {
+    let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
+    let gateway = Gateway::start(upstream.address, |_| {}).await;
+    let key = add_key(&gateway, |record| record.byok = true);
+    let told = ask(&gateway, ("PUT", "openai"), &key, &brought("a-key")).await;
+    assert_eq!(told.status, 503);
+    assert_eq!(told.json()["error"]["code"], "vault_temporary");
 }

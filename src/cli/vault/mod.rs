@@ -1,6 +1,7 @@
 //! `sluicegate vault`: provider credentials, sealed. A secret comes from a prompt or standard input, never from an argument:
 //! arguments end up in shell histories and process lists.
 
+mod owned;
 mod verify;
 
 use std::io::{self, IsTerminal, Read, Write};
@@ -26,8 +27,10 @@ use super::{Master, Place, Problems, Status, change_log, record};
 pub(super) enum Command {
     /// Store a credential, read from a prompt, or from standard input when that is no terminal
     Set {
-        /// What the configuration calls it, such as openai
+        /// What the configuration calls it, such as openai; for a key's or team's own, the provider
         name: String,
+        #[command(flatten)]
+        owner: Owner,
         /// What may read it: public, standard, elevated (what sends to providers) or admin
         #[arg(long, default_value = "elevated", value_name = "LEVEL")]
         level: Level,
@@ -55,8 +58,10 @@ pub(super) enum Command {
     },
     /// Remove a credential
     Delete {
-        /// The entry
+        /// The entry; for a key's or team's own, the provider
         name: String,
+        #[command(flatten)]
+        owner: Owner,
         #[command(flatten)]
         options: Options,
     },
@@ -68,6 +73,17 @@ pub(super) enum Command {
         #[command(flatten)]
         options: Options,
     },
+}
+
+/// Whose credential it is; everyone's if nothing is said.
+#[derive(Args, Debug)]
+pub(super) struct Owner {
+    /// One key's own, by its id or the beginning of the key
+    #[arg(long, value_name = "KEY", conflicts_with = "team")]
+    key: Option<String>,
+    /// A team's own
+    #[arg(long, value_name = "TEAM")]
+    team: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -102,12 +118,25 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
     match command {
         Command::Set {
             name,
+            owner,
+            check,
+            options,
+            ..
+        } if owner.is_one() => owned::set((&name, &owner), &check, &options, output)?,
+        Command::Delete {
+            name,
+            owner,
+            options,
+        } if owner.is_one() => owned::delete((&name, &owner), &options, output)?,
+        Command::Set {
+            name,
             level,
             check,
             options,
+            ..
         } => {
             let (vault, config) = options.open()?;
-            let secret = check.read(&config, &name)?;
+            let secret = check.read(&config, (&name, true))?;
             let log = change_log(&config.data, now)?;
             let entry = NewEntry {
                 name: &name,
@@ -126,7 +155,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             options,
         } => rotate((&name, overlap), &check, &options, output)?,
         Command::List { options } => list(&options.open()?.0, options.json, output)?,
-        Command::Delete { name, options } => {
+        Command::Delete { name, options, .. } => {
             let (vault, config) = options.open()?;
             let log = change_log(&config.data, now)?;
             vault.delete(&name, OPERATOR, now)?;
@@ -152,7 +181,7 @@ fn rotate(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (vault, config) = options.open()?;
-    let secret = check.read(&config, name)?;
+    let secret = check.read(&config, (name, true))?;
     let now = Timestamp::now();
     let until = now.checked_add(overlap).context("an overlap without end")?;
     let log = change_log(&config.data, now)?;
@@ -209,12 +238,18 @@ fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow:
     )
 }
 
+impl Owner {
+    fn is_one(&self) -> bool {
+        self.key.is_some() || self.team.is_some()
+    }
+}
+
 impl Check {
     /// Reads a credential, and asks its providers about it if that is wanted.
-    fn read(&self, config: &Config, name: &str) -> anyhow::Result<Secret> {
-        let secret = read_secret(name)?;
+    fn read(&self, config: &Config, asked: (&str, bool)) -> anyhow::Result<Secret> {
+        let secret = read_secret(asked.0)?;
         if self.verify {
-            verify::verify(config, name, &secret)?;
+            verify::verify(config, asked, &secret)?;
         }
         Ok(secret)
     }

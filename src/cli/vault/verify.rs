@@ -9,13 +9,21 @@ use crate::upstream::credential::is_refused;
 use crate::upstream::{Credential, Provider, Request, Upstream};
 use crate::wire::Family;
 
-/// Asks every provider that takes its credential from this entry.
+/// Asks every provider that would use this credential: for everyone's, those that take it from this entry of the vault; else
+/// the one of this name.
 ///
 /// # Errors
 ///
 /// If none does, one refuses the credential, or one cannot be asked.
-pub(super) fn verify(config: &Config, name: &str, secret: &Secret) -> anyhow::Result<()> {
-    let uses = |provider: &&Provider| matches!(&provider.credential, Credential::Vault(entry) if entry == name);
+pub(super) fn verify(
+    config: &Config,
+    (name, everyones): (&str, bool),
+    secret: &Secret,
+) -> anyhow::Result<()> {
+    let uses = |provider: &&Provider| match &provider.credential {
+        Credential::Vault(entry) if everyones => entry == name,
+        _ => !everyones && provider.name == name,
+    };
     let providers: Vec<&Provider> = config.providers.iter().filter(uses).collect();
     if providers.is_empty() {
         bail!(
