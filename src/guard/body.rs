@@ -9,6 +9,7 @@ use crate::guard::count::Counter;
 use crate::guard::fence;
 use crate::guard::place::Place;
 use crate::guard::restore::Originals;
+use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
 use crate::guard::tools::{self, Bench, Calls};
 use crate::policy::{Direction, Policy, Stage, Tally, Verdict};
@@ -128,6 +129,8 @@ pub(super) struct Inspector<'a> {
     /// Of a request, and of those before it in the same conversation.
     pub(super) originals: Arc<Originals>,
     pub(super) tally: Tally,
+    /// What lies across texts of the request.
+    pub(super) seams: Seams,
     pub(super) findings: Vec<Finding>,
     pub(super) splices: Vec<Splice>,
     pub(super) blocked: bool,
@@ -156,6 +159,7 @@ impl<'a> Inspector<'a> {
                 Direction::Response => Arc::default(),
             },
             tally: Tally::new(),
+            seams: Seams::default(),
             findings: Vec::new(),
             splices: Vec::new(),
             blocked: false,
@@ -180,6 +184,13 @@ impl<'a> Inspector<'a> {
             for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
                 self.reserve(&unescape(raw), piece.form);
+            }
+        }
+        if self.direction == Direction::Request {
+            let (pieces, side) = (body.pieces(self.bytes), &self.policy.request);
+            match Seams::read(self.bytes, pieces, side, self.context.verdicts) {
+                Ok(seams) => self.seams = seams,
+                Err(overflow) => self.overflow(overflow)?,
             }
         }
         let mut keys_changed = false;
@@ -257,6 +268,7 @@ impl<'a> Inspector<'a> {
                 form: Form::Plain,
                 part: Part::Whole,
                 argument: false,
+                said: false,
             },
             Coding::Plain,
             text,
@@ -288,17 +300,22 @@ impl<'a> Inspector<'a> {
                 known.remember(key, &self.findings);
             }
         }
+        self.seams
+            .add_to(piece.span.start, text, &mut self.findings);
         self.meter.whole(&side.limits, text, &mut self.findings);
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        if let Err(overflow) = scanned {
-            let failure = Failure::from(overflow);
-            if !passes_unjudged(self.policy, &failure) {
-                return Err(failure.into());
-            }
-            self.unjudged = Some(failure);
+        scanned.or_else(|overflow| self.overflow(overflow))
+    }
+
+    /// Goes on where not all can have been found, if the policy lets that pass.
+    fn overflow(&mut self, overflow: Overflow) -> Result<(), Stop> {
+        let failure = Failure::from(overflow);
+        if !passes_unjudged(self.policy, &failure) {
+            return Err(failure.into());
         }
+        self.unjudged = Some(failure);
         Ok(())
     }
 
@@ -336,7 +353,7 @@ impl<'a> Inspector<'a> {
 }
 
 /// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
-fn scan(
+pub(super) fn scan(
     engine: &Engine,
     form: Form,
     text: &str,

@@ -13,8 +13,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
-
 use super::cell::Spend;
 use super::claim::Scope;
 use super::window::Window;
@@ -164,7 +162,7 @@ impl Books {
         state.last += 1;
         let line = line(state.last, spend, &accounts);
         note(&mut state.pending, accounts, spend);
-        state.file.write_all(line.as_bytes())
+        state.file.write_all(&line?)
     }
 
     /// Brings into the ledger what is in the journal. Blocks; to be called every second, and at the end.
@@ -277,21 +275,23 @@ fn note(
 }
 
 /// `[NUMBER,[REQUESTS,INPUT,OUTPUT,MONEY],[[SCOPE,SUBJECT,CYCLE,WINDOW],…]]`
-fn line(number: u64, spend: Spend, accounts: &[Account]) -> String {
-    let accounts: Vec<Value> = accounts
+fn line(number: u64, spend: Spend, accounts: &[Account]) -> io::Result<Vec<u8>> {
+    let accounts: Vec<(&str, &str, &str, u32)> = accounts
         .iter()
         .map(|account| {
-            let window = account.window;
-            json!([
+            let Window { cycle, number } = account.window;
+            (
                 account.scope.name(),
                 &*account.subject,
-                window.cycle.name(),
-                window.number
-            ])
+                cycle.name(),
+                number,
+            )
         })
         .collect();
     let spend = [spend.requests, spend.input, spend.output, spend.money];
-    format!("{}\n", json!([number, spend, accounts]))
+    let mut line = serde_json::to_vec(&(number, spend, accounts))?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn parse(line: &[u8]) -> Option<(u64, Spend, Vec<Account>)> {
@@ -457,9 +457,9 @@ mod tests {
         let (books, _) = Books::open(Arc::clone(&ledger), folder.path()).unwrap();
         books.append(vec![key()], spend(5)).unwrap();
         let path = folder.path().join("spend.journal");
-        let cut = line(2, spend(9), &[key()]);
+        let cut = line(2, spend(9), &[key()]).unwrap();
         let mut file = open(&path).unwrap();
-        file.write_all(&cut.as_bytes()[..cut.len() / 2]).unwrap();
+        file.write_all(&cut[..cut.len() / 2]).unwrap();
         drop(books);
         let (books, sums) = Books::open(Arc::clone(&ledger), folder.path()).unwrap();
         assert_eq!(sum(&sums), 5);
