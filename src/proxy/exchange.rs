@@ -315,7 +315,7 @@ impl Exchange {
             Some((holder, sealed)) => {
                 credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
             }
-            None => credential::open(vault, &upstream.provider().credential).await,
+            None => credential::open(&self.gateway, &upstream.provider().credential).await,
         };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),

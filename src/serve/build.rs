@@ -14,6 +14,7 @@ use crate::auth::{KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
+use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Policies, tls};
 use crate::secret::Secret;
@@ -81,6 +82,12 @@ pub fn build(
     let (keyring, first_key) = keyring(config, now)?;
     let start = Instant::now().into_std();
     let limiter = Limiter::new(limits(config)?, start, now);
+    let hashicorp = config.hashicorp.as_ref().map(|server| {
+        HashiCorp::new(server).map_err(|problem| StartError::Provider {
+            name: "hashicorp".to_owned(),
+            problem,
+        })
+    });
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
     let gateway = Gateway {
@@ -97,6 +104,7 @@ pub fn build(
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         own: OwnLimiter::new(start),
         vault,
+        hashicorp: hashicorp.transpose()?,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics,
         tls,

@@ -37,7 +37,7 @@ sluicegate.yaml:6:14: unknown api \"opena\" in providers.lab
   expected: openai, anthropic or gemini
   help: did you mean \"openai\"?
 sluicegate.yaml:6:68: providers.lab.credential says no place that a credential can come from
-  expected: vault:NAME, env:VARIABLE, file:PATH or none
+  expected: vault:NAME, env:VARIABLE, file:PATH, hashicorp:MOUNT/PATH#FIELD or none
   help: keep the secret out of this file: sluicegate vault set NAME
 sluicegate.yaml:9:26: limits.max_body_bytes is text
   expected: a number of bytes: 4096, 64KiB, 20MiB or 1GiB
