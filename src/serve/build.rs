@@ -116,7 +116,7 @@ pub fn build(
 
 /// What the limiter goes by, with all that was spent before.
 fn limits(config: &Config) -> Result<Setup, StartError> {
-    let ledger = store::open_ledger(&config.data)?;
+    let ledger = store::open_ledger(&config.store, &config.data)?;
     let together = match &config.shared {
         None => None,
         Some(url) => {

@@ -35,7 +35,7 @@ mod words;
 pub use body::{Body, Facts, read_request, read_response};
 pub use calls::{Call, free_text};
 pub use context::StreamContext;
-pub use event::{Close, Event, read_event};
+pub use event::{Advance, Close, Event, read_event};
 
 use crate::text::{Form, Origin, Span};
 
