@@ -171,6 +171,10 @@ const ABOUT: &[(&str, &str)] = &[
         "The probability from which a text is logged, and the action taken where a pattern agrees.",
     ),
     (
+        "marker",
+        "A marker of the gateway's own is put at the end of system prompts. Default: false.",
+    ),
+    (
         "words",
         "Text that stands in your prompts only; at least 8 characters each.",
     ),
