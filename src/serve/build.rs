@@ -82,12 +82,6 @@ pub fn build(
     let (keyring, first_key) = keyring(config, now)?;
     let start = Instant::now().into_std();
     let limiter = Limiter::new(limits(config)?, start, now);
-    let hashicorp = config.hashicorp.as_ref().map(|server| {
-        HashiCorp::new(server).map_err(|problem| StartError::Provider {
-            name: "hashicorp".to_owned(),
-            problem,
-        })
-    });
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
     let gateway = Gateway {
@@ -104,7 +98,7 @@ pub fn build(
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         own: OwnLimiter::new(start),
         vault,
-        hashicorp: hashicorp.transpose()?,
+        hashicorp: hashicorp(config)?,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics,
         tls,
@@ -139,6 +133,15 @@ fn limits(config: &Config) -> Result<Setup, StartError> {
         books: Some(Books::open(ledger, &config.data)?),
         patience: config.patience,
         together,
+    })
+}
+
+/// The server of `HashiCorp` Vault, if there is one.
+fn hashicorp(config: &Config) -> Result<Option<HashiCorp>, StartError> {
+    let server = config.hashicorp.as_ref().map(HashiCorp::new);
+    server.transpose().map_err(|problem| StartError::Provider {
+        name: "hashicorp".to_owned(),
+        problem,
     })
 }
 
