@@ -451,6 +451,12 @@ mod tests {
                     None => missing.push(path.clone()),
                 }
                 walk(property, &path, missing, texts);
+                walk(
+                    &property["additionalProperties"],
+                    &path,
+                    &mut Vec::new(),
+                    texts,
+                );
                 walk(&property["items"], &path, missing, texts);
             }
         }
