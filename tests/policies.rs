@@ -69,7 +69,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     (
         "tools: []\nsessions: true\nstream: {mode: buffer, window_chars: 20}\non_error: stop\nobserve: yes\nname: q\n",
         &[
-            "p.yaml:1:8: a list of tool rules is not available in this version\n  help: write {hold_arguments: true}, or remove it",
+            "p.yaml:1:8: tools is an empty list\n  expected: at least one entry",
             "p.yaml:2:1: sessions is not available in this version\n  help: remove it",
             "p.yaml:3:38: stream.window_chars without mode: window\n  help: remove it, or set the mode",
             "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
@@ -111,6 +111,26 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "request:\n  canary: {action: log, marker: true}\nresponse:\n  canary: {action: log, marker: true}\n",
+        &[
+            "p.yaml:2:11: request.canary has no key \"words\"\n  help: add \"words\"",
+            "p.yaml:2:25: unknown key \"marker\" in request.canary\n  expected: action, message or words",
+            "p.yaml:4:33: response.canary.marker that would reach clients\n  expected: action: redact, replace or block",
+        ],
+    ),
+    (
+        "tools:\n  - {name: a, action: redact}\n  - {name: b, action: replace, on: [offer]}\n  - {name: c, action: allow, schema: {type: object}}\n  - {name: d, action: block, on: [offer, call], arguments: {x: {code: high}}}\n  - {name: e, action: block, schema: {type: objekt}}\n  - {name: f, action: block, arguments: {x: {}, y: {pattern: '(a'}}}\n",
+        &[
+            "p.yaml:2:5: a tool cannot be redacted\n  expected: action: allow, log, replace or block",
+            "p.yaml:3:5: the offer of a tool cannot be replaced\n  expected: action: allow, log or block, or on: [call]",
+            "p.yaml:4:5: a rule that allows what does not fit its schema\n  expected: action: log, replace or block, and a later rule for what fits",
+            "p.yaml:5:5: the offer of a tool has no arguments\n  expected: on: [call], and another rule for offers",
+            "p.yaml:6:38: tools[4].schema is no JSON Schema: \"objekt\" is not valid under any of the schemas listed in the 'anyOf' keyword\n  expected: draft 2020-12, patterns without look-around",
+            "p.yaml:7:45: tools[5].arguments.x says nothing\n  expected: a scanner with a level, pattern or unless",
+            "p.yaml:7:62: tools[5].arguments.y.pattern is no valid pattern\n  expected: the syntax of the regex crate",
+        ],
+    ),
+    (
         "exceptions:\n  - {rule: secrets.openai_key, text: \" \", until: soon}\n  - all\n",
         &[
             "p.yaml:2:5: exceptions[0] has no key \"reason\"\n  help: add \"reason\"",
@@ -122,10 +142,10 @@ const BROKEN: &[(&str, &[&str])] = &[
     (
         "tests:\n  - {name: a, request: x, response: y, expect: allow}\n  - {name: b, request: x, expect: block, output: x}\n  - {name: b, request: x, expect: maybe}\n  - {name: c, expect: log}\n",
         &[
-            "p.yaml:2:5: a test without exactly one text\n  expected: either request or response",
+            "p.yaml:2:5: a test without exactly one text or call\n  expected: either request, response or call",
             "p.yaml:3:5: an output of a test that expects block\n  help: nothing leaves when a text is blocked: remove output",
             "p.yaml:4:35: unknown expect \"maybe\" in tests[2]\n  expected: allow, log, redact, replace or block",
-            "p.yaml:5:5: a test without exactly one text\n  expected: either request or response",
+            "p.yaml:5:5: a test without exactly one text or call\n  expected: either request, response or call",
         ],
     ),
     (

@@ -1,24 +1,26 @@
 //! Keys used lately, in memory, kept true by what the store says has changed.
 
 use crate::auth::{
-    Bearer, Denied, Grant, KeyRecord, KeyStore, Pepper, Principal, StoreError, Team, generate,
-    new_id, prefix,
+    Bearer, Credentials, Denied, Grant, KeyRecord, KeyStore, Pepper, Principal, StoreError,
+    generate, new_id, prefix,
 };
+
+use crate::auth::live::{InUse, Live};
 use crate::secret::Secret;
-use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 
 /// Prefixes remembered, those that nothing has among them: about 50 MB when full.
 const CAPACITY: usize = 65_536;
 /// How long a prefix is known to belong to no key presented: a flood of one wrong key costs a statement a second.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
+/// How often a change is tried that others' changes come before.
+const ATTEMPTS: u32 = 5;
 /// How long keys in memory are trusted while the store cannot be read, if it is to fail closed.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -37,27 +39,11 @@ pub struct Keyring {
     failing_since: AtomicI64,
 }
 
-/// Something presented that is in memory: its grant is replaced when it changes, for everyone who holds this.
-#[derive(Debug)]
-pub(super) struct Live {
-    grant: ArcSwap<Grant>,
-}
-
 /// All that has one prefix.
 #[derive(Debug)]
 struct Looked {
     lives: Vec<Arc<Live>>,
     at: Timestamp,
-}
-
-/// What is in memory or used by an open exchange, by key.
-#[derive(Debug, Default)]
-struct InUse {
-    by_key: HashMap<Arc<str>, Vec<Weak<Live>>>,
-    /// Grows whenever changes are taken in: what was read from the store before is not registered after.
-    epoch: u64,
-    /// The size at which those no longer used are looked for.
-    prune_at: usize,
 }
 
 /// Why a caller is not admitted.
@@ -72,17 +58,6 @@ pub enum Refused {
     /// Whether it works cannot be told.
     #[error(transparent)]
     Unread(#[from] StoreError),
-}
-
-impl Live {
-    pub(super) fn grant(&self) -> Arc<Grant> {
-        self.grant.load_full()
-    }
-
-    /// Whether the text with this hash is meant. Constant in time.
-    fn is(&self, hash: &[u8; 32]) -> bool {
-        self.grant.load().bearer.hash.ct_eq(hash).into()
-    }
 }
 
 impl Keyring {
@@ -197,6 +172,64 @@ impl Keyring {
         self.store.end_session(&principal.key.id, session, now)
     }
 
+    /// Keeps a credential, sealed, for a provider, or removes it (`None`): the session's if the caller has one, else the
+    /// key's. False if there was none to remove. Blocks.
+    ///
+    /// # Errors
+    /// If it cannot be written, or the session or key is gone or changes all the time.
+    pub fn put_credential(
+        &self,
+        principal: &Principal,
+        provider: &str,
+        sealed: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let change = |credentials: &mut Credentials| match sealed {
+            Some(sealed) => {
+                credentials.insert(provider.to_owned(), sealed.to_owned());
+                true
+            }
+            None => credentials.remove(provider).is_some(),
+        };
+        let id = &*principal.key.id;
+        for _ in 0..ATTEMPTS {
+            let kept = match &principal.session {
+                None => {
+                    let mut found = self.store.lookup(id, "")?.into_iter();
+                    let Some(mut key) = found.next() else {
+                        break;
+                    };
+                    if !change(&mut key.credentials) {
+                        return Ok(false);
+                    }
+                    self.store.update(&key)?
+                }
+                Some(session) => {
+                    let prefix = principal.live.grant().bearer.prefix.clone();
+                    let found = self.store.find(&prefix)?.into_iter();
+                    let mut bearers = found.map(|grant| grant.bearer);
+                    let is_it = |bearer: &Bearer| bearer.session.as_ref() == Some(session);
+                    let Some(bearer) = bearers.find(is_it) else {
+                        break;
+                    };
+                    let mut new = bearer.credentials.clone();
+                    if !change(&mut new) {
+                        return Ok(false);
+                    }
+                    let of = (id, &**session);
+                    self.store
+                        .put_session_credentials(of, &bearer.credentials, &new)?
+                }
+            };
+            if kept {
+                return Ok(true);
+            }
+        }
+        Err(StoreError {
+            doing: "keep a credential",
+            source: "its key or session is gone, or others change it all the time".into(),
+        })
+    }
+
     /// Takes in what changed in the store; true if anything did. Blocks. To be called every 250 ms.
     ///
     /// # Errors
@@ -305,57 +338,6 @@ fn admit(live: &Arc<Live>, from: IpAddr, now: Timestamp) -> Result<Principal, De
         address: from,
         live: Arc::clone(live),
     })
-}
-
-impl InUse {
-    /// Puts what was read into memory; what is there already is brought up to date, so that there is one of each.
-    fn register(&mut self, grants: Vec<Grant>) -> Vec<Arc<Live>> {
-        if self.by_key.len() >= self.prune_at {
-            self.by_key.retain(|_, lives| {
-                lives.retain(|live| live.strong_count() > 0);
-                !lives.is_empty()
-            });
-            self.prune_at = (self.by_key.len() * 2).max(1_024);
-        }
-        let live = |grant: Grant| {
-            let lives: &mut Vec<Weak<Live>> =
-                self.by_key.entry(Arc::clone(&grant.key.id)).or_default();
-            let mut known = lives.iter().filter_map(Weak::upgrade);
-            if let Some(known) = known.find(|live| live.is(&grant.bearer.hash)) {
-                known.grant.store(Arc::new(grant));
-                return known;
-            }
-            let live = Arc::new(Live {
-                grant: ArcSwap::from_pointee(grant),
-            });
-            lives.retain(|live| live.strong_count() > 0);
-            lives.push(Arc::downgrade(&live));
-            live
-        };
-        grants.into_iter().map(live).collect()
-    }
-
-    fn of_keys(&self, ids: &[Arc<str>]) -> Vec<Arc<Live>> {
-        let lives = ids.iter().filter_map(|id| self.by_key.get(id)).flatten();
-        lives.filter_map(Weak::upgrade).collect()
-    }
-
-    fn of_teams(&self, teams: &[Team]) -> Vec<(Arc<Live>, Arc<Team>)> {
-        if teams.is_empty() {
-            return Vec::new();
-        }
-        let teams: HashMap<&str, Arc<Team>> = teams
-            .iter()
-            .map(|team| (&*team.name, Arc::new(team.clone())))
-            .collect();
-        let lives = self.by_key.values().flatten().filter_map(Weak::upgrade);
-        let with_team = |live: Arc<Live>| {
-            let name = live.grant().key.team.clone()?;
-            let team = Arc::clone(teams.get(name.as_str())?);
-            Some((live, team))
-        };
-        lives.filter_map(with_team).collect()
-    }
 }
 
 impl KeyRecord {

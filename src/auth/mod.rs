@@ -6,10 +6,11 @@
 
 mod key;
 mod keyring;
+mod live;
 mod record;
 pub use key::{InvalidPepper, Pepper, generate, prefix};
 pub use keyring::{Keyring, Refused};
-pub use record::{Bearer, Grant, KeyRecord, Team, new_id};
+pub use record::{Bearer, Credentials, Grant, KeyRecord, Team, new_id};
 
 use jiff::Timestamp;
 use std::fmt;
@@ -30,7 +31,7 @@ pub struct Principal {
     /// Where it calls from.
     pub address: IpAddr,
     /// What it presented, as of now.
-    live: Arc<keyring::Live>,
+    live: Arc<live::Live>,
 }
 
 impl Principal {
@@ -59,6 +60,26 @@ impl Principal {
         self.key.policy.as_deref().or_else(team)
     }
 
+    /// Its own credential for a provider, sealed, and whose it is: the session's, else the key's, else the team's.
+    pub fn credential(&self, provider: &str) -> Option<(Holder, String)> {
+        let grant = self.live.grant();
+        let session = || {
+            let sealed = grant.bearer.credentials.get(provider)?;
+            Some((Holder::Session(Arc::clone(self.session.as_ref()?)), sealed))
+        };
+        let key = || {
+            let sealed = grant.key.credentials.get(provider)?;
+            Some((Holder::Key(Arc::clone(&grant.key.id)), sealed))
+        };
+        let team = || {
+            let team = grant.team.as_ref()?;
+            let sealed = team.credentials.get(provider)?;
+            Some((Holder::Team(Arc::clone(&team.name)), sealed))
+        };
+        let (holder, sealed) = session().or_else(key).or_else(team)?;
+        Some((holder, sealed.clone()))
+    }
+
     /// When it ends by itself.
     pub fn expires(&self) -> Option<Timestamp> {
         self.live.grant().expires()
@@ -80,6 +101,26 @@ impl Principal {
     ) -> bool {
         let team_allows = |of: &Arc<Team>| record::allows(team(of), name);
         record::allows(key(&self.key), name) && self.team.as_ref().is_none_or(team_allows)
+    }
+}
+
+/// Who has a credential of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A session, by its id.
+    Session(Arc<str>),
+    /// A key, by its id.
+    Key(Arc<str>),
+    /// A team, by its name.
+    Team(Arc<str>),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) | Self::Key(id) => f.write_str(id),
+            Self::Team(name) => write!(f, "team {name}"),
+        }
     }
 }
 
@@ -132,7 +173,8 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// If it cannot be written, or there is no such key.
     fn rotate(&self, key: &str, bearer: &Bearer, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Keeps a key's changed settings; false if there is no such key.
+    /// Keeps a key's changed settings and credentials; false if there is no such key or it was changed since this state
+    /// of it was read.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -168,11 +210,22 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// If they cannot be read.
     fn list(&self, after: Option<&str>, count: u32) -> Result<Vec<KeyRecord>, StoreError>;
 
-    /// Keeps a team's settings, new or changed.
+    /// Replaces the credentials of a key's session; false if there is no such session or it has others by now.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn put_team(&self, team: &Team) -> Result<(), StoreError>;
+    fn put_session_credentials(
+        &self,
+        of: (&str, &str),
+        old: &Credentials,
+        new: &Credentials,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a team's settings and credentials, new or changed; false if it was changed since this state of it was read.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn put_team(&self, team: &Team) -> Result<bool, StoreError>;
 
     /// All teams, by name.
     ///

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Sealed credentials by provider: what seals and opens them is not this module's matter.
+pub type Credentials = BTreeMap<String, String>;
+
 /// A virtual key: who calls, and what that caller may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
@@ -37,6 +40,10 @@ pub struct KeyRecord {
     pub byok: bool,
     /// The operator's own notes, by name.
     pub labels: BTreeMap<String, String>,
+    /// Credentials of its own, sealed, by provider.
+    pub credentials: Credentials,
+    /// Which state of it this is: whoever changes it says which one they changed.
+    pub version: u64,
     /// When it was made.
     pub created: Timestamp,
     /// From when on it no longer works.
@@ -61,6 +68,8 @@ impl KeyRecord {
             networks: Vec::new(),
             byok: false,
             labels: BTreeMap::new(),
+            credentials: Credentials::new(),
+            version: 0,
             created: now,
             expires: None,
             revoked: None,
@@ -91,6 +100,10 @@ pub struct Team {
     pub providers: Vec<String>,
     /// The operator's own notes, by name.
     pub labels: BTreeMap<String, String>,
+    /// Credentials of its own, sealed, by provider.
+    pub credentials: Credentials,
+    /// Which state of it this is; 0 for one that was not kept yet.
+    pub version: u64,
 }
 
 /// One text that a caller may present: a key's present or former one, or a session's token.
@@ -104,6 +117,8 @@ pub struct Bearer {
     pub session: Option<Arc<str>>,
     /// The end user that the session was made for.
     pub user: Option<Arc<str>>,
+    /// Credentials of the session's own, sealed, by provider.
+    pub credentials: Credentials,
     /// From when on it no longer works; the key's own expiry counts too.
     pub expires: Option<Timestamp>,
     /// When it was revoked.
@@ -118,6 +133,7 @@ impl Bearer {
             hash: pepper.hash(text.expose()),
             session: None,
             user: None,
+            credentials: Credentials::new(),
             expires: None,
             revoked: None,
         })

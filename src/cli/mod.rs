@@ -26,6 +26,7 @@ use anyhow::Context;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::audit as audit_log;
 use crate::config::{Config, Environment, Flags, Loaded, audit_folder};
@@ -42,6 +43,7 @@ Environment:
   SLUICEGATE_CONFIG      the server file, as --config
   SLUICEGATE_DATA        the data folder, as --data
   SLUICEGATE_MASTER_KEY  what seals the vault: 32 bytes in base64, or any passphrase
+  SLUICEGATE_NEW_MASTER_KEY  what `vault rekey` seals it with from now on
   NO_COLOR               no colours";
 
 /// A streaming firewall for LLM traffic: a reverse proxy that scans every prompt and every streamed delta.
@@ -75,11 +77,9 @@ enum Command {
 }
 
 /// Commands that a later version brings: whoever asks for one learns that it is not a typing mistake.
-const LATER: [(&str, &str); 8] = [
+const LATER: [(&str, &str); 6] = [
     ("", "approve"),
     ("", "run"),
-    ("vault", "rotate"),
-    ("vault", "rekey"),
     ("audit", "search"),
     ("audit", "export"),
     ("serve", "reload"),
@@ -196,7 +196,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut output = Output::standard();
-    let result = dispatch(arguments.command, &mut output);
+    let result = keep_to_itself().and_then(|()| dispatch(arguments.command, &mut output));
     let flushed = output.flush();
     match result.and_then(|status| flushed.map(|()| status).map_err(Into::into)) {
         Ok(Status::Done) => ExitCode::SUCCESS,
@@ -210,6 +210,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Keeps this process's memory, where secrets pass through, out of core dumps and from other processes of the same user.
+fn keep_to_itself() -> anyhow::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .context("cannot keep this process out of core dumps")
 }
 
 fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<Status> {

@@ -25,6 +25,15 @@ const ABOUT: &[(&str, &str)] = &[
         "Version of this format. Under a newer one than the program knows (1), unknown keys are warnings.",
     ),
     ("tests.name", "Unique in this policy."),
+    (
+        "tools.name",
+        "The tools it is about; * stands for any characters.",
+    ),
+    (
+        "rules.name",
+        "The tools it is about; * stands for any characters.",
+    ),
+    ("call.name", "The tool."),
     ("name", "The policy's name; must be that of the file."),
     ("description", "For people."),
     (
@@ -73,7 +82,39 @@ const ABOUT: &[(&str, &str)] = &[
         "buffer_bytes",
         "The most bytes of an answer that are kept. Default: 4MiB.",
     ),
-    ("tools", "Calls of tools."),
+    (
+        "tools",
+        "Which tools may be offered and called: the first rule that fits decides.",
+    ),
+    (
+        "tools.rules",
+        "The rules, where other settings stand beside them.",
+    ),
+    (
+        "tools.on",
+        "When a client offers the tool, or a model calls it. Default: call.",
+    ),
+    (
+        "rules.on",
+        "When a client offers the tool, or a model calls it. Default: call.",
+    ),
+    (
+        "call.arguments",
+        "What the tool is given. Default: nothing.",
+    ),
+    (
+        "arguments",
+        "What must hold of arguments, by path: keys with dots between, * for any key.",
+    ),
+    (
+        "unless",
+        "A regular expression that one of the texts does not match.",
+    ),
+    (
+        "schema",
+        "JSON Schema (2020-12); the rule is about calls whose arguments do not fit it.",
+    ),
+    ("call", "A call of a tool in an answer."),
     (
         "hold_arguments",
         "The arguments of a tool call leave only when they are complete. Default: false.",
@@ -128,6 +169,10 @@ const ABOUT: &[(&str, &str)] = &[
     (
         "flag",
         "The probability from which a text is logged, and the action taken where a pattern agrees.",
+    ),
+    (
+        "marker",
+        "A marker of the gateway's own is put at the end of system prompts. Default: false.",
     ),
     (
         "words",
@@ -301,7 +346,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::document::{self, Node};
+    use crate::document::{self, Reader};
 
     const FILES: [(Kind, &str, &str); 2] = [
         (Kind::Policy, "policy", "policies/schema.json"),
@@ -312,28 +357,11 @@ mod tests {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
     }
 
-    /// A YAML value as JSON has it.
-    fn plain(node: &Node) -> Value {
-        match &node.value {
-            document::Value::Null => Value::Null,
-            document::Value::Bool(value) => json!(value),
-            document::Value::Int(value) => json!(value),
-            document::Value::Float(value) => json!(value),
-            document::Value::Str(value) => json!(value),
-            document::Value::Seq(items) => items.iter().map(plain).collect(),
-            document::Value::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| (key.name.clone(), plain(value)));
-                Value::Object(entries.collect())
-            }
-        }
-    }
-
     fn problems(schema: &str, yaml: &str) -> Vec<String> {
         let schema = serde_json::from_str(schema).unwrap();
         let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let value = plain(&document::parse("f.yaml", yaml).unwrap());
+        let written = document::parse("f.yaml", yaml).unwrap();
+        let value = document::json(&mut Reader::new(""), &written).unwrap();
         validator
             .iter_errors(&value)
             .map(|error| format!("{}: {error}", error.instance_path()))
@@ -410,6 +438,12 @@ mod tests {
     #[test]
     fn every_key_of_a_policy_is_described_and_nothing_else() {
         fn walk(schema: &Value, path: &str, missing: &mut Vec<String>, texts: &mut Vec<String>) {
+            // Of several forms, one says it all for the others.
+            for form in schema["anyOf"].as_array().into_iter().flatten() {
+                let mut elsewhere = Vec::new();
+                walk(form, path, &mut elsewhere, texts);
+                walk(&form["items"], path, &mut elsewhere, texts);
+            }
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
                 let path = format!("{path}.{name}");
                 match property["description"].as_str() {
@@ -417,6 +451,12 @@ mod tests {
                     None => missing.push(path.clone()),
                 }
                 walk(property, &path, missing, texts);
+                walk(
+                    &property["additionalProperties"],
+                    &path,
+                    &mut Vec::new(),
+                    texts,
+                );
                 walk(&property["items"], &path, missing, texts);
             }
         }

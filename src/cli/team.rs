@@ -11,7 +11,7 @@ use crate::auth::Team;
 use crate::config;
 use crate::rate::quota::Quota;
 
-use super::key::{Opened, fields, parse_label};
+use super::key::{CHANGED_MEANWHILE, Opened, fields, parse_label};
 use super::output::Output;
 use super::{Place, Problems, Status, record};
 
@@ -101,6 +101,8 @@ fn set(arguments: Set, output: &mut Output) -> anyhow::Result<()> {
         let folder = keys.config.policies.as_deref();
         config::policy(folder, policy, "--policy", Zoned::now().date()).map_err(Problems)?;
     }
+    let before = keys.store.teams()?;
+    let before = before.into_iter().find(|team| *team.name == *name);
     let team = Team {
         name: name.into(),
         policy: arguments.policy,
@@ -108,9 +110,12 @@ fn set(arguments: Set, output: &mut Output) -> anyhow::Result<()> {
         models: arguments.models,
         providers: arguments.providers,
         labels: arguments.labels.into_iter().collect(),
+        ..before.unwrap_or_default()
     };
     let log = keys.log(now)?;
-    keys.store.put_team(&team)?;
+    if !keys.store.put_team(&team)? {
+        bail!("{CHANGED_MEANWHILE}");
+    }
     record(&log, "team.set", name, now)?;
     fields(&shown(&team), arguments.options.json, output)
 }
@@ -119,6 +124,7 @@ fn shown(team: &Team) -> Value {
     json!({
         "name": *team.name, "policy": team.policy,
         "limit": team.limit.as_ref().map(ToString::to_string),
-        "models": team.models, "providers": team.providers, "labels": team.labels,
+        "models": team.models, "providers": team.providers,
+        "credentials": team.credentials.keys().collect::<Vec<_>>(), "labels": team.labels,
     })
 }

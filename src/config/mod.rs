@@ -31,6 +31,7 @@ use crate::{admin, echo, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
+pub use master::master_key;
 pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
@@ -57,6 +58,8 @@ pub struct Config {
     pub tls: Option<proxy::tls::Config>,
     /// Where keys are kept.
     pub store: store::Config,
+    /// The server of `HashiCorp` Vault that `hashicorp:` credentials come from.
+    pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
     /// How the built-in provider answers.
@@ -95,6 +98,7 @@ impl Default for Config {
             policy: "default".to_owned(),
             tls: None,
             store: store::Config::default(),
+            hashicorp: None,
             providers: provider::built_in(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),

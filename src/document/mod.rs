@@ -20,8 +20,8 @@ use crate::diagnostic::Diagnostic;
 pub use outline::{Field, Shape};
 pub use read::{Fields, Reader};
 pub use value::{
-    boolean, byte_size, duration, integer, list, map, number, parse_byte_size, parse_duration,
-    text, word,
+    boolean, byte_size, duration, integer, json, list, map, number, parse_byte_size,
+    parse_duration, text, word,
 };
 
 /// A file may have this many bytes.

@@ -220,6 +220,30 @@ pub fn parse_byte_size(text: &str) -> Option<usize> {
     usize::try_from(number.checked_mul(factor)?).ok()
 }
 
+/// Anything at all, as JSON.
+pub fn json(reader: &mut Reader, node: &Node) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    if reader.takes(|| Shape::Any) {
+        return Some(Json::Null);
+    }
+    Some(match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => Json::from(*value),
+        Value::Float(value) => Json::from(*value),
+        Value::Str(text) => Json::from(text.as_str()),
+        Value::Seq(items) => items
+            .iter()
+            .map(|item| json(reader, item))
+            .collect::<Option<_>>()?,
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, node)| Some((key.name.clone(), json(reader, node)?)))
+            .collect::<Option<serde_json::Map<_, _>>>()?
+            .into(),
+    })
+}
+
 fn split_unit(text: &str) -> Option<(u64, &str)> {
     let end = text
         .bytes()

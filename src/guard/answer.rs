@@ -8,25 +8,23 @@ use bytes::Bytes;
 
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::count::Counter;
-use crate::guard::edit::Edits;
 use crate::guard::known::Known;
-use crate::guard::lane::{Judge, Running, blocks, ground};
+use crate::guard::lane::{Judge, Running};
 use crate::guard::notes::{Delta, Notes};
 use crate::guard::pace;
-use crate::guard::restore::{Originals, Restores};
+use crate::guard::restore::Originals;
 use crate::guard::size::Meter;
-use crate::policy::{Policy, Tally};
+use crate::guard::tools::{Bench, Calls};
+use crate::policy::{Policy, Stage, Tally};
 use crate::scan::finding::Finding;
-use crate::scan::segment::SegmentScan;
-use crate::text::{Form, Origin, Span};
 use crate::wire::json::{Limits, unescape};
-use crate::wire::sse::{RawEvent, Splitter};
+use crate::wire::sse::RawEvent;
 use crate::wire::{
     Api, Close, Event, Field, Framing, Lane, Part, Piece, StreamContext, Usage, read_event,
 };
 
 use super::summary::Exchange;
-use super::{Duty, Failure, Stop, check_shape};
+use super::{Failure, Stop, check_shape};
 
 /// The most texts one answer may have: choices times blocks times kinds.
 const MAX_LANES: usize = 1024;
@@ -64,12 +62,14 @@ pub(super) struct Answer {
     closed: Vec<Close>,
     /// The last event has come.
     pub(super) ended: bool,
-    known: Known,
+    pub(super) known: Known,
     /// How much text there has been.
     meter: Meter,
+    /// Calls of tools, where rules are about them.
+    calls: Option<Calls>,
     // Scratch space, of no meaning between events.
     event: Event,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Answer {
@@ -84,6 +84,7 @@ impl Answer {
         Self {
             api,
             framing,
+            calls: policy.tools.minds(Stage::Call).then(Calls::default),
             policy,
             limits: limits.clone(),
             arrived: StreamContext::default(),
@@ -105,28 +106,20 @@ impl Answer {
         }
     }
 
-    /// The bytes of an event with its edits. `fresh` if no other event was inspected since.
-    pub(super) fn edit(
-        &mut self,
-        raw: &RawEvent,
-        notes: &Notes,
-        fresh: bool,
-    ) -> Result<Bytes, Stop> {
+    /// The bytes of an event with its edits.
+    pub(super) fn edit(&mut self, raw: &RawEvent, notes: &Notes) -> Result<Bytes, Stop> {
         let Some(data) = raw.data().filter(|_| !notes.unjudged) else {
             return Ok(raw.bytes().clone());
         };
         let splices = self.splices(notes, data);
         if splices.is_empty() {
-            if !fresh {
-                read_event(self.api, data, &self.limits, &mut self.event)?;
-            }
-            self.context.note(&self.event, data);
+            self.context.note(&notes.advance, data);
             return Ok(raw.bytes().clone());
         }
         let data = carrier::splice(data, &splices);
         // Read again, so that what is written is known to be well formed, and that the context holds no text that was taken out.
         read_event(self.api, &data, &self.limits, &mut self.event)?;
-        self.context.note(&self.event, &data);
+        self.context.note(&self.event.advance, &data);
         Ok(raw.rewrite(&data))
     }
 
@@ -173,6 +166,7 @@ impl Answer {
         let judged = read
             .map_err(Stop::from)
             .and_then(|()| self.judge(&event, data, notes));
+        std::mem::swap(&mut event.advance, &mut notes.advance);
         self.event = event;
         judged.map(|()| changed)
     }
@@ -191,6 +185,13 @@ impl Answer {
         }
         check_shape(&self.policy, event.unknown)?;
         notes.logprobs.extend_from_slice(&event.logprobs);
+        if let Some(calls) = &mut self.calls {
+            let mut bench = Bench {
+                policy: &self.policy,
+                tally: &mut self.tally,
+            };
+            calls.event((self.api, data), event, &mut bench)?;
+        }
         for piece in &event.pieces {
             let raw = data.get(piece.span.range()).unwrap_or_default();
             match piece.part {
@@ -203,15 +204,17 @@ impl Answer {
             }
         }
         if pace::buffers(&self.policy) {
-            self.arrived.note(event, data);
+            self.arrived.note(&event.advance, data);
         }
-        self.ended |= event.terminal;
+        self.ended |= event.advance.terminal;
         let ended = self.ended;
-        self.close(|lane| ended || event.closes.iter().any(|close| close.ends(lane)))?;
-        let new = event
-            .closes
-            .iter()
-            .filter(|close| !self.closed.contains(close));
+        let closes = &event.advance.closes;
+        self.close(|lane| ended || closes.iter().any(|close| close.ends(lane)))?;
+        notes.call = match &self.calls {
+            Some(calls) if !self.policy.observe => calls.waits(),
+            Some(_) | None => None,
+        };
+        let new = closes.iter().filter(|close| !self.closed.contains(close));
         let new: Vec<Close> = new.copied().collect();
         self.closed.extend(new);
         if self.closed.len() > MAX_LANES {
@@ -226,6 +229,9 @@ impl Answer {
     pub(super) fn forget(&mut self) {
         if self.lanes.len() >= KEPT_LANES || self.closed.len() >= KEPT_LANES {
             self.lanes.retain(Running::is_open);
+            if let Some(calls) = &mut self.calls {
+                calls.forget();
+            }
             self.lane = 0;
             let surplus = self.closed.len().saturating_sub(KEPT_LANES / 2);
             self.closed.drain(..surplus);
@@ -234,6 +240,13 @@ impl Answer {
 
     /// Ends the lanes that are `closed`: nothing of them is held back any more.
     pub(super) fn close(&mut self, closed: impl Fn(Lane) -> bool) -> Result<(), Stop> {
+        if let Some(calls) = &mut self.calls {
+            let mut bench = Bench {
+                policy: &self.policy,
+                tally: &mut self.tally,
+            };
+            calls.close(&closed, &mut bench)?;
+        }
         for running in self.lanes.iter_mut().filter(|running| closed(running.lane)) {
             running.finish(&mut Judge {
                 side: &self.policy.response,
@@ -256,6 +269,14 @@ impl Answer {
         }
         if lane.field != Field::Other {
             self.counter.delta(&text);
+        }
+        // Gemini's calls are whole, or name the places of their parts.
+        if let Some(calls) = self.calls.as_mut().filter(|_| self.api != Api::Gemini) {
+            let mut bench = Bench {
+                policy: &self.policy,
+                tally: &mut self.tally,
+            };
+            calls.delta(lane, (&text, piece.form), &mut bench)?;
         }
         let index = self.lane(lane, piece)?;
         let Some(running) = self.lanes.get_mut(index) else {
@@ -300,72 +321,6 @@ impl Answer {
         Ok(self.lane)
     }
 
-    /// Judges a string that is whole, unless it was found clean before.
-    fn whole(
-        &mut self,
-        carrier: Carrier<'_>,
-        (origin, argument): (Origin, bool),
-        splices: &mut Vec<Splice>,
-    ) -> Result<(), Stop> {
-        if self.known.contains(&carrier) {
-            return Ok(());
-        }
-        let text = carrier.text().ok_or(Failure::NotText)?;
-        let side = &self.policy.response;
-        self.findings.clear();
-        let mut scan = SegmentScan::whole(carrier.form);
-        scan.push(&side.engine, &text, &mut self.findings)?;
-        scan.finish(&side.engine, &mut self.findings)?;
-        side.judge((&text, carrier.form), origin, &mut self.findings);
-        if self.findings.is_empty() {
-            self.known.insert(&carrier);
-            return Ok(());
-        }
-        let (mut edits, mut restores) = (Edits::default(), Restores::default());
-        let blocks = blocks(side, argument, &text);
-        for finding in &self.findings {
-            if !side.minds(finding.rule, ground(argument, &blocks, finding.span)) {
-                continue;
-            }
-            let matched = text.get(finding.span.range()).unwrap_or_default();
-            if side.restores(finding.rule) {
-                if let Some(number) = self.originals.find(matched, carrier.form) {
-                    restores.add(finding.span, number);
-                }
-                continue;
-            }
-            match Duty::of(self.tally.add(side, finding, matched, origin)) {
-                Duty::Pass => {}
-                Duty::Edit => edits.add(finding),
-                Duty::Replace | Duty::Stop => return Err(Stop::Block),
-            }
-        }
-        let cuts = edits.restoring(restores.placed(), Span::new(0, text.len()));
-        let words = Words {
-            engine: &side.engine,
-            originals: &self.originals,
-        };
-        carrier.splice(&carrier.cuts(cuts.into_iter()), words, splices);
-        Ok(())
-    }
-
-    /// Judges comments, ids and the like. If some were edited, the event with other ones.
-    fn strays(&mut self, raw: &RawEvent) -> Result<Option<RawEvent>, Stop> {
-        let mut splices = Vec::new();
-        for stray in raw.strays() {
-            let start = stray.as_ptr().addr() - raw.bytes().as_ptr().addr();
-            let span = Span::new(start, start + stray.len());
-            let carrier = Carrier::new(raw.bytes(), span, Coding::Plain, Form::Plain);
-            self.whole(carrier, (Origin::Assistant, false), &mut splices)?;
-        }
-        if splices.is_empty() {
-            return Ok(None);
-        }
-        let mut splitter = Splitter::new(self.framing);
-        splitter.push(&carrier::splice(raw.bytes(), &splices));
-        Ok(splitter.next()?.or_else(|| splitter.finish()))
-    }
-
     /// Whether an event that was cut off can be read.
     pub(super) fn reads(&mut self, raw: &RawEvent) -> bool {
         raw.data()
@@ -379,7 +334,12 @@ impl Answer {
                 .get(delta.lane)
                 .is_some_and(|lane| lane.cleared() >= delta.text.end)
         };
-        notes.deltas.iter().all(cleared)
+        let decided = |call| {
+            self.calls
+                .as_ref()
+                .is_none_or(|calls| calls.are_decided(call))
+        };
+        notes.call.is_none_or(decided) && notes.deltas.iter().all(cleared)
     }
 
     /// Begins anew after a panic: what was read so far passes, what comes is judged again.

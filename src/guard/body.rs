@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
+use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
-use crate::guard::edit::Marks;
 use crate::guard::fence;
-use crate::guard::lane::{blocks, ground};
 use crate::guard::place::Place;
+use crate::guard::plant;
 use crate::guard::restore::Originals;
+use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
-use crate::policy::{Direction, Policy, Tally, Verdict};
+use crate::guard::tools::{self, Bench, Calls};
+use crate::policy::{Direction, Policy, Stage, Tally, Verdict};
 use crate::scan::engine::{Engine, Overflow};
 use crate::scan::finding::Finding;
 use crate::scan::segment::SegmentScan;
-use crate::text::{Form, Origin, Span};
+use crate::text::{Encoding, Form, Origin, Span};
 use crate::wire::json::{Document, Limits, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
 
@@ -25,7 +26,7 @@ use super::{
 };
 
 /// The most findings that are listed with their places. The verdict counts all.
-const MAX_PLACES: usize = 1_000;
+pub(super) const MAX_PLACES: usize = 1_000;
 
 /// What came of a body.
 #[derive(Clone, Debug)]
@@ -121,23 +122,25 @@ pub fn inspect_text(
 }
 
 /// The inspection of one body while it is under way.
-struct Inspector<'a> {
-    policy: &'a Policy,
-    direction: Direction,
-    bytes: &'a [u8],
-    context: Context<'a>,
+pub(super) struct Inspector<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) direction: Direction,
+    pub(super) bytes: &'a [u8],
+    pub(super) context: Context<'a>,
     /// Of a request, and of those before it in the same conversation.
-    originals: Arc<Originals>,
-    tally: Tally,
-    findings: Vec<Finding>,
-    splices: Vec<Splice>,
-    blocked: bool,
-    facts: Facts,
-    media: u32,
-    counter: Counter,
-    places: Vec<Place>,
-    meter: Meter,
-    unjudged: Option<Failure>,
+    pub(super) originals: Arc<Originals>,
+    pub(super) tally: Tally,
+    /// What lies across texts of the request.
+    pub(super) seams: Seams,
+    pub(super) findings: Vec<Finding>,
+    pub(super) splices: Vec<Splice>,
+    pub(super) blocked: bool,
+    pub(super) facts: Facts,
+    pub(super) media: u32,
+    pub(super) counter: Counter,
+    pub(super) places: Vec<Place>,
+    pub(super) meter: Meter,
+    pub(super) unjudged: Option<Failure>,
 }
 
 impl<'a> Inspector<'a> {
@@ -157,6 +160,7 @@ impl<'a> Inspector<'a> {
                 Direction::Response => Arc::default(),
             },
             tally: Tally::new(),
+            seams: Seams::default(),
             findings: Vec::new(),
             splices: Vec::new(),
             blocked: false,
@@ -176,13 +180,22 @@ impl<'a> Inspector<'a> {
         self.blocked |= self.tally.add_media(self.policy, body.media);
         self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
+        self.tools(&body);
         if self.policy.side(self.direction).is_reversible() {
             for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
                 self.reserve(&unescape(raw), piece.form);
             }
         }
+        if self.direction == Direction::Request {
+            let (pieces, side) = (body.pieces(self.bytes), &self.policy.request);
+            match Seams::read(self.bytes, pieces, side, self.context.verdicts) {
+                Ok(seams) => self.seams = seams,
+                Err(overflow) => self.overflow(overflow)?,
+            }
+        }
         let mut keys_changed = false;
+        let mut prompt = None;
         for piece in body.pieces(self.bytes) {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             let text = unescape(raw);
@@ -192,7 +205,15 @@ impl<'a> Inspector<'a> {
                 let secret = self.context.secret;
                 fence::mark(self.bytes, &piece, &text, secret, &mut self.splices);
             }
+            if piece.said && piece.origin == Origin::System {
+                prompt = Some(piece);
+            }
             keys_changed |= self.splices.len() > before && Body::is_key(self.bytes, piece.span);
+        }
+        if let Some(piece) = prompt.filter(|_| self.direction == Direction::Request)
+            && self.policy.plants()
+        {
+            plant::plant(self.bytes, &piece, self.context.secret, &mut self.splices);
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
         // Its tape is of no use any more, and the edited body may need one.
@@ -203,6 +224,42 @@ impl<'a> Inspector<'a> {
             Document::parse(&edited, &Limits::NONE).map_err(|_| Stop::Block)?;
         }
         Ok(())
+    }
+
+    /// Judges the tools that a request offers, or the calls of tools in an answer.
+    fn tools(&mut self, body: &Body) {
+        let policy = self.policy;
+        let mut bench = Bench {
+            policy,
+            tally: &mut self.tally,
+        };
+        let mut found = Vec::new();
+        match self.direction {
+            Direction::Request if policy.tools.minds(Stage::Offer) => {
+                for (name, span) in body.offers(self.bytes) {
+                    found.extend(tools::offer(&name, &mut bench).map(|found| (span, found)));
+                }
+            }
+            Direction::Response if policy.tools.minds(Stage::Call) => {
+                let mut calls = Calls::default();
+                for call in body.calls(self.bytes) {
+                    let judged = calls.whole(&call, &mut bench);
+                    found.extend(judged.map(|found| (call.span, found)));
+                }
+            }
+            Direction::Request | Direction::Response => {}
+        }
+        for (span, (rule, action)) in found {
+            self.blocked |= matches!(Duty::of(action), Duty::Replace | Duty::Stop);
+            self.places.push(Place {
+                rule: policy.side(self.direction).id(rule).to_owned(),
+                span,
+                action,
+                encoding: Encoding::None,
+                probability: None,
+            });
+        }
+        self.places.truncate(MAX_PLACES);
     }
 
     fn plain(&mut self) -> Result<(), Stop> {
@@ -222,6 +279,7 @@ impl<'a> Inspector<'a> {
                 form: Form::Plain,
                 part: Part::Whole,
                 argument: false,
+                said: false,
             },
             Coding::Plain,
             text,
@@ -253,97 +311,23 @@ impl<'a> Inspector<'a> {
                 known.remember(key, &self.findings);
             }
         }
+        self.seams
+            .add_to(piece.span.start, text, &mut self.findings);
         self.meter.whole(&side.limits, text, &mut self.findings);
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        if let Err(overflow) = scanned {
-            let failure = Failure::from(overflow);
-            if !passes_unjudged(self.policy, &failure) {
-                return Err(failure.into());
-            }
-            self.unjudged = Some(failure);
+        scanned.or_else(|overflow| self.overflow(overflow))
+    }
+
+    /// Goes on where not all can have been found, if the policy lets that pass.
+    fn overflow(&mut self, overflow: Overflow) -> Result<(), Stop> {
+        let failure = Failure::from(overflow);
+        if !passes_unjudged(self.policy, &failure) {
+            return Err(failure.into());
         }
+        self.unjudged = Some(failure);
         Ok(())
-    }
-
-    fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
-        let side = self.policy.side(self.direction);
-        let mut marks = Marks::default();
-        let mut judged = Vec::with_capacity(self.findings.len());
-        let blocks = blocks(side, piece.argument, text);
-        for finding in &self.findings {
-            if !side.minds(finding.rule, ground(piece.argument, &blocks, finding.span)) {
-                continue;
-            }
-            let matched = text.get(finding.span.range()).unwrap_or_default();
-            if side.restores(finding.rule) {
-                marks.restore(
-                    self.context.originals.map(AsRef::as_ref),
-                    finding.span,
-                    (matched, piece.form),
-                );
-                continue;
-            }
-            let action = self.tally.add(side, finding, matched, piece.origin);
-            judged.push((finding.span, finding.rule, action, finding.encoding));
-            match Duty::of(action) {
-                Duty::Pass => {}
-                Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
-                Duty::Replace => marks.replaced = marks.replaced.or(Some(finding.rule)),
-                Duty::Stop => self.blocked = true,
-            }
-        }
-        let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
-        self.change(&carrier, text, &marks);
-        judged.sort_unstable();
-        judged.truncate(MAX_PLACES - self.places.len());
-        let spans = carrier.spans(judged.iter().map(|(span, ..)| *span));
-        self.places
-            .extend(spans.zip(&judged).map(|(span, judged)| Place {
-                rule: side.id(judged.1).to_owned(),
-                span,
-                action: judged.2,
-                encoding: judged.3,
-            }));
-    }
-
-    /// Notes what changes in one text.
-    fn change(&mut self, carrier: &Carrier<'_>, text: &str, marks: &Marks) {
-        let side = self.policy.side(self.direction);
-        let none = Originals::default();
-        match (marks.replaced, self.direction, carrier.coding) {
-            // Text, reasoning and tool calls of an answer belong together: all of it goes.
-            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
-            (Some(rule), ..) => {
-                let message = side.message(rule).unwrap_or(&self.policy.message);
-                self.splices.push(Splice {
-                    span: carrier.span(),
-                    with: carrier.say(message),
-                });
-            }
-            (None, ..) => {
-                let cuts = marks
-                    .edits
-                    .restoring(marks.restores.placed(), Span::new(0, text.len()));
-                let mut cuts = carrier.cuts(cuts.into_iter());
-                if side.is_reversible() {
-                    let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
-                    for cut in cuts.iter_mut().filter(|cut| marks.reverse(cut.span)) {
-                        let originals = Arc::make_mut(&mut self.originals);
-                        cut.hide(originals, (text, carrier.form), label);
-                    }
-                }
-                let words = Words {
-                    engine: &side.engine,
-                    originals: match self.direction {
-                        Direction::Request => &self.originals,
-                        Direction::Response => self.context.originals.map_or(&none, AsRef::as_ref),
-                    },
-                };
-                carrier.splice(&cuts, words, &mut self.splices);
-            }
-        }
     }
 
     /// Turns the result of inspecting into what may be written.
@@ -364,7 +348,8 @@ impl<'a> Inspector<'a> {
         self.end(outcome)
     }
 
-    fn end(self, outcome: Outcome) -> Inspection {
+    fn end(mut self, outcome: Outcome) -> Inspection {
+        self.places.sort_by_key(|place| place.span);
         Inspection {
             outcome,
             verdict: self.tally.verdict().clone(),
@@ -379,7 +364,7 @@ impl<'a> Inspector<'a> {
 }
 
 /// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
-fn scan(
+pub(super) fn scan(
     engine: &Engine,
     form: Form,
     text: &str,

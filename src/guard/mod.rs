@@ -13,6 +13,7 @@ pub mod verdicts;
 
 mod answer;
 mod carrier;
+mod change;
 mod count;
 mod edit;
 mod fence;
@@ -20,9 +21,13 @@ mod known;
 mod lane;
 mod notes;
 mod pace;
+mod plant;
+mod seam;
 mod size;
 mod structure;
 mod summary;
+mod tools;
+mod whole;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

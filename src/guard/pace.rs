@@ -30,8 +30,8 @@ pub(super) fn max_held_bytes(api: Api, policy: &Policy) -> usize {
     audio + max_text_bytes(policy)
 }
 
-const fn max_text_bytes(policy: &Policy) -> usize {
-    let arguments = if policy.hold_arguments {
+fn max_text_bytes(policy: &Policy) -> usize {
+    let arguments = if policy.hold_arguments || policy.tools.read_arguments() {
         MAX_ARGUMENT_BYTES
     } else {
         0
@@ -49,8 +49,9 @@ pub(super) const fn buffers(policy: &Policy) -> bool {
 }
 
 /// Whether text can wait for long.
-pub(super) const fn is_slow(policy: &Policy) -> bool {
-    !policy.observe && (policy.hold_arguments || !matches!(policy.stream, Mode::Holdback))
+pub(super) fn is_slow(policy: &Policy) -> bool {
+    let holds = policy.hold_arguments || policy.tools.read_arguments();
+    !policy.observe && (holds || !matches!(policy.stream, Mode::Holdback))
 }
 
 /// How much of a lane may leave while it runs on.

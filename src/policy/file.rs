@@ -4,13 +4,14 @@
 
 use jiff::civil::Date;
 
-use super::check::Case;
+use super::check::{Case, read_test};
 use super::judge::JudgeFile;
 use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
 use super::size::Measure;
 use super::spot::Spot;
-use super::stream::{Mode, read_stream, read_tools};
+use super::stream::{Mode, read_stream};
+use super::tools::{ToolsFile, read_tools};
 use super::{Action, Direction, Media, OnError, Origins, Respond, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::document::{self, Node, Reader, Shape, Value, boolean, integer, list, text, word};
@@ -35,7 +36,7 @@ pub(super) struct File {
     pub(super) message: Option<String>,
     pub(super) observe: Option<bool>,
     pub(super) stream: Option<Mode>,
-    pub(super) hold_arguments: Option<bool>,
+    pub(super) tools: ToolsFile,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
@@ -69,6 +70,8 @@ pub(super) struct Section {
     pub(super) hosts: Hosts,
     /// The words of `canary:`.
     pub(super) words: Vec<String>,
+    /// A marker is put into system prompts, for `canary:` to find.
+    pub(super) marker: bool,
     /// The limits of `size:`.
     pub(super) limits: Vec<(Measure, u64)>,
     /// Where matches count.
@@ -132,7 +135,7 @@ impl File {
         self.message = self.message.take().or(parent.message);
         self.observe = self.observe.or(parent.observe);
         self.stream = self.stream.or(parent.stream);
-        self.hold_arguments = self.hold_arguments.or(parent.hold_arguments);
+        self.tools.inherit(parent.tools);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
         let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
@@ -205,7 +208,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         message: fields.optional("message", filled),
         observe: fields.optional("observe", boolean),
         stream: fields.optional("stream", read_stream),
-        hold_arguments: fields.optional("tools", read_tools),
+        tools: fields.optional("tools", read_tools).unwrap_or_default(),
         request: fields
             .optional("request", |reader, node| {
                 read_side(reader, node, Direction::Request)
@@ -360,37 +363,4 @@ fn date(reader: &mut Reader, node: &Node) -> Option<Date> {
         reader.mismatch(node, "a date: 2027-12-31");
     }
     date
-}
-
-fn read_test(reader: &mut Reader, node: &Node) -> Option<Case> {
-    let spot = Spot::of(reader, node);
-    let mut fields = reader.fields(node)?;
-    let name = fields.required("name", filled);
-    let request = fields.optional("request", text);
-    let response = fields.optional("response", text);
-    let expect = fields.required("expect", action);
-    let output = fields.optional("output", text);
-    fields.finish();
-    let (direction, text) = match (request, response) {
-        (Some(text), None) => (Direction::Request, text),
-        (None, Some(text)) => (Direction::Response, text),
-        (Some(_), Some(_)) | (None, None) => {
-            let problem = reader.problem(node, "a test without exactly one text");
-            reader.report(problem.expected("either request or response"));
-            return None;
-        }
-    };
-    let (name, expect) = (name?, expect?);
-    if output.is_some() && expect == Action::Block {
-        let problem = reader.problem(node, "an output of a test that expects block");
-        reader.report(problem.help("nothing leaves when a text is blocked: remove output"));
-    }
-    Some(Case {
-        name,
-        direction,
-        text,
-        expect,
-        output,
-        spot,
-    })
 }

@@ -1,7 +1,7 @@
 //! `classifier:` and `toxicity:`: what a policy does about the opinions of trained judges.
 //!
 //! There are two thresholds for each origin. From `threshold` on an opinion is acted on. From `flag` on it is logged as a suspicion, and
-//! acted on where a pattern of the injection scanner, or a decoded view, says the same of that text. What the operator wrote as
+//! acted on where a pattern of the injection scanner says the same of that text, or where what is judged was hidden in it. What the operator wrote as
 //! a system prompt is flagged at most: such prompts speak of rules and roles just as attacks do.
 
 use std::borrow::Cow;
@@ -232,6 +232,7 @@ impl Judges {
         let probability = Probability::new(opinion.probability);
         let at = ORIGINS.iter().position(|known| *known == origin)?;
         let flagged = probability >= *judge.flag.get(at)?;
+        let agrees = agrees || hides(opinion.encoding);
         let reached = judge
             .act
             .get(at)?
@@ -243,8 +244,23 @@ impl Judges {
             span: opinion.span,
             continues: false,
             probability: Some(probability),
-            encoding: Encoding::None,
+            encoding: opinion.encoding,
         })
+    }
+}
+
+/// Whether nobody writes like that but to hide something. Escapes stand in code and addresses, look-alikes in other languages.
+const fn hides(encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::None | Encoding::Folded | Encoding::Escape => false,
+        Encoding::Base64
+        | Encoding::Base32
+        | Encoding::Hex
+        | Encoding::Hidden
+        | Encoding::Leet
+        | Encoding::Spaced
+        | Encoding::Rot13
+        | Encoding::Reversed => true,
     }
 }
 

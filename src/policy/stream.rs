@@ -1,6 +1,6 @@
-//! When the text of a streamed answer leaves: `stream:` and `tools:` of a policy file.
+//! When the text of a streamed answer leaves: `stream:` of a policy file.
 
-use crate::document::{Node, Reader, Value, boolean, byte_size, integer, word};
+use crate::document::{Node, Reader, byte_size, integer, word};
 
 /// The words for modes.
 pub(super) const MODES: [(&str, &str); 3] = [
@@ -68,18 +68,4 @@ fn of_mode<'n, T>(
         }
         parse(reader, node)
     }
-}
-
-/// `tools:`; whether arguments are held until they are complete.
-pub(super) fn read_tools(reader: &mut Reader, node: &Node) -> Option<bool> {
-    if let Value::Seq(_) = node.value {
-        let found = "a list of tool rules is not available in this version";
-        let problem = reader.problem(node, found);
-        reader.report(problem.help("write {hold_arguments: true}, or remove it"));
-        return None;
-    }
-    let mut fields = reader.fields(node)?;
-    let hold = fields.optional("hold_arguments", boolean);
-    fields.finish();
-    hold
 }

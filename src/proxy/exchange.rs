@@ -304,12 +304,19 @@ impl Exchange {
         Ok(upstream)
     }
 
-    /// A provider's credential.
+    /// The credential for a provider: the caller's own, else everyone's.
     pub(super) async fn credential(
         &self,
         upstream: &Arc<Upstream>,
+        principal: &Principal,
     ) -> Result<Option<Secret>, Problem> {
-        let secret = credential::open(&self.gateway.vault, &upstream.provider().credential).await;
+        let vault = &self.gateway.vault;
+        let secret = match principal.credential(upstream.name()) {
+            Some((holder, sealed)) => {
+                credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
+            }
+            None => credential::open(&self.gateway, &upstream.provider().credential).await,
+        };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),
             problem,
@@ -333,15 +340,25 @@ impl Exchange {
             headers,
             body,
         };
-        let secret = self.credential(upstream).await?;
-        self.account.charge.sends(true);
-        let sent = upstream.send(request, secret.as_ref()).await;
-        let answer = sent.map_err(|failure| {
-            // A provider that is late may be at work all the same.
-            self.account.charge.sends(failure.is_timeout());
-            let provider = upstream.name().to_owned();
-            Problem::Upstream { provider, failure }
-        })?;
+        let principal = admitted.principal;
+        let secret = self.credential(upstream, &principal).await?;
+        let is_own = principal.credential(upstream.name()).is_some();
+        let source = &upstream.provider().credential;
+        // For the time of a rotation: should the provider refuse the new secret, the one before is tried.
+        let rotating = !is_own && credential::is_rotating(&self.gateway.vault, source);
+        let spare = rotating.then(|| request.clone());
+        let mut answer = self.try_send(upstream, request, secret.as_ref()).await?;
+        let refused = credential::is_refused(upstream.provider().family, answer.status);
+        if let Some(request) = spare.filter(|_| refused)
+            && let Some(before) = credential::previous(&self.gateway.vault, source)
+        {
+            tracing::warn!(
+                id = self.id,
+                provider = upstream.name(),
+                "the provider refuses the rotated credential; the one before is tried"
+            );
+            answer = self.try_send(upstream, request, Some(&before)).await?;
+        }
         self.account.charge.answers(answer.status.is_success());
         if answer.resent {
             self.gateway.metrics.retried(upstream.name());
@@ -354,6 +371,22 @@ impl Exchange {
             );
         }
         Ok(answer)
+    }
+
+    async fn try_send(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        request: upstream::Request,
+        secret: Option<&Secret>,
+    ) -> Result<Answer, Problem> {
+        self.account.charge.sends(true);
+        let sent = upstream.send(request, secret).await;
+        sent.map_err(|failure| {
+            // A provider that is late may be at work all the same.
+            self.account.charge.sends(failure.is_timeout());
+            let provider = upstream.name().to_owned();
+            Problem::Upstream { provider, failure }
+        })
     }
 }
 

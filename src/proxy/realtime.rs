@@ -63,7 +63,7 @@ impl Exchange {
             headers: handshake.up(&admitted.head.headers),
             body: None,
         };
-        let secret = self.credential(&upstream).await?;
+        let secret = self.credential(&upstream, &admitted.principal).await?;
         self.account.charge.sends(true);
         let opened = upstream.upgrade(request, secret.as_ref()).await;
         let opened = opened.map_err(|failure| Problem::Upstream {

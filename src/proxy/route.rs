@@ -56,6 +56,10 @@ pub(super) enum Own {
     OpenSession,
     /// The end of one of the key's sessions.
     EndSession(String),
+    /// A credential of the caller's own for a provider.
+    PutCredential(String),
+    /// That credential's removal.
+    DeleteCredential(String),
 }
 
 impl Endpoint {
@@ -181,7 +185,7 @@ impl Table {
             .ok_or(NoRoute::Forbidden)
     }
 
-    fn provider(&self, name: &str) -> Option<&Arc<Upstream>> {
+    pub(super) fn provider(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.providers
             .iter()
             .find(|upstream| upstream.name() == name)
@@ -245,6 +249,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         "/v1/realtime" => Endpoint::Realtime,
         "/sluicegate/usage" => Endpoint::Own(Own::Usage),
         _ if path.starts_with("/v1/responses/") => return stored(method, path),
+        _ if path.starts_with("/sluicegate/credentials/") => return credential(method, path),
         _ if path.starts_with("/sluicegate/sessions") => return session(method, path),
         _ => {
             let (version, rest) = path
@@ -271,6 +276,21 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         } else {
             "GET"
         }))
+    }
+}
+
+/// The caller's own credential for a provider.
+fn credential(method: &Method, path: &str) -> Result<Endpoint, NoRoute> {
+    let provider = path.strip_prefix("/sluicegate/credentials/");
+    let is_name = |name: &&str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !name.is_empty() && name.bytes().all(known)
+    };
+    let provider = provider.filter(is_name).ok_or(NoRoute::Path)?.to_owned();
+    match *method {
+        Method::PUT => Ok(Endpoint::Own(Own::PutCredential(provider))),
+        Method::DELETE => Ok(Endpoint::Own(Own::DeleteCredential(provider))),
+        _ => Err(NoRoute::Method("PUT or DELETE")),
     }
 }
 

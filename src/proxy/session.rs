@@ -69,9 +69,14 @@ impl Exchange {
             .check(&principal.key.id, Instant::now().into_std());
         asked.map_err(|wait| Problem::TooOften(wait.0))?;
         match own {
-            Own::Usage => self.tell_usage(&principal),
+            Own::Usage => self.tell_usage(&principal).await,
             Own::OpenSession => self.open_session(principal, &admitted.head, body).await,
             Own::EndSession(id) => self.end_session(principal, &id).await,
+            Own::PutCredential(provider) => {
+                self.put_credential(principal, provider, (&admitted.head, body))
+                    .await
+            }
+            Own::DeleteCredential(provider) => self.delete_credential(principal, provider).await,
         }
     }
 
@@ -133,7 +138,7 @@ impl Exchange {
     }
 
     /// Runs what waits for the store on a thread that may.
-    async fn with_keys<T: Send + 'static>(
+    pub(super) async fn with_keys<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Keyring) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -151,7 +156,12 @@ impl Exchange {
     }
 
     /// Records a change that the holder of a key made. Without the record it is not told.
-    fn change(&self, what: &'static str, key: &str, subject: &str) -> Result<(), Problem> {
+    pub(super) fn change(
+        &self,
+        what: &'static str,
+        key: &str,
+        subject: &str,
+    ) -> Result<(), Problem> {
         let change = audit::Change {
             time: Timestamp::now(),
             who: key.to_owned(),
@@ -162,7 +172,11 @@ impl Exchange {
         appended.map(drop).map_err(|_| Problem::Unrecorded)
     }
 
-    fn say(&mut self, status: StatusCode, told: &Value) -> Result<Response<Outgoing>, Problem> {
+    pub(super) fn say(
+        &mut self,
+        status: StatusCode,
+        told: &Value,
+    ) -> Result<Response<Outgoing>, Problem> {
         let closed = self
             .account
             .close(audit::Outcome::Allowed, status.as_u16(), None);

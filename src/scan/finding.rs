@@ -63,6 +63,19 @@ impl fmt::Display for ThreatLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleIndex(pub u16);
 
+impl Finding {
+    /// What a rule finds that looks at more than a text.
+    pub const fn of(rule: RuleIndex) -> Self {
+        Self {
+            rule,
+            span: Span::new(0, 0),
+            continues: false,
+            encoding: Encoding::None,
+            probability: None,
+        }
+    }
+}
+
 /// One match of one rule. Never holds the matched text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {

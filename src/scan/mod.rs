@@ -18,9 +18,10 @@ mod pii;
 mod secrets;
 mod url;
 
+use self::finding::ThreatLevel;
 use std::{borrow::Cow, fmt, sync::Arc};
 
-pub use canary::canary_rule;
+pub use canary::{canary_rule, marker, marker_rule};
 pub use url::{Hosts, InvalidHost};
 
 /// A family of rules; the first part of a rule's id and the key of its section in a policy.
@@ -147,11 +148,31 @@ pub struct Rule {
     pub summary: Cow<'static, str>,
 }
 
+impl Rule {
+    /// How bad one match is where what was matched is about to be used. Injection rules have scores instead.
+    pub fn severity(&self) -> ThreatLevel {
+        match self.scanner {
+            Scanner::Url if self.id == "url.metadata" => ThreatLevel::High,
+            Scanner::Path if self.id == "path.traversal" => ThreatLevel::Low,
+            Scanner::Secrets | Scanner::Html | Scanner::Code | Scanner::Path | Scanner::Canary => {
+                ThreatLevel::High
+            }
+            Scanner::Pii | Scanner::Url | Scanner::Topic => ThreatLevel::Medium,
+            Scanner::Injection
+            | Scanner::Classifier
+            | Scanner::Toxicity
+            | Scanner::Size
+            | Scanner::Tool => ThreatLevel::from_score(self.score),
+        }
+    }
+}
+
 /// The rules that exist only where a policy gives them something to find, or switches their judge on.
-pub const POLICY_RULES: [&str; 14] = [
+pub const POLICY_RULES: [&str; 15] = [
     "url.denied_host",
     "url.unlisted_host",
     "canary.word",
+    "canary.marker",
     "classifier.injection",
     "classifier.suspicion",
     "toxicity.toxic",
@@ -163,6 +184,14 @@ pub const POLICY_RULES: [&str; 14] = [
     "size.segment_tokens",
     "size.total_chars",
     "size.total_tokens",
+];
+
+/// The rules of a policy's `tools:`, where each has its action.
+pub const TOOL_RULES: [&str; 4] = [
+    "tool.offered",
+    "tool.denied",
+    "tool.argument",
+    "tool.schema",
 ];
 
 /// All built-in rules: the one list of them.

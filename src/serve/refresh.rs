@@ -124,9 +124,15 @@ impl Refresh {
         for upstream in self.gateway.table.providers() {
             upstream.sweep();
         }
+        if let Some(hashicorp) = &self.gateway.hashicorp {
+            hashicorp.sweep();
+        }
         let limiter = &self.gateway.limiter;
         limiter.sweep(Instant::now().into_std(), Timestamp::now());
         self.gateway.own.forget_idle(Instant::now().into_std());
+        if let Err(error) = self.gateway.vault.sweep(Timestamp::now()) {
+            tracing::warn!(%error, "credentials whose overlap is over stay in the vault for now");
+        }
         if let Err(error) = self.gateway.keyring.sweep(Timestamp::now()) {
             tracing::warn!(%error, "sessions that ended stay in the store for now");
         }

@@ -1,12 +1,9 @@
 //! Keys, teams and sessions in tables: what is looked for has columns, what is only read is JSON in one of them.
 
-use super::engine::{Engine, Problem, Row, Step, Unreadable, Value, step};
-use crate::auth::{Bearer, Changes, Grant, KeyRecord, KeyStore, StoreError, Team};
-use ipnet::IpNet;
+use super::cells::{micros, read_grant, read_key, read_team, settings, team_settings, written};
+use super::engine::{Engine, Problem, Row, Step, Unreadable, step};
+use crate::auth::{Bearer, Changes, Credentials, Grant, KeyRecord, KeyStore, StoreError, Team};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A key store in a database.
 #[derive(Debug)]
@@ -17,7 +14,7 @@ pub(super) struct Keys {
 /// The columns of a key, as [`read_key`] takes them.
 macro_rules! key_columns {
     () => {
-        "k.id, k.name, k.prefix, k.team, k.created, k.revoked, k.settings"
+        "k.id, k.name, k.prefix, k.team, k.created, k.revoked, k.settings, k.changed"
     };
 }
 
@@ -103,12 +100,13 @@ impl KeyStore for Keys {
     fn update(&self, key: &KeyRecord) -> Result<bool, StoreError> {
         let update = step(
             "UPDATE keys SET name = $1, team = $2, settings = $3, \
-             changed = (SELECT value FROM counters WHERE name = 'keys') WHERE id = $4 RETURNING id",
+             changed = (SELECT value FROM counters WHERE name = 'keys') WHERE id = $4 AND changed = $5 RETURNING id",
             [
                 key.name.as_str().into(),
                 key.team.as_deref().into(),
                 settings(key)?,
                 (&*key.id).into(),
+                key.version.cast_signed().into(),
             ],
         );
         self.write("change a key", vec![step(CHANGE, []), update])
@@ -132,11 +130,26 @@ impl KeyStore for Keys {
         self.write("end a session", steps)
     }
 
+    fn put_session_credentials(
+        &self,
+        (key, session): (&str, &str),
+        old: &Credentials,
+        new: &Credentials,
+    ) -> Result<bool, StoreError> {
+        let put = step(
+            "UPDATE bearers SET credentials = $1 \
+             WHERE key = $2 AND session = $3 AND coalesce(credentials, '{}') = $4 RETURNING key",
+            [written(new)?, key.into(), session.into(), written(old)?],
+        );
+        let steps = vec![step(CHANGE, []), step(TOUCH, [key.into()]), put];
+        self.write("keep a session's credential", steps)
+    }
+
     fn find(&self, prefix: &str) -> Result<Vec<Grant>, StoreError> {
         let sql = concat!(
-            "SELECT b.prefix, b.hash, b.session, b.end_user, b.expires, b.revoked, ",
+            "SELECT b.prefix, b.hash, b.session, b.end_user, b.credentials, b.expires, b.revoked, ",
             key_columns!(),
-            ", t.name, t.settings FROM bearers b JOIN keys k ON k.id = b.key \
+            ", t.name, t.settings, t.changed FROM bearers b JOIN keys k ON k.id = b.key \
              LEFT JOIN teams t ON t.name = k.team WHERE b.prefix = $1"
         );
         self.read("look up a key", step(sql, [prefix.into()]), read_grant)
@@ -164,19 +177,23 @@ impl KeyStore for Keys {
         self.read("list keys", step, |mut row| read_key(&mut row))
     }
 
-    fn put_team(&self, team: &Team) -> Result<(), StoreError> {
+    fn put_team(&self, team: &Team) -> Result<bool, StoreError> {
         let put = step(
             "INSERT INTO teams (name, settings, changed) \
              VALUES ($1, $2, (SELECT value FROM counters WHERE name = 'keys')) \
-             ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, changed = excluded.changed",
-            [(&*team.name).into(), team_settings(team)?],
+             ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, changed = excluded.changed \
+             WHERE teams.changed = $3 RETURNING name",
+            [
+                (&*team.name).into(),
+                team_settings(team)?,
+                team.version.cast_signed().into(),
+            ],
         );
-        self.write("keep a team", vec![step(CHANGE, []), put])?;
-        Ok(())
+        self.write("keep a team", vec![step(CHANGE, []), put])
     }
 
     fn teams(&self) -> Result<Vec<Team>, StoreError> {
-        let sql = "SELECT name, settings FROM teams ORDER BY name";
+        let sql = "SELECT name, settings, changed FROM teams ORDER BY name";
         self.read("list teams", step(sql, []), |mut row| read_team(&mut row))
     }
 
@@ -198,7 +215,7 @@ impl KeyStore for Keys {
         let sql = "SELECT id FROM keys WHERE changed > $1 AND changed > 0";
         let keys = step(sql, [since.into()]);
         changes.keys = self.read(DOING, keys, |mut row| Ok(row.text()?.into()))?;
-        let sql = "SELECT name, settings FROM teams WHERE changed > $1";
+        let sql = "SELECT name, settings, changed FROM teams WHERE changed > $1";
         let teams = step(sql, [since.into()]);
         changes.teams = self.read(DOING, teams, |mut row| read_team(&mut row))?;
         Ok(changes)
@@ -247,147 +264,4 @@ fn insert_bearer(key: &str, bearer: &Bearer) -> Step {
             key.into(),
         ],
     )
-}
-
-/// What is kept in one cell. Fields that are not known are an error: they may be restrictions of a later version.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    models: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    providers: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    networks: Vec<IpNet>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    byok: bool,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<Timestamp>,
-}
-
-fn settings(key: &KeyRecord) -> Result<Value, StoreError> {
-    Settings {
-        owner: key.owner.clone(),
-        policy: key.policy.clone(),
-        limit: key.limit.as_ref().map(ToString::to_string),
-        models: key.models.clone(),
-        providers: key.providers.clone(),
-        networks: key.networks.clone(),
-        byok: key.byok,
-        labels: key.labels.clone(),
-        expires: key.expires,
-    }
-    .written()
-}
-
-fn team_settings(team: &Team) -> Result<Value, StoreError> {
-    Settings {
-        policy: team.policy.clone(),
-        limit: team.limit.as_ref().map(ToString::to_string),
-        models: team.models.clone(),
-        providers: team.providers.clone(),
-        labels: team.labels.clone(),
-        ..Settings::default()
-    }
-    .written()
-}
-
-impl Settings {
-    fn written(&self) -> Result<Value, StoreError> {
-        let written = serde_json::to_string(self);
-        written.map(Value::Text).map_err(|source| StoreError {
-            doing: "write settings",
-            source: source.into(),
-        })
-    }
-
-    fn read(text: &str) -> Result<Self, Unreadable> {
-        serde_json::from_str(text).map_err(|_| Unreadable {
-            expected: "settings in JSON that this version knows",
-        })
-    }
-}
-
-/// A restriction that cannot be read must not become none.
-fn limit<T: std::str::FromStr>(text: Option<String>) -> Result<Option<T>, Unreadable> {
-    let parsed = text.map(|text| text.parse()).transpose();
-    parsed.map_err(|_| Unreadable {
-        expected: "a limit such as 20/minute",
-    })
-}
-
-/// Reads the columns of `key_columns`.
-fn read_key(row: &mut Row) -> Result<KeyRecord, Unreadable> {
-    let (id, name, prefix) = (row.text()?, row.text()?, row.text()?);
-    let (team, created) = (row.optional_text()?, time(row.integer()?)?);
-    let revoked = row.optional_integer()?.map(time).transpose()?;
-    let settings = Settings::read(&row.text()?)?;
-    Ok(KeyRecord {
-        id: id.into(),
-        name,
-        prefix,
-        owner: settings.owner,
-        team,
-        policy: settings.policy,
-        limit: limit(settings.limit)?,
-        models: settings.models,
-        providers: settings.providers,
-        networks: settings.networks,
-        byok: settings.byok,
-        labels: settings.labels,
-        created,
-        expires: settings.expires,
-        revoked,
-    })
-}
-
-/// Reads a name and settings.
-fn read_team(row: &mut Row) -> Result<Team, Unreadable> {
-    let name = row.text()?;
-    let settings = Settings::read(&row.text()?)?;
-    Ok(Team {
-        name: name.into(),
-        policy: settings.policy,
-        limit: limit(settings.limit)?,
-        models: settings.models,
-        providers: settings.providers,
-        labels: settings.labels,
-    })
-}
-
-fn read_grant(mut row: Row) -> Result<Grant, Unreadable> {
-    let bearer = Bearer {
-        prefix: row.text()?,
-        hash: row.bytes()?,
-        session: row.optional_text()?.map(Into::into),
-        user: row.optional_text()?.map(Into::into),
-        expires: row.optional_integer()?.map(time).transpose()?,
-        revoked: row.optional_integer()?.map(time).transpose()?,
-    };
-    let key = Arc::new(read_key(&mut row)?);
-    let team = match row.optional_text()? {
-        None => None,
-        Some(name) => {
-            let mut cells = Row::new(vec![Value::Text(name), row.text()?.as_str().into()]);
-            Some(Arc::new(read_team(&mut cells)?))
-        }
-    };
-    Ok(Grant { bearer, key, team })
-}
-
-/// Microseconds since 1970.
-fn micros(time: Timestamp) -> i64 {
-    time.as_microsecond()
-}
-
-fn time(micros: i64) -> Result<Timestamp, Unreadable> {
-    Timestamp::from_microsecond(micros).map_err(|_| Unreadable { expected: "a time" })
 }

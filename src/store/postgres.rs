@@ -21,7 +21,8 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// One step per version of the schema; `schema_version` says how many were taken. A step is never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE keys (
         position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         id       TEXT NOT NULL UNIQUE,
@@ -50,7 +51,25 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
     INSERT INTO counters (name, value) VALUES ('keys', 1);
     CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"];
+",
+    "
+    ALTER TABLE bearers ADD COLUMN credentials TEXT;
+",
+    "
+    CREATE TABLE spend (
+        scope    TEXT NOT NULL,
+        subject  TEXT NOT NULL,
+        cycle    TEXT NOT NULL,
+        number   BIGINT NOT NULL,
+        requests BIGINT NOT NULL,
+        input    BIGINT NOT NULL,
+        output   BIGINT NOT NULL,
+        money    BIGINT NOT NULL,
+        PRIMARY KEY (scope, subject, cycle, number)
+    );
+    CREATE TABLE journals (name TEXT PRIMARY KEY, last BIGINT NOT NULL);
+",
+];
 
 /// How long anything may take, waiting for a connection included.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Where each family of providers wants its credential.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
+use http::{HeaderMap, StatusCode};
 
 use crate::wire::Family;
 
@@ -31,6 +31,15 @@ pub fn place(
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())
+}
+
+/// Whether an answer's status says that the credential is not accepted. Gemini answers 400 to a key that it does not know.
+pub fn is_refused(family: Family, status: StatusCode) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => family == Family::Gemini,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub struct Upstream {
 }
 
 /// What to send.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,

@@ -59,6 +59,13 @@ pub enum Credential {
     Environment(String),
     /// A file that holds the secret and nothing else; read anew when it changes.
     File(PathBuf),
+    /// A field of a secret that `HashiCorp` Vault keeps.
+    HashiCorp {
+        /// Mount and path: `secret/llm/openai`.
+        path: String,
+        /// The field.
+        field: String,
+    },
 }
 
 /// How long an upstream may take over each step.

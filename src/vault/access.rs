@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -69,8 +70,12 @@ pub enum Action {
     Read,
     /// It was made or given a new secret.
     Set,
+    /// It was given a new secret, the one before working for a time.
+    Rotate,
     /// It was removed.
     Delete,
+    /// Everything was put under a new master key.
+    Rekey,
 }
 
 /// One access, granted or refused.
@@ -112,14 +117,14 @@ pub(super) struct AccessLog {
 #[derive(Debug, Default)]
 struct Written {
     open: Option<Open>,
-    repeated: Vec<Repeated>,
+    /// By entry: clients' credentials may be many.
+    repeated: BTreeMap<String, Vec<Repeated>>,
 }
 
 /// Reads since the last line about them.
 #[derive(Debug)]
 struct Repeated {
     who: String,
-    entry: String,
     version: Option<u64>,
     level: Level,
     /// When the last line was written.
@@ -159,10 +164,13 @@ impl AccessLog {
             return self.write(&mut written.open, access);
         }
         let Written { open, repeated } = &mut *written;
-        let Some(read) = repeated.iter_mut().find(|read| read.is(access)) else {
+        let reads = repeated.get_mut(access.entry);
+        let read = reads.and_then(|reads| reads.iter_mut().find(|read| read.is(access)));
+        let Some(read) = read else {
             // In this order: a read whose line cannot be written is refused, and so is the next one.
             self.write(open, access)?;
-            repeated.push(Repeated::new(access));
+            let reads = repeated.entry(access.entry.to_owned()).or_default();
+            reads.push(Repeated::new(access));
             return Ok(());
         };
         if access.version == read.version && !read.is_due(access.time) {
@@ -171,7 +179,7 @@ impl AccessLog {
             return Ok(());
         }
         if access.version != read.version {
-            self.write_counted(open, read)?;
+            self.write_counted(open, access.entry, read)?;
         }
         let times = read.times + 1;
         let line = Access {
@@ -187,16 +195,23 @@ impl AccessLog {
     pub(super) fn flush(&self) -> io::Result<()> {
         let mut written = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Written { open, repeated } = &mut *written;
-        repeated
-            .iter_mut()
-            .try_for_each(|read| self.write_counted(open, read))?;
+        for (entry, reads) in repeated.iter_mut() {
+            for read in reads {
+                self.write_counted(open, entry, read)?;
+            }
+        }
         repeated.clear();
         Ok(())
     }
 
-    fn write_counted(&self, open: &mut Option<Open>, read: &mut Repeated) -> io::Result<()> {
+    fn write_counted(
+        &self,
+        open: &mut Option<Open>,
+        entry: &str,
+        read: &mut Repeated,
+    ) -> io::Result<()> {
         if read.times > 0 {
-            self.write(open, &read.access())?;
+            self.write(open, &read.access(entry))?;
             read.times = 0;
         }
         Ok(())
@@ -239,7 +254,6 @@ impl Repeated {
     fn new(access: &Access<'_>) -> Self {
         Self {
             who: access.who.to_owned(),
-            entry: access.entry.to_owned(),
             version: access.version,
             level: access.level,
             line: access.time,
@@ -249,7 +263,7 @@ impl Repeated {
     }
 
     fn is(&self, access: &Access<'_>) -> bool {
-        self.entry == access.entry && self.who == access.who && self.level == access.level
+        self.who == access.who && self.level == access.level
     }
 
     /// Also if the clock has been set back.
@@ -257,12 +271,12 @@ impl Repeated {
         now.as_millisecond().abs_diff(self.line.as_millisecond()) >= 1_000
     }
 
-    fn access(&self) -> Access<'_> {
+    fn access<'a>(&'a self, entry: &'a str) -> Access<'a> {
         Access {
             time: self.last,
             who: &self.who,
             action: Action::Read,
-            entry: &self.entry,
+            entry,
             version: self.version,
             level: self.level,
             granted: true,

@@ -6,9 +6,11 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Sha256;
 use std::fmt;
 use std::io;
 use zeroize::Zeroizing;
@@ -161,6 +163,17 @@ impl Key {
         Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
     }
 
+    /// A key of its own for each label: HMAC-SHA256 (FIPS 198-1) as the pseudo-random function of NIST SP 800-108.
+    pub(super) fn derive_from(&self, label: &[u8]) -> Self {
+        let mut block = Zeroizing::new([0; 64]);
+        for (to, from) in block.iter_mut().zip(self.0.iter()) {
+            *to = *from;
+        }
+        let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new((&*block).into());
+        mac.update(label);
+        Self(Zeroizing::new(mac.finalize().into_bytes().into()))
+    }
+
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.as_slice().into())
     }
@@ -184,17 +197,27 @@ pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     joined
 }
 
-impl Serialize for Sealed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(&self.0))
+impl Sealed {
+    /// As it is written.
+    pub(super) fn to_text(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+
+    /// Text that is no base64 becomes empty, which never opens: one damaged entry must not make the others unreadable.
+    pub(super) fn from_text(text: &str) -> Self {
+        Self(STANDARD.decode(text).unwrap_or_default())
     }
 }
 
-/// Text that is no base64 becomes empty, which never opens: one damaged entry must not make the others unreadable.
+impl Serialize for Sealed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text())
+    }
+}
+
 impl<'de> Deserialize<'de> for Sealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(Self(STANDARD.decode(text).unwrap_or_default()))
+        Ok(Self::from_text(&String::deserialize(deserializer)?))
     }
 }
 

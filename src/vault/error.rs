@@ -86,7 +86,7 @@ pub enum Error {
     },
     /// An older file was put in place of the one that was read before, or it is gone.
     #[error(
-        "{path} is older than what was read from it before: found generation {found}, expected {known} or later; help: put the newer file back, or restart to accept this one"
+        "{path} is older than what was read from it before: found generation {found}, expected {known} or later; help: put the newer file back; to accept this one, remove vault.mark and restart"
     )]
     OlderFile {
         /// The vault file.
@@ -95,6 +95,63 @@ pub enum Error {
         found: u64,
         /// The generation read before.
         known: u64,
+    },
+    /// What says which entries belong in the vault does not authenticate.
+    #[error(
+        "{path} is not what was written: its generation, its index or its client key was changed; help: restore it from a backup"
+    )]
+    DamagedIndex {
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// The file that tells an older vault file does not authenticate.
+    #[error(
+        "{path} does not open: it is damaged, or of another vault; help: restore it from a backup, or remove it to accept the vault.json that is there"
+    )]
+    DamagedMark {
+        /// The mark.
+        path: PathBuf,
+    },
+    /// Another process put the vault under a new master key.
+    #[error(
+        "the vault {path} has a new master key; help: restart with it, the credentials known so far stay in force until then"
+    )]
+    Rekeyed {
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// An entry of another time, or from nowhere.
+    #[error(
+        "vault entry {name:?} in {path} is not the one that belongs there: an older one was put back, or one was added by other means; help: set it again"
+    )]
+    SwappedEntry {
+        /// The entry.
+        name: String,
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// An entry that should be there.
+    #[error(
+        "vault entry {name:?} is missing in {path}: it was taken out by other means than `sluicegate vault delete`; help: set it again, or delete it"
+    )]
+    LostEntry {
+        /// The entry.
+        name: String,
+        /// The vault file.
+        path: PathBuf,
+    },
+    /// A vault that ends with the process cannot keep anything.
+    #[error(
+        "the vault ends with this process, because there is no master key; help: set SLUICEGATE_MASTER_KEY"
+    )]
+    Temporary,
+    /// A credential kept elsewhere was sealed for another owner, or with another vault.
+    #[error(
+        "the credential {name} does not open with this vault: it is damaged, was sealed for another holder, or by a gateway with another vault; help: gateways over one store need the same vault.json and vault.salt"
+    )]
+    ForeignCredential {
+        /// Holder and provider.
+        name: String,
     },
     /// An entry does not authenticate.
     #[error(
@@ -150,7 +207,9 @@ impl Error {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Denied { .. } => "denied",
-            Self::DamagedEntry { .. } => "damaged",
+            Self::DamagedEntry { .. } | Self::ForeignCredential { .. } => "damaged",
+            Self::SwappedEntry { .. } => "swapped",
+            Self::LostEntry { .. } => "lost",
             Self::UnknownEntry { .. } => "unknown entry",
             _ => "failed",
         }

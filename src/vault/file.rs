@@ -1,66 +1,77 @@
-//! The vault's two files: `vault.json` with the sealed entries, `vault.salt` with what turns a master key into a key.
+//! The vault's files: `vault.json` with the sealed entries, `vault.salt` with what turns a master key into a key.
 //!
 //! ```text
-//! vault.json  {"format": 1, "generation": G, "entries": {NAME: {"version", "level", "created", "updated", "key", "secret"}}}
-//!   key       the entry's data key, sealed under the master key
-//!   secret    the secret, sealed under the data key
-//!             both: base64 of a 12-byte nonce, the ciphertext and a 16-byte tag; the associated data is what was sealed,
-//!             the format, and the entry's name, version and level, so that no entry can stand in for another
-//! vault.salt  {"format": 1, "kdf": "argon2id", "cost": {"memory_kib", "passes", "lanes"}, "bytes", "check", "sum"}
+//! vault.json  {"format": 2, "generation": G, "messages": N, "clients": KEY, "entries": {NAME: ENTRY}, "index": INDEX}
+//!   ENTRY     {"version", "level", "created", "updated", "sealed", "previous": {"version", "until", "sealed"}}
+//!   sealed    {"key", "secret"}: the entry's data key, sealed under the master key; the secret, sealed under the data key.
+//!             The associated data is what was sealed, the format, and the entry's name, version, level and end, so that
+//!             nothing can stand in for another
+//!   clients   the key of credentials that are kept elsewhere (`client.rs`), sealed under the master key
+//!   messages  how many messages the master key has sealed
+//!   index     {NAME: [VERSION, VERSION BEFORE]}, sealed under the master key and bound to generation and messages: tells an
+//!             entry that was put back, or taken out, from one that belongs there
+//! vault.salt  {"format": 2, "kdf": "argon2id", "cost": {"memory_kib", "passes", "lanes"}, "bytes", "check", "sum"}
 //!   check     a fixed text sealed under the master key: tells a wrong key from a damaged entry
 //!   sum       SHA-256 of the rest: tells a damaged file from a wrong key
+//! vault.mark  {"format": 2, "mark": the generation, sealed}: tells an older vault.json that was put back
+//! vault.rekey {"format": 2, "salt", "contents"}: both files under a new master key, while they take the places of the old
 //! ```
+//! All that is sealed is base64 of a 12-byte nonce, the ciphertext and a 16-byte tag.
 
 use super::Error;
 use super::cipher::{self, Cost, Key, MasterKey, Sealed};
+use super::record::Record;
 use crate::durable;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
 
 /// The only format so far.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 const SALT_BYTES: usize = 16;
 const CHECK_TEXT: &[u8] = b"sluicegate vault";
 /// A vault of 10,000 entries has about 5 MB; what is longer than this is no vault.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// How many messages one key may seal under random nonces: the bound of NIST SP 800-38D, section 8.3.
+const MAX_MESSAGES: u64 = 1 << 32;
 
 /// What `vault.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contents {
-    pub(super) format: u32,
+    format: u32,
     /// Grows with each write; the entry written takes it as its version, so that no version ever comes twice.
     pub(super) generation: u64,
+    /// What the master key has sealed.
+    pub(super) messages: u64,
+    pub(super) clients: Sealed,
     pub(super) entries: BTreeMap<String, Record>,
+    index: Sealed,
 }
 
-/// One sealed entry.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Record {
-    pub(super) version: u64,
-    /// As written: a level that nobody knows must not be mistaken for one.
-    pub(super) level: String,
-    pub(super) created: Timestamp,
-    pub(super) updated: Timestamp,
-    pub(super) key: Sealed,
-    pub(super) secret: Sealed,
-}
+/// The versions that belong in a vault by the names of their entries: the entry's, and that of the secret before.
+pub(super) type Index = BTreeMap<String, (u64, Option<u64>)>;
 
 impl Contents {
-    pub(super) const fn empty() -> Self {
-        Self {
+    /// A vault with no entry.
+    pub(super) fn empty(master: &Key) -> io::Result<Self> {
+        let clients = Key::random()?.wrap(master, CLIENTS)?;
+        let mut empty = Self {
             format: FORMAT,
             generation: 0,
+            messages: 1,
+            index: clients.clone(),
+            clients,
             entries: BTreeMap::new(),
-        }
+        };
+        empty.seal_index(master, &Index::new())?;
+        Ok(empty)
     }
 
     /// Reads `vault.json`; `None` if there is none.
@@ -70,16 +81,138 @@ impl Contents {
 
     /// Replaces `vault.json`.
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
-        let failed = |source| Error::io("write", path)(source);
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
-        durable::replace(path, &text).map_err(failed)
+        write_json(path, self)
+    }
+
+    /// Which entries belong in it; `None` if it is not what was written under this key.
+    pub(super) fn open_index(&self, master: &Key) -> Option<Index> {
+        let bytes = master.open(&self.index, &self.associated())?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Says which entries belong in it, last before it is written.
+    pub(super) fn seal_index(&mut self, master: &Key, index: &Index) -> io::Result<()> {
+        self.messages += 1;
+        if self.messages > MAX_MESSAGES {
+            return Err(io::Error::other(
+                "the master key has sealed 2^32 messages, and no more are safe; help: sluicegate vault rekey",
+            ));
+        }
+        self.index = master.seal(&serde_json::to_vec(index)?, &self.associated())?;
+        Ok(())
+    }
+
+    /// The key of what is kept elsewhere.
+    pub(super) fn open_clients(&self, master: &Key) -> Option<Key> {
+        master.unwrap(&self.clients, CLIENTS)
+    }
+
+    /// Puts the key of what is kept elsewhere under another master key; false if it does not open.
+    pub(super) fn rewrap_clients(&mut self, from: &Key, to: &Key) -> io::Result<bool> {
+        let Some(clients) = self.open_clients(from) else {
+            return Ok(false);
+        };
+        self.clients = clients.wrap(to, CLIENTS)?;
+        Ok(true)
+    }
+
+    fn associated(&self) -> Vec<u8> {
+        cipher::join(&[
+            b"index",
+            &FORMAT.to_be_bytes(),
+            &self.generation.to_be_bytes(),
+            &self.messages.to_be_bytes(),
+        ])
     }
 }
 
+const CLIENTS: &[u8] = b"sluicegate vault clients";
+const MARK: &[u8] = b"sluicegate vault mark";
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Salt {
+struct Mark {
+    format: u32,
+    mark: Sealed,
+}
+
+/// The latest generation that was written, by the file beside the vault; `None` if there is no such file.
+pub(super) fn read_mark(folder: &Path, master: &Key) -> Result<Option<u64>, Error> {
+    let path = folder.join("vault.mark");
+    let Some(mark) = read_json::<Mark>(&path)? else {
+        return Ok(None);
+    };
+    let opened = master.open(&mark.mark, MARK);
+    let bytes = opened.and_then(|bytes| bytes.as_slice().try_into().ok());
+    let bytes = bytes.ok_or(Error::DamagedMark { path })?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+/// Notes the generation that was written.
+pub(super) fn write_mark(folder: &Path, master: &Key, generation: u64) -> Result<(), Error> {
+    let path = folder.join("vault.mark");
+    let mark = master.seal(&generation.to_be_bytes(), MARK);
+    let mark = Mark {
+        format: FORMAT,
+        mark: mark.map_err(Error::io("write", &path))?,
+    };
+    write_json(&path, &mark)
+}
+
+/// Both files under a new master key.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rekey {
+    format: u32,
+    salt: Salt,
+    contents: Contents,
+}
+
+/// Puts both files under a new master key: from the moment that `vault.rekey` is there, whatever happens.
+pub(super) fn replace_both(folder: &Path, salt: Salt, contents: Contents) -> Result<(), Error> {
+    let rekey = Rekey {
+        format: FORMAT,
+        salt,
+        contents,
+    };
+    write_json(&folder.join("vault.rekey"), &rekey)?;
+    finish_rekey(folder)
+}
+
+/// Finishes what a killed process began. The caller holds the lock.
+pub(super) fn finish_rekey(folder: &Path) -> Result<(), Error> {
+    let path = folder.join("vault.rekey");
+    let Some(rekey) = read_json::<Rekey>(&path)? else {
+        return Ok(());
+    };
+    let vault = folder.join("vault.json");
+    let known = Contents::read(&vault)?.map_or(0, |contents| contents.generation);
+    if rekey.contents.generation < known {
+        return Err(Error::OlderFile {
+            path,
+            found: rekey.contents.generation,
+            known,
+        });
+    }
+    write_json(&folder.join("vault.salt"), &rekey.salt)?;
+    rekey.contents.write(&vault)?;
+    // The mark is under the old key; whoever opens the vault makes it anew. What happened last is forgotten last.
+    for path in [folder.join("vault.mark"), path] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        durable::sync_folder(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+/// What `vault.salt` holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Salt {
     format: u32,
     kdf: String,
     cost: Cost,
@@ -95,7 +228,7 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
         if folder.join("vault.json").exists() {
             return Err(Error::MissingSalt { path });
         }
-        let made = make_salt(master).map_err(Error::io("create", &path))?;
+        let (made, _) = make_salt(master).map_err(Error::io("create", &path))?;
         let text = serde_json::to_vec_pretty(&made)
             .map_err(|error| Error::io("create", &path)(error.into()))?;
         durable::create_once(&path, &text).map_err(Error::io("create", &path))?;
@@ -107,12 +240,7 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
         path: path.clone(),
         problem,
     };
-    let salt = match read_json::<Salt>(&path) {
-        Ok(Some(salt)) => salt,
-        Ok(None) => return Err(Error::MissingSalt { path }),
-        Err(Error::DamagedFile { .. }) => return Err(damaged("it is cut off or no JSON")),
-        Err(other) => return Err(other),
-    };
+    let salt = read_salt(&path)?;
     if salt.sum != salt.digest() {
         return Err(damaged("its checksum does not fit"));
     }
@@ -137,7 +265,28 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
     }
 }
 
-fn make_salt(master: &MasterKey) -> io::Result<Salt> {
+fn read_salt(path: &Path) -> Result<Salt, Error> {
+    match read_json::<Salt>(path) {
+        Ok(Some(salt)) => Ok(salt),
+        Ok(None) => Err(Error::MissingSalt {
+            path: path.to_owned(),
+        }),
+        Err(Error::DamagedFile { .. }) => Err(Error::DamagedSalt {
+            path: path.to_owned(),
+            problem: "it is cut off or no JSON",
+        }),
+        Err(other) => Err(other),
+    }
+}
+
+/// Whether the vault in `folder` is still under this key.
+pub(super) fn is_under(folder: &Path, key: &Key) -> Result<bool, Error> {
+    let salt = read_salt(&folder.join("vault.salt"))?;
+    Ok(key.open(&salt.check, &salt.associated()).is_some())
+}
+
+/// A salt file for a master key, and the key that both make.
+pub(super) fn make_salt(master: &MasterKey) -> io::Result<(Salt, Key)> {
     let bytes: [u8; SALT_BYTES] = cipher::random()?;
     let cost = Cost::RECOMMENDED;
     let key = master.key(&bytes, cost)?;
@@ -151,7 +300,7 @@ fn make_salt(master: &MasterKey) -> io::Result<Salt> {
     };
     salt.check = key.seal(CHECK_TEXT, &salt.associated())?;
     salt.sum = salt.digest();
-    Ok(salt)
+    Ok((salt, key))
 }
 
 impl Salt {
@@ -173,6 +322,13 @@ impl Salt {
         let digest = Sha256::digest(cipher::join(&[&self.associated(), &check]));
         STANDARD.encode(digest)
     }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let failed = |source| Error::io("write", path)(source);
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    durable::replace(path, &text).map_err(failed)
 }
 
 /// Reads a file that says its format; `None` if there is none.
@@ -213,7 +369,7 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
     use crate::vault::{Level, NewEntry, Reader, Vault};
-    use std::fs;
+    use jiff::Timestamp;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::TempDir;
 
@@ -288,7 +444,7 @@ mod tests {
     fn a_vault_file_of_another_form_is_refused_with_its_place() {
         let error = error_with("vault.json", replaced("\"entries\"", "\"entires\""));
         assert!(
-            matches!(error, Error::DamagedFile { line: 4, .. }),
+            matches!(error, Error::DamagedFile { line: 6, .. }),
             "{error:?}"
         );
         let error = error_with(
@@ -309,15 +465,15 @@ mod tests {
     fn a_later_format_is_refused() {
         let error = error_with(
             "vault.json",
-            replaced("\"format\": 1", "\"format\": 2, \"new\": true"),
+            replaced("\"format\": 2", "\"format\": 3, \"new\": true"),
         );
         assert!(
-            matches!(error, Error::UnknownFormat { found: 2, .. }),
+            matches!(error, Error::UnknownFormat { found: 3, .. }),
             "{error:?}"
         );
-        let error = error_with("vault.salt", replaced("\"format\": 1", "\"format\": 2"));
+        let error = error_with("vault.salt", replaced("\"format\": 2", "\"format\": 3"));
         assert!(
-            matches!(error, Error::UnknownFormat { found: 2, .. }),
+            matches!(error, Error::UnknownFormat { found: 3, .. }),
             "{error:?}"
         );
     }

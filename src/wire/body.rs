@@ -3,8 +3,8 @@
 use super::json::{Document, Kind, Limits, Malformed, Value};
 use super::walk::{Mark, Notes, Walk};
 use super::{
-    Api, Piece, Usage, chat, completions, embeddings, gemini, messages, path, realtime, responses,
-    shape,
+    Api, Call, Piece, Usage, calls, chat, completions, embeddings, gemini, messages, path,
+    realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -70,6 +70,24 @@ impl Body {
     pub fn is_key(bytes: &[u8], span: Span) -> bool {
         let after = bytes.get(span.end + 1..).unwrap_or_default();
         after.trim_ascii_start().starts_with(b":")
+    }
+
+    /// The calls of tools in an answer.
+    pub fn calls(&self, bytes: &[u8]) -> Vec<Call> {
+        let mut found = Vec::new();
+        if let Some(root) = self.document.root(bytes) {
+            calls::calls(root, &mut found);
+        }
+        found
+    }
+
+    /// The tools that a request offers, and where they are named.
+    pub fn offers(&self, bytes: &[u8]) -> Vec<(String, Span)> {
+        let mut found = Vec::new();
+        if let Some(root) = self.document.root(bytes) {
+            calls::offers(root, &mut found);
+        }
+        found
     }
 
     /// The place of a byte range such as `messages[2].content[0].text`, for people. `bytes` are those the body was read from.

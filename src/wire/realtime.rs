@@ -149,6 +149,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         }
         _ if *kind == *b"response.output_item.added" => {
             found.opens = root.get("output_index").and_then(Value::as_u32);
+            found.call = Some((choice, index));
         }
         _ => {}
     }

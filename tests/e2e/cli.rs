@@ -1,6 +1,7 @@
 //! The command line: what it prints, what it refuses, and how it ends.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 
 use crate::gateway::{run, run_with, sluicegate};
@@ -21,7 +22,7 @@ timeouts: {head: 0s}
 
 const BROKEN_SAYS: &str = "\
 sluicegate.yaml:2:1: unknown key \"adminn\" in the document
-  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, providers, echo, routes, limits, budgets, timeouts, threads or log
+  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, hashicorp, providers, echo, routes, limits, budgets, timeouts, threads or log
   help: did you mean \"admin\"?
 sluicegate.yaml:3:8: store is none of the known choices
   expected: sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH
@@ -36,7 +37,7 @@ sluicegate.yaml:6:14: unknown api \"opena\" in providers.lab
   expected: openai, anthropic or gemini
   help: did you mean \"openai\"?
 sluicegate.yaml:6:68: providers.lab.credential says no place that a credential can come from
-  expected: vault:NAME, env:VARIABLE, file:PATH or none
+  expected: vault:NAME, env:VARIABLE, file:PATH, hashicorp:MOUNT/PATH#FIELD or none
   help: keep the secret out of this file: sluicegate vault set NAME
 sluicegate.yaml:9:26: limits.max_body_bytes is text
   expected: a number of bytes: 4096, 64KiB, 20MiB or 1GiB
@@ -138,7 +139,6 @@ fn later_commands_are_said_to_be_later() {
     for arguments in [
         &["approve", "list"][..],
         &["run", "--", "true"],
-        &["vault", "rekey"],
         &["audit", "search"],
     ] {
         let (status, _, stderr) = run(sluicegate(folder.path()).args(arguments));
@@ -224,6 +224,155 @@ fn the_vault_keeps_its_secrets() {
         sealed[..sealed.len() / 2],
         "a damaged vault was overwritten"
     );
+}
+
+#[test]
+fn a_new_master_key_and_a_new_secret_take_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = |arguments: &[&str], master: &str, new: Option<&str>, input: &str| {
+        let mut command = sluicegate(folder.path());
+        command.env("SLUICEGATE_MASTER_KEY", master);
+        if let Some(new) = new {
+            command.env("SLUICEGATE_NEW_MASTER_KEY", new);
+        }
+        run_with(command.arg("vault").args(arguments), input)
+    };
+    let set = ["set", "openai", "--level", "admin"];
+    assert_eq!(vault(&set, "one two three", None, "first").0, 0);
+    let rotate = ["rotate", "openai", "--overlap", "1h"];
+    let (status, stdout, stderr) = vault(&rotate, "one two three", None, "second");
+    assert_eq!(status, 0, "{stderr}");
+    assert!(
+        stdout.starts_with("rotated openai, version 2; the secret before works until "),
+        "{stdout}"
+    );
+    let (status, _, stderr) = vault(&["rekey"], "one two three", None, "");
+    assert!(
+        status == 2 && stderr.contains("SLUICEGATE_NEW_MASTER_KEY"),
+        "{stderr}"
+    );
+    let (status, stdout, stderr) = vault(&["rekey"], "one two three", Some("four five"), "");
+    assert_eq!(status, 0, "{stderr}");
+    assert!(stdout.starts_with("1 entries are under"), "{stdout}");
+    assert_eq!(vault(&["list"], "one two three", None, "").0, 2);
+    let (status, stdout, stderr) = vault(&["list", "--json"], "four five", None, "");
+    assert_eq!(status, 0, "{stderr}");
+    let entries: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(entries[0]["level"], "admin");
+    assert!(entries[0]["previous_until"].is_string(), "{entries}");
+    let made = ["key", "create", "--name", "app", "--json"];
+    let (_, made, _) = run(sluicegate(folder.path()).args(made));
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let id = made["id"].as_str().unwrap();
+    for (arguments, said) in [
+        (
+            ["set", "gemini", "--key", id],
+            format!("stored gemini for {id}\n"),
+        ),
+        (
+            ["delete", "gemini", "--key", id],
+            format!("deleted gemini of {id}\n"),
+        ),
+    ] {
+        let (status, stdout, stderr) = vault(&arguments, "four five", None, "third");
+        assert_eq!((status, stdout), (0, said), "{stderr}");
+        let (_, shown, _) = run(sluicegate(folder.path()).args(["key", "show", id, "--json"]));
+        let is_set = arguments[0] == "set";
+        assert!(
+            shown.contains("gemini") == is_set && !shown.contains("third"),
+            "{shown}"
+        );
+    }
+    for wrong in [
+        ["set", "nobody", "--key", id],
+        ["set", "gemini", "--team", "blue"],
+    ] {
+        assert_eq!(vault(&wrong, "four five", None, "third").0, 2);
+    }
+    let (status, _, stderr) = run(sluicegate(folder.path()).args(["audit", "verify"]));
+    assert_eq!(status, 0, "{stderr}");
+    let log = fs::read_to_string(folder.path().join("data/audit/audit-000001.jsonl")).unwrap();
+    assert!(log.contains("vault.rotate") && log.contains("vault.rekey"));
+}
+
+/// A provider that knows one key answers a request for its models.
+#[test]
+fn a_credential_is_asked_about_before_it_is_stored() {
+    let provider = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = provider.local_addr().unwrap();
+    let asked = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let (mut stream, _) = provider.accept().unwrap();
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap();
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            assert!(head.starts_with("GET /v1/models HTTP/1.1"), "{head}");
+            let status = if head.contains("Bearer right") {
+                "200 OK"
+            } else if head.contains("Bearer early") {
+                "503 Busy"
+            } else {
+                "401 Unauthorized"
+            };
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let server = format!(
+        "providers:\n  lab: {{api: openai, base_url: 'http://{address}', allow_private: true}}\n"
+    );
+    fs::write(folder.path().join("sluicegate.yaml"), server).unwrap();
+    let set = |name: &str, secret: &str| {
+        let mut command = sluicegate(folder.path());
+        command.env("SLUICEGATE_MASTER_KEY", "one two three");
+        run_with(command.args(["vault", "set", name, "--verify"]), secret)
+    };
+    for (name, secret, says) in [
+        ("lab", "wrong", "refuses the credential (401"),
+        ("lab", "early", "did not say whether"),
+        ("other", "right", "no provider has the credential"),
+    ] {
+        let (status, _, stderr) = set(name, secret);
+        assert!(status == 2 && stderr.contains(says), "{stderr}");
+    }
+    let (status, stdout, stderr) = set("lab", "right");
+    assert_eq!(
+        (status, stdout.as_str()),
+        (0, "stored lab, version 1\n"),
+        "{stderr}"
+    );
+    asked.join().unwrap();
+}
+
+/// Neither a core file nor another process of the same user gets at its memory.
+#[test]
+fn its_memory_is_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = sluicegate(folder.path());
+    command
+        .args(["scan", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let of = format!("/proc/{}", child.id());
+    let limits = || fs::read_to_string(format!("{of}/limits")).unwrap_or_default();
+    let no_core = |limits: &str| {
+        let mut lines = limits.lines();
+        let core = lines.find(|line| line.starts_with("Max core file size"));
+        core.is_some_and(|core| core.split_whitespace().nth(4) == Some("0"))
+    };
+    let mut seen = String::new();
+    for _ in 0..100_000 {
+        seen = limits();
+        if no_core(&seen) {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(no_core(&seen), "{seen}");
 }
 
 #[test]

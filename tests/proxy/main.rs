@@ -10,6 +10,7 @@
 )]
 
 mod bodies;
+mod credentials;
 mod exchange;
 mod faults;
 mod limits;

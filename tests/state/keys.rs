@@ -12,7 +12,7 @@ use sluicegate::auth::{
     Bearer, Denied, KeyRecord, KeyStore, Keyring, Pepper, Principal, Refused, Team, generate,
 };
 use sluicegate::secret::Secret;
-use sluicegate::store::{self, Config};
+use sluicegate::store::{self, Config, OpenError};
 use tempfile::TempDir;
 
 use crate::servers::{Postgres, password};
@@ -159,10 +159,11 @@ fn records_come_back_as_they_went() {
             ..plain
         };
         assert!(store.update(&changed).unwrap());
-        assert_eq!(
-            store.list(Some(&full.id), 10).unwrap(),
-            slice::from_ref(&changed)
-        );
+        let now = store.list(Some(&full.id), 10).unwrap().remove(0);
+        assert_eq!((&now.name, &now.team), (&changed.name, &None));
+        // Whoever has not seen that changes nothing.
+        assert!(!store.update(&changed).unwrap());
+        assert!(store.update(&now).unwrap());
         let unknown = KeyRecord {
             id: "key_none".into(),
             ..changed
@@ -332,7 +333,9 @@ fn changed_settings_arrive_and_do_not_undo_a_revocation() {
         assert!(!late.allows_model("gpt-3.5") && !late.allows_model("o3-mini"));
         assert!(late.allows_provider("openai") && !late.allows_provider("lab"));
         assert!(elsewhere.revoke(&changed.id, at(2)).unwrap());
-        assert!(elsewhere.update(&changed).unwrap());
+        assert!(!elsewhere.update(&changed).unwrap());
+        let revoked = elsewhere.lookup(&changed.id, "").unwrap().remove(0);
+        assert!(elsewhere.update(&revoked).unwrap());
         assert!(keyring.refresh(at(3)).unwrap());
         assert_eq!(early.recheck(at(3)), Err(Denied::Revoked));
     });
@@ -381,10 +384,20 @@ fn teams_add_their_restrictions_at_once() {
             models: vec!["*-mini".to_owned()],
             providers: vec!["openai".to_owned()],
             labels: [("a".to_owned(), "b".to_owned())].into(),
+            ..Team::default()
         };
         let elsewhere = subject.open();
-        elsewhere.put_team(&team).unwrap();
-        assert_eq!(elsewhere.teams().unwrap(), slice::from_ref(&team));
+        assert!(elsewhere.put_team(&team).unwrap());
+        assert!(
+            !elsewhere.put_team(&team).unwrap(),
+            "it has another version"
+        );
+        let kept = elsewhere.teams().unwrap().remove(0);
+        let team = Team {
+            version: kept.version,
+            ..team
+        };
+        assert_eq!(kept, team);
         assert!(keyring.refresh(at(1)).unwrap());
         for keyring in [&keyring, &subject.keyring()] {
             let principal = present(keyring, key.expose(), at(1)).unwrap();
@@ -493,7 +506,7 @@ fn changes_come_in_order_from_many_writers() {
                         let name = format!("round {round}");
                         let changed = KeyRecord {
                             name,
-                            ..record.clone()
+                            ..store.lookup(&record.id, "").unwrap().remove(0)
                         };
                         assert!(store.update(&changed).unwrap());
                     }
@@ -561,4 +574,38 @@ fn a_database_that_lets_nobody_in_is_told_without_its_password() {
         "{error:?}"
     );
     assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+/// Over TLS: the server's certificate must be vouched for, and be for the name that was asked for.
+#[test]
+fn postgres_is_spoken_to_by_tls() {
+    let mut server = Postgres::start();
+    let plain = Config {
+        url: Secret::new(format!("{}?sslmode=require", server.url)),
+        ..Config::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |config: &Config| {
+        let error = store::open(config, folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Connect { .. }), "{error}");
+        assert!(!format!("{error:?}").contains(&password()));
+    };
+    refused(&plain); // it has no TLS yet
+    let ca = server.speak_tls("127.0.0.1");
+    let trusted = Config {
+        ca: Some(ca),
+        ..plain.clone()
+    };
+    let store = store::open(&trusted, folder.path()).unwrap();
+    assert!(store.list(None, 1).unwrap().is_empty());
+    refused(&plain); // nobody vouches for it
+    refused(&Config {
+        url: Secret::new(format!("{}?sslmode=disable", server.url)),
+        ..trusted.clone()
+    });
+    let other = server.speak_tls("database.example");
+    refused(&Config {
+        ca: Some(other),
+        ..plain
+    });
 }

@@ -138,6 +138,9 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
     Ok(Status::Done)
 }
 
+/// Two that change one thing at the same time: the second one has not seen what the first one did.
+pub(super) const CHANGED_MEANWHILE: &str = "somebody else changed it in the same moment; nothing was changed here\n  help: look at it, and try again";
+
 /// The keys of a gateway, and its settings.
 pub(super) struct Opened {
     pub(super) store: std::sync::Arc<dyn KeyStore>,
@@ -164,7 +167,7 @@ impl Opened {
     }
 
     /// The key of an id, or the only one that begins so.
-    fn find(&self, asked: &str) -> anyhow::Result<KeyRecord> {
+    pub(super) fn find(&self, asked: &str) -> anyhow::Result<KeyRecord> {
         // A whole key may have been pasted; it is not repeated.
         let pasted = asked.strip_prefix("sg-").unwrap_or("");
         let beginning: String = pasted.chars().take(8).collect();
@@ -212,7 +215,9 @@ fn set(arguments: Set, now: Timestamp, output: &mut Output) -> anyhow::Result<()
     }
     arguments.settings.apply(&mut key, &keys.config, now)?;
     let log = keys.log(now)?;
-    keys.store.update(&key)?;
+    if !keys.store.update(&key)? {
+        bail!("{CHANGED_MEANWHILE}");
+    }
     record(&log, "key.set", &key.id, now)?;
     show(&key, now, json, output)
 }
@@ -246,7 +251,7 @@ fn generate(pepper: &Pepper) -> anyhow::Result<(Secret, Bearer)> {
     Ok((key, bearer))
 }
 
-fn parse_overlap(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_overlap(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a span of time such as 10m, 24h or 7d".to_owned())
 }
 
@@ -279,7 +284,7 @@ fn shown(key: &KeyRecord, now: Timestamp) -> Value {
         "owner": key.owner, "team": key.team, "policy": key.policy,
         "limit": key.limit.as_ref().map(ToString::to_string),
         "models": key.models, "providers": key.providers, "networks": key.networks,
-        "byok": key.byok, "labels": key.labels,
+        "byok": key.byok, "credentials": key.credentials.keys().collect::<Vec<_>>(), "labels": key.labels,
         "created": key.created, "expires": key.expires, "revoked": key.revoked,
     })
 }

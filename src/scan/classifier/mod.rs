@@ -1,7 +1,8 @@
 //! Trained judges of what a text tries: injection and jailbreak, and toxicity.
 //!
 //! Each is one linear layer over hashed features of a window ([`features`]): the mean of a few thousand table entries of one byte, then a
-//! logistic curve fitted so that the number is a probability. The text's probability is that of its worst window ([`windows`]).
+//! logistic curve fitted so that the number is a probability. The text's probability is that of its worst window ([`windows`]), or
+//! of the worst text that a window holds in disguise ([`crate::text::decoded`]).
 //! `models/train.py` makes the tables from labelled text; nothing of it is needed to build or to run.
 
 pub mod features;
@@ -11,8 +12,9 @@ mod weights;
 
 use std::fmt;
 
+use crate::text::decoded::decoded;
 use crate::text::view::{Map, Place, Unescape};
-use crate::text::{Form, Origin, Span};
+use crate::text::{Encoding, Form, Origin, Span};
 use windows::{Window, Windows};
 
 pub use weights::{InvalidWeights, Thresholds, Weights};
@@ -94,6 +96,8 @@ pub struct Opinion {
     pub label: usize,
     /// How likely the first label is.
     pub probability: f64,
+    /// What was undone to read it.
+    pub encoding: Encoding,
     /// Where the window is in the text that was pushed.
     pub span: Span,
 }
@@ -233,7 +237,25 @@ impl Opinion {
 }
 
 impl Classifiers {
+    /// Judges a window as it stands, and each text that it holds in disguise.
     fn window(&self, window: Window<'_>, scratch: &mut Scratch, say: &mut impl FnMut(Opinion)) {
+        self.score(window, scratch, say);
+        for found in decoded(window.written) {
+            let mut say = |opinion: Opinion| {
+                say(Opinion {
+                    encoding: found.encoding,
+                    span: window.span,
+                    ..opinion
+                });
+            };
+            let mut judge = |window: Window<'_>| self.score(window, scratch, &mut say);
+            let mut windows = Windows::default();
+            windows.push(&found.text, &mut judge);
+            windows.finish(&mut judge);
+        }
+    }
+
+    fn score(&self, window: Window<'_>, scratch: &mut Scratch, say: &mut impl FnMut(Opinion)) {
         scratch.hashes.clear();
         features::features(window.text, &mut scratch.words, &mut scratch.hashes);
         scratch.distinct();
@@ -243,6 +265,7 @@ impl Classifiers {
                 task: *task,
                 label,
                 probability,
+                encoding: Encoding::None,
                 span: window.span,
             });
         }

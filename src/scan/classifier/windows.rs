@@ -4,7 +4,7 @@
 //! ([`crate::text::unicode`]) and made plain on the way: lower case, digits to `0`, white space to one space, runs of one sign to three. Cuts
 //! depend on the text alone, so any pieces give the same windows.
 
-use crate::text::{Span, unicode};
+use crate::text::{Span, hidden, unicode};
 
 /// Shorter sentences are judged with the next one.
 const MIN_SENTENCE: usize = 40;
@@ -13,6 +13,10 @@ const MAX_SENTENCE: usize = 300;
 const MAX_WORD: usize = 400;
 /// A window ends with the sentence that reaches so many bytes.
 const WINDOW: usize = 1200;
+/// So many bytes before a window are decoded with it.
+const OVERLAP: usize = 400;
+/// A window ends where so many bytes were written, most of which no one sees.
+const WRITTEN: usize = 4 * WINDOW;
 
 /// What a window is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Window<'a> {
     pub kind: Kind,
     /// The plain text, a space before and after it.
     pub text: &'a [u8],
+    /// The same as it was written but folded, with what stands before it, of many sentences; else empty. Something may be encoded in it.
+    pub written: &'a str,
     /// Where it is in the text that was pushed.
     pub span: Span,
 }
@@ -39,6 +45,8 @@ pub struct Window<'a> {
 pub struct Windows {
     sentence: Vec<u8>,
     many: Vec<u8>,
+    /// See [`Window::written`].
+    written: String,
     /// Sentences in `many`.
     count: usize,
     /// Where `sentence` and `many` begin, and what has been read.
@@ -56,15 +64,24 @@ impl Windows {
         let mut folded = std::mem::take(&mut self.folded);
         for character in text.chars() {
             if character.is_ascii() {
+                self.written.push(character);
                 self.character(character, judge);
             } else {
                 folded.clear();
                 unicode::fold(character, &mut folded);
+                match hidden::byte(character) {
+                    Some(_) => self.written.push(character),
+                    None => self.written.push_str(&folded),
+                }
                 for part in folded.chars() {
                     self.character(part, judge);
                 }
             }
             self.read += character.len_utf8();
+            if self.written.len() > WRITTEN {
+                self.finish(judge);
+                self.forget();
+            }
         }
         self.folded = folded;
     }
@@ -84,6 +101,13 @@ impl Windows {
             self.end_sentence(self.count > 0, judge);
         }
         self.end_many(judge);
+    }
+
+    /// Forgets what was written before, but for the overlap.
+    fn forget(&mut self) {
+        let surplus = self.written.len().saturating_sub(OVERLAP);
+        let surplus = self.written.floor_char_boundary(surplus);
+        self.written.drain(..surplus);
     }
 
     fn character(&mut self, character: char, judge: &mut impl FnMut(Window<'_>)) {
@@ -139,6 +163,7 @@ impl Windows {
             judge(Window {
                 kind: Kind::Sentence,
                 text: &self.sentence,
+                written: "",
                 span: Span::new(self.sentence_start, self.read),
             });
         }
@@ -161,8 +186,10 @@ impl Windows {
             judge(Window {
                 kind: Kind::Many,
                 text: &self.many,
+                written: &self.written,
                 span: Span::new(self.many_start, self.read),
             });
+            self.forget();
         }
         self.many.clear();
         self.count = 0;

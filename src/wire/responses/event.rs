@@ -80,7 +80,10 @@ pub(in crate::wire) fn event(
         _ => walk.any(value, ANSWER.keyed()),
     });
     match &*kind {
-        b"response.output_item.added" => found.opens = output,
+        b"response.output_item.added" => {
+            found.opens = output;
+            found.call = Some((choice, 0));
+        }
         b"response.output_item.done" => closes.push(Close::Choice(choice)),
         kind if kind.ends_with(b".done") => closes.push(Close::Block { choice, index }),
         _ => {}
