@@ -192,6 +192,8 @@ impl List<'_> {
                 Credential::HashiCorp { path, field } => format!("hashicorp:{path}#{field}"),
             },
         );
+        let policy = provider.policy.as_deref();
+        self.add(&key("policy"), policy.unwrap_or("null"));
         self.add(&key("allow_private"), provider.allow_private);
         self.add(
             &key("ca"),

@@ -138,6 +138,7 @@ fn provider(
         credential(reader, node, folder)
     });
     set(&mut provider.credential, credential);
+    provider.policy = fields.nullable("policy", text).or(provider.policy);
     set(
         &mut provider.allow_private,
         fields.optional("allow_private", boolean),

@@ -2,6 +2,7 @@
 
 mod account;
 mod answer;
+mod applies;
 mod body;
 mod caller;
 mod charge;

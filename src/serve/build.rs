@@ -174,6 +174,12 @@ pub fn policies(config: &Config) -> Result<config::Policies, StartError> {
     policies
         .find(&config.policy, "policy")
         .map_err(StartError::Problems)?;
+    for provider in &config.providers {
+        if let Some(policy) = &provider.policy {
+            let from = format!("providers.{}.policy", provider.name);
+            policies.find(policy, &from).map_err(StartError::Problems)?;
+        }
+    }
     Ok(policies)
 }
 

@@ -16,6 +16,8 @@ pub struct Provider {
     pub base_url: String,
     /// Where the credential to send is kept.
     pub credential: Credential,
+    /// The policy of exchanges with it, for keys and teams that name none.
+    pub policy: Option<String>,
     /// Whether it may live at a private, loopback or link-local address.
     pub allow_private: bool,
     /// A PEM file of further certificate authorities to trust.
@@ -37,6 +39,7 @@ impl Default for Provider {
             family: Family::OpenAi,
             base_url: String::new(),
             credential: Credential::None,
+            policy: None,
             allow_private: false,
             ca: None,
             unscanned_paths: Vec::new(),

@@ -31,7 +31,7 @@ sluicegate.yaml:5:22: providers.openai.base_url ends in the API's version
   expected: https://host[:port][/prefix]
   help: leave /v1 out: the clients' paths bring it
 sluicegate.yaml:5:44: unknown key \"credental\" in providers.openai
-  expected: api, base_url, credential, allow_private, ca, unscanned_paths, timeouts, max_idle or idle_timeout
+  expected: api, base_url, credential, policy, allow_private, ca, unscanned_paths, timeouts, max_idle or idle_timeout
   help: did you mean \"credential\"?
 sluicegate.yaml:6:14: unknown api \"opena\" in providers.lab
   expected: openai, anthropic or gemini
