@@ -6,12 +6,16 @@ use std::path::Path;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jiff::civil::date;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use sluicegate::guard::Context;
-use sluicegate::guard::body::{Inspection, Outcome, inspect_text};
+use sluicegate::guard::body::{Inspection, Outcome, inspect_request, inspect_text};
+use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Action, Direction, Policy, Source, Tally, compile, embedded};
 use sluicegate::scan::finding::Finding;
 use sluicegate::scan::segment::SegmentScan;
 use sluicegate::text::{Form, Origin};
+use sluicegate::wire::Api;
+use sluicegate::wire::json::Limits;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,4 +205,136 @@ fn an_encoded_secret_is_taken_out_and_the_rest_can_be_read() {
             );
         }
     }
+}
+
+/// A text in parts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Split {
+    name: String,
+    parts: Vec<String>,
+    /// `block`, `redact` with what leaves, or nothing for ordinary text.
+    #[serde(default)]
+    block: bool,
+    #[serde(default)]
+    redacted: Vec<String>,
+}
+
+/// The parts as content of one message, and as messages of one origin with others between, in every API that has either.
+fn bodies(parts: &[String]) -> Vec<(Api, Value)> {
+    let texts = |kind: &str| -> Vec<Value> {
+        let text = |part| json!({"type": kind, "text": part});
+        parts.iter().map(text).collect()
+    };
+    let [turns, contents] = turns(parts);
+    let plain: Vec<Value> = parts.iter().map(|part| json!({"text": part})).collect();
+    let results: Vec<Value> = parts
+        .iter()
+        .map(|part| json!({"role": "tool", "tool_call_id": "c", "content": part}))
+        .collect();
+    vec![
+        (
+            Api::Chat,
+            json!({"model": "m", "messages": [{"role": "user", "content": texts("text")}]}),
+        ),
+        (Api::Chat, json!({"model": "m", "messages": turns})),
+        (Api::Chat, json!({"model": "m", "messages": results})),
+        (
+            Api::Responses,
+            json!({"model": "m", "input": [{"role": "user", "content": texts("input_text")}]}),
+        ),
+        (Api::Responses, json!({"model": "m", "input": turns})),
+        (
+            Api::Messages,
+            json!({"model": "m", "messages": [{"role": "user", "content": texts("text")}]}),
+        ),
+        (Api::Messages, json!({"model": "m", "messages": turns})),
+        (
+            Api::Messages,
+            json!({"model": "m", "system": texts("text"), "messages": []}),
+        ),
+        (
+            Api::Gemini,
+            json!({"contents": [{"role": "user", "parts": plain}]}),
+        ),
+        (Api::Gemini, json!({"contents": contents})),
+    ]
+}
+
+/// The parts as turns of a user, with answers between, in the shape of three APIs and in Gemini's.
+fn turns(parts: &[String]) -> [Vec<Value>; 2] {
+    let turns = parts.iter().flat_map(|part| {
+        [
+            json!({"role": "user", "name": "ada", "content": part}),
+            json!({"role": "assistant", "content": "Go on."}),
+        ]
+    });
+    let contents = parts.iter().flat_map(|part| {
+        [
+            json!({"role": "user", "parts": [{"text": part}]}),
+            json!({"role": "model", "parts": [{"text": "Go on."}]}),
+        ]
+    });
+    [turns.collect(), contents.collect()]
+}
+
+fn splits(file: &str) -> Vec<Split> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/forms");
+    serde_yaml::from_str(&std::fs::read_to_string(path.join(file)).unwrap()).unwrap()
+}
+
+/// Whether the right thing comes of the parts; `exact` if all that leaves is known.
+fn is_right(case: &Split, body: &Value, inspection: &Inspection, exact: bool) -> bool {
+    match &inspection.outcome {
+        Outcome::Refuse(_) => case.block,
+        Outcome::Clear(cleared) => {
+            let out = String::from_utf8(cleared.clone().into_bytes().to_vec()).unwrap();
+            let (sent, edited) = (body.to_string(), bodies(&case.redacted).into_iter());
+            let mut edited = edited.map(|(_, body)| body.to_string());
+            !case.block
+                && if case.redacted.is_empty() {
+                    out == sent
+                } else {
+                    !exact && out != sent || edited.any(|own| own == out)
+                }
+        }
+        Outcome::Fail(_) => false,
+    }
+}
+
+#[test]
+fn text_split_over_parts_and_messages_is_read_together() {
+    // What patterns find: judges may well stop a part by itself.
+    let policy = compiled("request: {injection: {action: block}, secrets: {action: redact}}");
+    let verdicts = Verdicts::default();
+    let mut failures = Vec::new();
+    for case in splits("split.yaml") {
+        for part in &case.parts {
+            if inspected(&policy, part).verdict.action == Action::Block {
+                failures.push(format!("{}: blocked by itself: {part}", case.name));
+            }
+        }
+        // What stands before the first part changes nothing.
+        let mut wide = case.parts.clone();
+        if let Some(first) = wide.first_mut() {
+            *first = "Well. ".repeat(100) + first.as_str();
+        }
+        for (parts, exact) in [(&case.parts, true), (&wide, false)] {
+            for (api, body) in bodies(parts) {
+                for verdicts in [None, Some(&verdicts), Some(&verdicts)] {
+                    let context = Context {
+                        verdicts,
+                        ..Context::default()
+                    };
+                    let (bytes, limits) = (body.to_string(), Limits::default());
+                    let inspection = inspect_request(context, api, bytes.into(), &policy, &limits);
+                    if !is_right(&case, &body, &inspection, exact) {
+                        let found = &inspection.verdict.rules;
+                        failures.push(format!("{}: {api:?} {body:.300} {found:?}", case.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -131,7 +131,7 @@ fn show_event(event: &Event, data: &[u8]) -> String {
     for piece in &event.pieces {
         out.push_str(&show_piece(piece, &event.path(data, piece.span), data));
     }
-    for close in &event.closes {
+    for close in &event.advance.closes {
         writeln!(out, "closes {close:?}").unwrap();
     }
     for span in &event.logprobs {
@@ -139,13 +139,13 @@ fn show_event(event: &Event, data: &[u8]) -> String {
     }
     let mut facts = Vec::new();
     for (said, name) in [
-        (event.begins, "begins"),
-        (event.terminal, "terminal"),
+        (event.advance.begins, "begins"),
+        (event.advance.terminal, "terminal"),
         (event.error, "error"),
     ] {
         facts.extend(said.then(|| name.to_owned()));
     }
-    facts.extend(event.opens.map(|index| format!("opens {index}")));
+    facts.extend(event.advance.opens.map(|index| format!("opens {index}")));
     facts.extend(event.usage.map(|usage| format!("{usage:?}")));
     facts.extend((event.media > 0).then(|| format!("media {}", event.media)));
     if !facts.is_empty() {
@@ -216,13 +216,17 @@ fn show_stream(api: Api, framing: Framing, bytes: &[u8]) -> (String, StreamConte
                 said.push_str(&text(data, piece.span));
             }
         }
-        closed.extend(&event.closes);
-        context.note(&event, data);
+        closed.extend(&event.advance.closes);
+        context.note(&event.advance, data);
         if number % 2 == 0 {
             // An event that is not a whole document leaves nothing of the one before.
             let cut = &data[..data.len() - 1];
             assert!(read_event(api, cut, &Limits::default(), &mut event).is_err());
-            assert!(event.pieces.is_empty() && event.closes.is_empty() && !event.terminal);
+            assert!(
+                event.pieces.is_empty()
+                    && event.advance.closes.is_empty()
+                    && !event.advance.terminal
+            );
             read_event(api, data, &Limits::default(), &mut event).unwrap();
         }
     }
@@ -656,7 +660,7 @@ fn refusals_are_what_clients_expect() {
                     assert!(context.is_complete(api), "{shown}");
                     assert!(respond == Respond::Error || context.open_block.is_none());
                     assert!(
-                        last.terminal || context.open_choices().next().is_none(),
+                        last.advance.terminal || context.open_choices().next().is_none(),
                         "{shown}"
                     );
                     if *framing == Framing::JsonArray {

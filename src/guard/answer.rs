@@ -106,28 +106,20 @@ impl Answer {
         }
     }
 
-    /// The bytes of an event with its edits. `fresh` if no other event was inspected since.
-    pub(super) fn edit(
-        &mut self,
-        raw: &RawEvent,
-        notes: &Notes,
-        fresh: bool,
-    ) -> Result<Bytes, Stop> {
+    /// The bytes of an event with its edits.
+    pub(super) fn edit(&mut self, raw: &RawEvent, notes: &Notes) -> Result<Bytes, Stop> {
         let Some(data) = raw.data().filter(|_| !notes.unjudged) else {
             return Ok(raw.bytes().clone());
         };
         let splices = self.splices(notes, data);
         if splices.is_empty() {
-            if !fresh {
-                read_event(self.api, data, &self.limits, &mut self.event)?;
-            }
-            self.context.note(&self.event, data);
+            self.context.note(&notes.advance, data);
             return Ok(raw.bytes().clone());
         }
         let data = carrier::splice(data, &splices);
         // Read again, so that what is written is known to be well formed, and that the context holds no text that was taken out.
         read_event(self.api, &data, &self.limits, &mut self.event)?;
-        self.context.note(&self.event, &data);
+        self.context.note(&self.event.advance, &data);
         Ok(raw.rewrite(&data))
     }
 
@@ -174,6 +166,7 @@ impl Answer {
         let judged = read
             .map_err(Stop::from)
             .and_then(|()| self.judge(&event, data, notes));
+        std::mem::swap(&mut event.advance, &mut notes.advance);
         self.event = event;
         judged.map(|()| changed)
     }
@@ -211,19 +204,17 @@ impl Answer {
             }
         }
         if pace::buffers(&self.policy) {
-            self.arrived.note(event, data);
+            self.arrived.note(&event.advance, data);
         }
-        self.ended |= event.terminal;
+        self.ended |= event.advance.terminal;
         let ended = self.ended;
-        self.close(|lane| ended || event.closes.iter().any(|close| close.ends(lane)))?;
+        let closes = &event.advance.closes;
+        self.close(|lane| ended || closes.iter().any(|close| close.ends(lane)))?;
         notes.call = match &self.calls {
             Some(calls) if !self.policy.observe => calls.waits(),
             Some(_) | None => None,
         };
-        let new = event
-            .closes
-            .iter()
-            .filter(|close| !self.closed.contains(close));
+        let new = closes.iter().filter(|close| !self.closed.contains(close));
         let new: Vec<Close> = new.copied().collect();
         self.closed.extend(new);
         if self.closed.len() > MAX_LANES {

@@ -8,7 +8,9 @@ use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
 use crate::guard::fence;
 use crate::guard::place::Place;
+use crate::guard::plant;
 use crate::guard::restore::Originals;
+use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
 use crate::guard::tools::{self, Bench, Calls};
 use crate::policy::{Direction, Policy, Stage, Tally, Verdict};
@@ -128,6 +130,8 @@ pub(super) struct Inspector<'a> {
     /// Of a request, and of those before it in the same conversation.
     pub(super) originals: Arc<Originals>,
     pub(super) tally: Tally,
+    /// What lies across texts of the request.
+    pub(super) seams: Seams,
     pub(super) findings: Vec<Finding>,
     pub(super) splices: Vec<Splice>,
     pub(super) blocked: bool,
@@ -156,6 +160,7 @@ impl<'a> Inspector<'a> {
                 Direction::Response => Arc::default(),
             },
             tally: Tally::new(),
+            seams: Seams::default(),
             findings: Vec::new(),
             splices: Vec::new(),
             blocked: false,
@@ -182,7 +187,15 @@ impl<'a> Inspector<'a> {
                 self.reserve(&unescape(raw), piece.form);
             }
         }
+        if self.direction == Direction::Request {
+            let (pieces, side) = (body.pieces(self.bytes), &self.policy.request);
+            match Seams::read(self.bytes, pieces, side, self.context.verdicts) {
+                Ok(seams) => self.seams = seams,
+                Err(overflow) => self.overflow(overflow)?,
+            }
+        }
         let mut keys_changed = false;
+        let mut prompt = None;
         for piece in body.pieces(self.bytes) {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             let text = unescape(raw);
@@ -192,7 +205,15 @@ impl<'a> Inspector<'a> {
                 let secret = self.context.secret;
                 fence::mark(self.bytes, &piece, &text, secret, &mut self.splices);
             }
+            if piece.said && piece.origin == Origin::System {
+                prompt = Some(piece);
+            }
             keys_changed |= self.splices.len() > before && Body::is_key(self.bytes, piece.span);
+        }
+        if let Some(piece) = prompt.filter(|_| self.direction == Direction::Request)
+            && self.policy.plants()
+        {
+            plant::plant(self.bytes, &piece, self.context.secret, &mut self.splices);
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
         // Its tape is of no use any more, and the edited body may need one.
@@ -235,6 +256,7 @@ impl<'a> Inspector<'a> {
                 span,
                 action,
                 encoding: Encoding::None,
+                probability: None,
             });
         }
         self.places.truncate(MAX_PLACES);
@@ -257,6 +279,7 @@ impl<'a> Inspector<'a> {
                 form: Form::Plain,
                 part: Part::Whole,
                 argument: false,
+                said: false,
             },
             Coding::Plain,
             text,
@@ -288,17 +311,22 @@ impl<'a> Inspector<'a> {
                 known.remember(key, &self.findings);
             }
         }
+        self.seams
+            .add_to(piece.span.start, text, &mut self.findings);
         self.meter.whole(&side.limits, text, &mut self.findings);
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        if let Err(overflow) = scanned {
-            let failure = Failure::from(overflow);
-            if !passes_unjudged(self.policy, &failure) {
-                return Err(failure.into());
-            }
-            self.unjudged = Some(failure);
+        scanned.or_else(|overflow| self.overflow(overflow))
+    }
+
+    /// Goes on where not all can have been found, if the policy lets that pass.
+    fn overflow(&mut self, overflow: Overflow) -> Result<(), Stop> {
+        let failure = Failure::from(overflow);
+        if !passes_unjudged(self.policy, &failure) {
+            return Err(failure.into());
         }
+        self.unjudged = Some(failure);
         Ok(())
     }
 
@@ -336,7 +364,7 @@ impl<'a> Inspector<'a> {
 }
 
 /// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
-fn scan(
+pub(super) fn scan(
     engine: &Engine,
     form: Form,
     text: &str,

@@ -3,6 +3,7 @@
 use crate::guard::carrier::Splice;
 use crate::guard::structure::Spot;
 use crate::text::Span;
+use crate::wire::Advance;
 
 /// What was found out about one event.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Notes {
     pub(super) splices: Vec<Splice>,
     /// What must go if anything is edited.
     pub(super) logprobs: Vec<Span>,
+    /// How far the answer is with it.
+    pub(super) advance: Advance,
     /// The newest call of a tool that was not decided then: the event waits for it.
     pub(super) call: Option<u64>,
     /// It could not be judged and passes as it came.

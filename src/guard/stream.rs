@@ -247,7 +247,7 @@ impl Stream {
             self.buffers = self.answer.arrived.started;
         }
         if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
-            return self.write(&raw, notes, true, out);
+            return self.write(&raw, notes, out);
         }
         self.hold(raw, notes);
         self.release(false, out);
@@ -270,16 +270,16 @@ impl Stream {
             .pop_front_if(|held| all || !self.buffers && self.answer.may_leave(&held.notes))
         {
             self.held_bytes -= held.bytes();
-            self.write(&held.raw, held.notes, false, out);
+            self.write(&held.raw, held.notes, out);
         }
         if self.queue.is_empty() && self.queue.capacity() > 16 {
             self.queue = VecDeque::new();
         }
     }
 
-    /// Writes one event with its edits; `fresh` if it is the last that was inspected.
-    fn write(&mut self, raw: &RawEvent, notes: Notes, fresh: bool, out: &mut Vec<Cleared>) {
-        match contain(|| self.answer.edit(raw, &notes, fresh)) {
+    /// Writes one event with its edits.
+    fn write(&mut self, raw: &RawEvent, notes: Notes, out: &mut Vec<Cleared>) {
+        match contain(|| self.answer.edit(raw, &notes)) {
             Ok(bytes) => {
                 out.push(Cleared(bytes));
                 self.notes = notes;

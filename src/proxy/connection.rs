@@ -25,6 +25,8 @@ use super::{Gateway, exchange};
 
 /// Most of hyper's read buffer per connection; its adaptive one grows to 400 KB otherwise.
 const MAX_BUFFER: usize = 64 * 1024;
+/// Header lines for which hyper has room without being told; being told costs an allocation for each request.
+const USUAL_HEADERS: usize = 100;
 /// Streams at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// Streams that were reset before they were looked at (rapid reset, CVE-2023-44487).
@@ -134,7 +136,11 @@ where
     };
     let peer = Arc::new(peer);
     let limits = &gateway.limits;
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    if limits.max_headers != USUAL_HEADERS {
+        builder.max_headers(limits.max_headers);
+    }
+    let connection = builder
         .timer(TokioTimer::new())
         .header_read_timeout(gateway.timeouts.head)
         .max_headers(limits.max_headers)

@@ -26,7 +26,6 @@ pub(super) type Outgoing = Request<Full<Bytes>>;
 
 /// Most of hyper's read buffer; its adaptive one grows to 400 KB otherwise.
 const MAX_BUFFER: usize = 64 * 1024;
-const MAX_HEADERS: usize = 200;
 
 /// A TCP connection, with or without TLS on it.
 pub(super) enum Io {
@@ -108,7 +107,6 @@ impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let (sender, driver) = http1::Builder::new()
             .writev(false)
-            .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(io))
             .await?;

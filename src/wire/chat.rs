@@ -91,7 +91,7 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, choice: Optio
 fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<u32>) {
     let running = |field| context.part(choice.map_or(Part::Whole, |c| lane(c, field, 0)));
     if value.kind() != Kind::Array {
-        return walk.any(value, running(Field::Content).keyed());
+        return walk.any(value, running(Field::Content).keyed().said());
     }
     walk.items(value, context, |walk, part, _| {
         walk.members(
@@ -99,7 +99,7 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Opti
             running(Field::Content),
             |walk, name, value| match name {
                 b"type" => walk.word(value, context),
-                b"text" => walk.any(value, running(Field::Content)),
+                b"text" => walk.any(value, running(Field::Content).said()),
                 b"refusal" => walk.any(value, running(Field::Refusal)),
                 b"thinking" => walk.any(value, running(Field::Reasoning)),
                 b"image_url" | b"video_url" | b"audio_url" => {

@@ -1,6 +1,6 @@
 //! What a client has received of a stream so far: what its end must look like.
 
-use super::{Api, Close, Event, Part};
+use super::{Advance, Api, Close};
 use crate::text::Span;
 
 /// More answers than any API gives; what an upstream claims beyond is not tracked.
@@ -42,7 +42,7 @@ impl StreamContext {
     }
 
     /// Takes note of an event that was written; `data` is what it was read from.
-    pub fn note(&mut self, event: &Event, data: &[u8]) {
+    pub fn note(&mut self, event: &Advance, data: &[u8]) {
         if event.over {
             *self = Self::new(self.model.take());
             return;
@@ -59,10 +59,8 @@ impl StreamContext {
                 self.model = text(event.model, data);
             }
         }
-        for piece in &event.pieces {
-            if let Part::Delta(lane) = piece.part {
-                self.choice(lane.choice);
-            }
+        for choice in &event.choices {
+            self.choice(*choice);
         }
         if let Some(index) = event.opens {
             self.open_block = Some(index);

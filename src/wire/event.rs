@@ -3,49 +3,83 @@
 use super::json::{Document, Limits, Malformed};
 use super::walk::{Notes, Walk};
 use super::{
-    Api, Call, Family, Lane, Piece, Usage, calls, chat, completions, embeddings, gemini, messages,
-    path, realtime, responses, shape,
+    Api, Call, Family, Lane, Part, Piece, Usage, calls, chat, completions, embeddings, gemini,
+    messages, path, realtime, responses, shape,
 };
 use crate::text::Span;
 
 /// What one event of a stream holds.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, not one state"
-)]
 pub struct Event {
     /// Its text, in order of place.
     pub pieces: Vec<Piece>,
-    /// Lanes that end with this event, after its own text.
-    pub closes: Vec<Close>,
-    /// The stream has said all it will: nothing is missing if the connection ends now.
-    pub terminal: bool,
+    /// How far the answer is with it.
+    pub advance: Advance,
     /// An error instead of an answer. Also terminal, except in realtime conversations.
     pub error: bool,
-    /// The answer is over, and another one may follow (realtime).
-    pub over: bool,
     /// Tokens used so far; join reports by [`Usage::max`].
     pub usage: Option<Usage>,
     /// Images, audio and binary files in it.
     pub media: u32,
     /// As [`Body::logprobs`](super::Body::logprobs), for this event alone.
     pub logprobs: Vec<Span>,
+    /// Choice and index of the lanes in which the arguments come of a call that starts here.
+    pub call: Option<(u32, u32)>,
+    /// The format does not know this type of event. Its strings are pieces like all others.
+    pub unknown: bool,
+    document: Document,
+}
+
+/// How far an event brings its answer: what a [`StreamContext`](super::StreamContext) takes note of.
+#[derive(Debug, Default)]
+pub struct Advance {
+    /// Lanes that end with this event, after its own text.
+    pub closes: Vec<Close>,
+    /// The choices that it has text of.
+    pub(super) choices: Vec<u32>,
+    /// The stream has said all it will: nothing is missing if the connection ends now.
+    pub terminal: bool,
+    /// The answer is over, and another one may follow (realtime).
+    pub over: bool,
+    /// It is part of an answer; in messages: the answer's first event.
+    pub begins: bool,
     /// The answer's id, as raw JSON string content.
     pub id: Option<Span>,
     /// The model that answers, as raw JSON string content.
     pub model: Option<Span>,
-    /// It is part of an answer; in messages: the answer's first event.
-    pub begins: bool,
     /// A content block (messages) or output item (responses) that starts here.
     pub opens: Option<u32>,
-    /// Choice and index of the lanes in which the arguments come of a call that starts here.
-    pub call: Option<(u32, u32)>,
     /// Its number in the stream (responses).
     pub sequence: Option<u64>,
-    /// The format does not know this type of event. Its strings are pieces like all others.
-    pub unknown: bool,
-    document: Document,
+}
+
+impl Advance {
+    fn clear(&mut self) {
+        self.closes.clear();
+        self.choices.clear();
+        *self = Self {
+            closes: std::mem::take(&mut self.closes),
+            choices: std::mem::take(&mut self.choices),
+            ..Self::default()
+        };
+    }
+
+    fn note(&mut self, found: &Found, pieces: &[Piece]) {
+        self.terminal = found.terminal;
+        self.over = found.over;
+        self.begins = found.begins;
+        self.id = found.id;
+        self.model = found.model;
+        self.opens = found.opens;
+        self.sequence = found.sequence;
+        for piece in pieces {
+            if let Part::Delta(Lane { choice, .. }) = piece.part
+                && self.choices.last() != Some(&choice)
+            {
+                self.choices.push(choice);
+            }
+        }
+    }
 }
 
 /// No further delta may come for these lanes.
@@ -89,11 +123,11 @@ impl Event {
 
     fn clear(&mut self) {
         self.pieces.clear();
-        self.closes.clear();
+        self.advance.clear();
         self.logprobs.clear();
         *self = Self {
             pieces: std::mem::take(&mut self.pieces),
-            closes: std::mem::take(&mut self.closes),
+            advance: std::mem::take(&mut self.advance),
             logprobs: std::mem::take(&mut self.logprobs),
             document: std::mem::take(&mut self.document),
             ..Self::default()
@@ -113,7 +147,7 @@ pub fn read_event(
 ) -> Result<(), Malformed> {
     event.clear();
     if api.family() == Family::OpenAi && data == b"[DONE]" {
-        event.terminal = true;
+        event.advance.terminal = true;
         return Ok(());
     }
     let mut document = std::mem::take(&mut event.document);
@@ -121,29 +155,25 @@ pub fn read_event(
         let mut walk = Walk::new(Notes::Pieces(&mut event.pieces), &mut event.logprobs);
         let nothing = || Malformed::at(0, "nothing", "a JSON value").located(data);
         let root = document.root(data).ok_or_else(nothing)?;
-        let found = match api {
-            Api::Chat => chat::event(&mut walk, root, &mut event.closes),
-            Api::Responses => responses::event(&mut walk, root, &mut event.closes),
-            Api::Completions => completions::event(&mut walk, root, &mut event.closes),
+        let closes = &mut event.advance.closes;
+        let mut found = match api {
+            Api::Chat => chat::event(&mut walk, root, closes),
+            Api::Responses => responses::event(&mut walk, root, closes),
+            Api::Completions => completions::event(&mut walk, root, closes),
             // Embeddings do not stream; an event would be a response like any other.
             Api::Embeddings => embeddings::event(&mut walk, root),
-            Api::Messages => messages::event(&mut walk, root, &mut event.closes),
-            Api::Gemini => gemini::event(&mut walk, root, &mut event.closes),
-            Api::Realtime => realtime::event(&mut walk, root, &mut event.closes),
+            Api::Messages => messages::event(&mut walk, root, closes),
+            Api::Gemini => gemini::event(&mut walk, root, closes),
+            Api::Realtime => realtime::event(&mut walk, root, closes),
         };
         event.media = walk.finish(&document, data)?;
         // A realtime conversation goes on after an error.
-        event.terminal = found.terminal || (found.error && api != Api::Realtime);
+        found.terminal |= found.error && api != Api::Realtime;
         event.error = found.error;
-        event.over = found.over;
         event.usage = found.usage;
-        event.id = found.id;
-        event.model = found.model;
-        event.begins = found.begins;
-        event.opens = found.opens;
         event.call = found.call;
-        event.sequence = found.sequence;
         event.unknown = found.unknown || !shape::knows_event(api, root);
+        event.advance.note(&found, &event.pieces);
         Ok(())
     });
     event.document = document;

@@ -80,7 +80,7 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
         |field, index| context.part(choice.map_or(Part::Whole, |c| lane(c, field, index)));
     let fetched = context.from(Origin::Tool);
     walk.members(value, context, |walk, name, value| match name {
-        b"text" => walk.any(value, running(field, 0)),
+        b"text" => walk.any(value, running(field, 0).said()),
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
         b"fileData" | b"file_data" => walk.any(value, fetched),
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),

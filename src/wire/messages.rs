@@ -50,7 +50,7 @@ fn turn(walk: &mut Walk<'_>, message: Value<'_>) {
 /// A string or blocks.
 fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     if value.kind() == Kind::String {
-        return walk.any(value, context);
+        return walk.any(value, context.said());
     }
     walk.items(value, context, |walk, item, _| block(walk, item, context));
 }
@@ -66,6 +66,7 @@ fn block(walk: &mut Walk<'_>, block: Value<'_>, context: Context) {
     };
     walk.members(block, context, |walk, name, value| match name {
         b"type" => walk.word(value, context),
+        b"text" => walk.any(value, context.keyed().said()),
         b"source" => source(walk, value, context),
         b"content" => content(walk, value, context),
         b"citations" => walk.any(value, context.from(Origin::Tool)),
@@ -84,6 +85,7 @@ fn source(walk: &mut Walk<'_>, source: Value<'_>, context: Context) {
         b"type" => walk.word(value, context),
         b"data" if *kind == *b"base64" => walk.media(value, mime.as_deref(), context),
         b"content" => content(walk, value, context),
+        b"data" => walk.any(value, context.keyed().said()),
         _ => walk.any(value, context.keyed()),
     });
 }

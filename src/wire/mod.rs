@@ -35,7 +35,7 @@ mod words;
 pub use body::{Body, Facts, read_request, read_response};
 pub use calls::{Call, free_text};
 pub use context::StreamContext;
-pub use event::{Close, Event, read_event};
+pub use event::{Advance, Close, Event, read_event};
 
 use crate::text::{Form, Origin, Span};
 
@@ -132,6 +132,8 @@ pub struct Piece {
     pub part: Part,
     /// It is given to a tool, or is part of what is.
     pub argument: bool,
+    /// It is said to or by a model: text that may go on in the next part or message, unlike names and settings.
+    pub said: bool,
 }
 
 /// How a string in an event relates to the strings of other events.

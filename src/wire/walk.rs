@@ -16,6 +16,7 @@ pub(super) struct Context {
     part: Part,
     keys: bool,
     argument: bool,
+    said: bool,
 }
 
 impl Context {
@@ -27,6 +28,7 @@ impl Context {
             part: Part::Whole,
             keys: false,
             argument: false,
+            said: false,
         }
     }
 
@@ -54,6 +56,11 @@ impl Context {
             argument: true,
             ..self
         }
+    }
+
+    /// The same for what is said: text that goes on in the next part or message.
+    pub(super) const fn said(self) -> Self {
+        Self { said: true, ..self }
     }
 
     /// The same for strings in this relation to other events.
@@ -103,7 +110,8 @@ impl Mark {
             Form::Json => 4,
         };
         let argument = if context.argument { 16 } else { 0 };
-        Self(8 | origin | form | argument)
+        let said = if context.said { 32 } else { 0 };
+        Self(8 | origin | form | argument | said)
     }
 
     /// Whether there is a piece.
@@ -130,6 +138,7 @@ impl Mark {
             form,
             part: Part::Whole,
             argument: self.0 & 16 != 0,
+            said: self.0 & 32 != 0,
         }
     }
 }
@@ -345,6 +354,7 @@ impl<'a> Walk<'a> {
                 form: context.form,
                 part: context.part,
                 argument: context.argument,
+                said: context.said,
             }),
             Notes::Marks(marks) => {
                 if let Some(mark) = marks.get_mut(value.position()) {

@@ -9,6 +9,9 @@ pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
     let kind = value.get("type").map(Value::name).unwrap_or_default();
     let context = origin(value, &kind).map_or(context, |origin| context.from(origin));
     let found = context.from(Origin::Tool);
+    if value.kind() == Kind::String {
+        return walk.any(value, context.said());
+    }
     walk.members(value, context, |walk, name, value| match name {
         b"type" | b"role" | b"status" => walk.word(value, context),
         b"content" | b"summary" => parts(walk, value, context),
@@ -48,7 +51,7 @@ fn origin(item: Value<'_>, kind: &[u8]) -> Option<Origin> {
 /// Content: a string, a part, or parts of text, files and media.
 pub(in crate::wire) fn parts(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
     if value.kind() == Kind::String {
-        return walk.any(value, context);
+        return walk.any(value, context.said());
     }
     walk.one_or_more(value, |walk, value, _| part(walk, value, context));
 }
@@ -64,6 +67,7 @@ pub(in crate::wire) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
     };
     walk.members(value, context, |walk, name, value| match name {
         b"type" => walk.word(value, context),
+        b"text" => walk.any(value, context.keyed().said()),
         b"image_url" | b"file_data" | b"url" => walk.url(value, context),
         // The names of the responses and of the realtime API.
         b"data" | b"audio" if kind.ends_with(b"audio") => {
