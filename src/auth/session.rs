@@ -121,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{Action, Cause, Matched, Source, compile};
+    use crate::text::Encodings;
 
     fn rules() -> Escalation {
         let source = Source {
@@ -142,6 +143,7 @@ mod tests {
             id: rule.into(),
             count,
             probability: None,
+            encodings: Encodings::default(),
         }];
         Verdict {
             would,

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::charge;
 use super::conversation::Conversation;
-use super::escalate::escalate;
 use super::inspect::inspect;
 use super::side::{Loss, Received, Side};
 use crate::audit::Outcome;
@@ -217,20 +216,8 @@ impl Conversation {
         self.said.media = self.said.media.saturating_add(inspection.media);
         self.guard.know(&inspection.originals);
         self.said.originals = inspection.originals;
-        let who = (&self.principal, facts.user.as_deref());
-        let account = &mut self.account;
-        let escalated = escalate(
-            &self.gateway,
-            account,
-            &self.policy,
-            who,
-            &inspection.verdict,
-        );
-        let outcome = match (inspection.outcome, escalated) {
-            (body::Outcome::Clear(_), Some(refused)) => body::Outcome::Refuse(refused),
-            (outcome, _) => outcome,
-        };
-        match outcome {
+        let (user, verdict) = (facts.user.as_deref(), &inspection.verdict);
+        match self.escalate(user, verdict, inspection.outcome) {
             body::Outcome::Clear(event) => {
                 let model = facts.model.as_deref();
                 if model.is_some_and(|model| !self.principal.allows_model(model)) {

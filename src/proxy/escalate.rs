@@ -6,8 +6,10 @@ use tokio::time::Instant;
 
 use super::Gateway;
 use super::account::Account;
+use super::conversation::Conversation;
 use crate::auth::Principal;
 use crate::guard::Refused;
+use crate::guard::body::Outcome;
 use crate::policy::{Action, Policy, Verdict};
 
 /// Counts what was found in what a caller sent; the refusal, if its session has come to a level that the policy refuses.
@@ -49,4 +51,21 @@ pub(super) fn escalate(
             .unwrap_or_else(|| policy.message.clone()),
         replace: false,
     })
+}
+
+impl Conversation {
+    /// The same for an event of a client: what comes of it then.
+    pub(super) fn escalate(
+        &mut self,
+        user: Option<&str>,
+        verdict: &Verdict,
+        outcome: Outcome,
+    ) -> Outcome {
+        let who = (&self.principal, user);
+        let refused = escalate(&self.gateway, &mut self.account, &self.policy, who, verdict);
+        match (outcome, refused) {
+            (Outcome::Clear(_), Some(refused)) => Outcome::Refuse(refused),
+            (outcome, _) => outcome,
+        }
+    }
 }
