@@ -86,7 +86,9 @@ fn limiter(folder: &std::path::Path, rules: &[(Scope, &str)], books: bool) -> Ar
         rules: Rules(rules.collect()),
         prices: Prices::embedded().unwrap(),
         books: books.then(|| {
-            let ledger = sluicegate::store::open_ledger(folder).unwrap();
+            let ledger =
+                sluicegate::store::open_ledger(&sluicegate::store::Config::default(), folder)
+                    .unwrap();
             Books::open(ledger, folder).unwrap()
         }),
         ..Setup::default()

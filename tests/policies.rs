@@ -111,6 +111,14 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "request:\n  canary: {action: log, marker: true}\nresponse:\n  canary: {action: log, marker: true}\n",
+        &[
+            "p.yaml:2:11: request.canary has no key \"words\"\n  help: add \"words\"",
+            "p.yaml:2:25: unknown key \"marker\" in request.canary\n  expected: action, message or words",
+            "p.yaml:4:33: response.canary.marker that would reach clients\n  expected: action: redact, replace or block",
+        ],
+    ),
+    (
         "tools:\n  - {name: a, action: redact}\n  - {name: b, action: replace, on: [offer]}\n  - {name: c, action: allow, schema: {type: object}}\n  - {name: d, action: block, on: [offer, call], arguments: {x: {code: high}}}\n  - {name: e, action: block, schema: {type: objekt}}\n  - {name: f, action: block, arguments: {x: {}, y: {pattern: '(a'}}}\n",
         &[
             "p.yaml:2:5: a tool cannot be redacted\n  expected: action: allow, log, replace or block",

@@ -28,6 +28,8 @@ use sluicegate::wire::json::{Limits, unescape};
 use sluicegate::wire::sse::Splitter;
 use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 
+#[path = "stream/canary.rs"]
+mod canary;
 #[path = "stream/fence.rs"]
 mod fence;
 #[path = "stream/modes.rs"]

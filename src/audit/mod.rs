@@ -96,6 +96,12 @@ pub struct Side {
     /// Rules that found something, and how often.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, u32>,
+    /// What was undone to find it, by rule: `base64`, `leet`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub encodings: BTreeMap<String, Vec<&'static str>>,
+    /// How sure a judge was at most, from 0 to 1, by rule.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub probabilities: BTreeMap<String, f64>,
     /// Images, audio and other parts that no scanner reads.
     #[serde(skip_serializing_if = "is_zero")]
     pub media_unscanned: u32,

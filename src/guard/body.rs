@@ -8,6 +8,7 @@ use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
 use crate::guard::fence;
 use crate::guard::place::Place;
+use crate::guard::plant;
 use crate::guard::restore::Originals;
 use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
@@ -194,6 +195,7 @@ impl<'a> Inspector<'a> {
             }
         }
         let mut keys_changed = false;
+        let mut prompt = None;
         for piece in body.pieces(self.bytes) {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             let text = unescape(raw);
@@ -203,7 +205,15 @@ impl<'a> Inspector<'a> {
                 let secret = self.context.secret;
                 fence::mark(self.bytes, &piece, &text, secret, &mut self.splices);
             }
+            if piece.said && piece.origin == Origin::System {
+                prompt = Some(piece);
+            }
             keys_changed |= self.splices.len() > before && Body::is_key(self.bytes, piece.span);
+        }
+        if let Some(piece) = prompt.filter(|_| self.direction == Direction::Request)
+            && self.policy.plants()
+        {
+            plant::plant(self.bytes, &piece, self.context.secret, &mut self.splices);
         }
         self.splices = carrier::with_nulls(std::mem::take(&mut self.splices), &body.logprobs);
         // Its tape is of no use any more, and the edited body may need one.
@@ -246,6 +256,7 @@ impl<'a> Inspector<'a> {
                 span,
                 action,
                 encoding: Encoding::None,
+                probability: None,
             });
         }
         self.places.truncate(MAX_PLACES);

@@ -7,9 +7,10 @@ use crate::guard::carrier::{Carrier, Coding, Splice, Words};
 use crate::guard::edit::Marks;
 use crate::guard::lane::{blocks, ground};
 use crate::guard::place::Place;
+use crate::guard::plant::uproot;
 use crate::guard::restore::Originals;
 use crate::policy::Direction;
-use crate::text::Span;
+use crate::text::{Origin, Span};
 use crate::wire::Piece;
 
 use super::Duty;
@@ -19,10 +20,15 @@ impl Inspector<'_> {
     pub(super) fn judge(&mut self, piece: &Piece, coding: Coding, text: &str) {
         let side = self.policy.side(self.direction);
         let mut marks = Marks::default();
+        let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
         let mut judged = Vec::with_capacity(self.findings.len());
         let blocks = blocks(side, piece.argument, text);
         for finding in &self.findings {
             if !side.minds(finding.rule, ground(piece.argument, &blocks, finding.span)) {
+                continue;
+            }
+            if side.marks(finding.rule) && piece.origin == Origin::System {
+                uproot(&carrier, text, finding.span, &mut self.splices);
                 continue;
             }
             let matched = text.get(finding.span.range()).unwrap_or_default();
@@ -35,7 +41,8 @@ impl Inspector<'_> {
                 continue;
             }
             let action = self.tally.add(side, finding, matched, piece.origin);
-            judged.push((finding.span, finding.rule, action, finding.encoding));
+            let how = (finding.encoding, finding.probability);
+            judged.push((finding.span, finding.rule, action, how));
             match Duty::of(action) {
                 Duty::Pass => {}
                 Duty::Edit => marks.edit(finding, side.reverses(finding.rule)),
@@ -43,7 +50,6 @@ impl Inspector<'_> {
                 Duty::Stop => self.blocked = true,
             }
         }
-        let carrier = Carrier::new(self.bytes, piece.span, coding, piece.form);
         self.change(&carrier, text, &marks);
         judged.sort_unstable();
         judged.truncate(MAX_PLACES - self.places.len());
@@ -53,7 +59,8 @@ impl Inspector<'_> {
                 rule: side.id(judged.1).to_owned(),
                 span,
                 action: judged.2,
-                encoding: judged.3,
+                encoding: judged.3.0,
+                probability: judged.3.1,
             }));
     }
 

@@ -21,6 +21,7 @@ mod known;
 mod lane;
 mod notes;
 mod pace;
+mod plant;
 mod seam;
 mod size;
 mod structure;

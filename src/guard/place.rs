@@ -1,6 +1,7 @@
 //! Where in a body something was found, for people.
 
 use crate::policy::{Action, Direction};
+use crate::scan::classifier::Probability;
 use crate::text::{Encoding, Span};
 use crate::wire::json::{Limits, Malformed};
 use crate::wire::{Api, read_request, read_response};
@@ -16,6 +17,8 @@ pub struct Place {
     pub action: Action,
     /// What was undone to find it.
     pub encoding: Encoding,
+    /// How sure a judge is.
+    pub probability: Option<Probability>,
 }
 
 /// The strings that hold findings: `messages[2].content`, one for each place. Reads the body again, because few who inspect

@@ -4,6 +4,7 @@ use crate::guard::answer::Answer;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::edit::Edits;
 use crate::guard::lane::{blocks, ground};
+use crate::guard::plant::uproot;
 use crate::guard::restore::Restores;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
@@ -37,6 +38,10 @@ impl Answer {
         let blocks = blocks(side, argument, &text);
         for finding in &self.findings {
             if !side.minds(finding.rule, ground(argument, &blocks, finding.span)) {
+                continue;
+            }
+            if side.marks(finding.rule) && origin == Origin::System {
+                uproot(&carrier, &text, finding.span, splices);
                 continue;
             }
             let matched = text.get(finding.span.range()).unwrap_or_default();

@@ -38,16 +38,27 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// If they cannot be read.
     fn load(&self, journal: &str) -> Result<(u64, Vec<(Account, Spend)>), LedgerError>;
 
-    /// Adds to the sums, and notes the last line of this journal that is now in them: both or neither.
+    /// Adds to the sums what lines of this journal say, from the first after one number up to another, and notes that
+    /// those are in them: both or neither. False, with nothing done, if the last line in them is another than the first
+    /// number says.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it cannot be written, or nobody knows whether it was.
     fn add(
         &self,
         journal: &str,
-        last: u64,
+        lines: (u64, u64),
         changes: &[(Account, Spend)],
-    ) -> Result<(), LedgerError>;
+    ) -> Result<bool, LedgerError>;
+
+    /// One sum.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn spent(&self, account: &Account) -> Result<Spend, LedgerError>;
+
+    /// Whether other gateways add to the same sums.
+    fn is_shared(&self) -> bool;
 }
 
 /// A ledger or journal that does not do what it should.
@@ -87,6 +98,8 @@ struct State {
     file: File,
     /// The last line's number.
     last: u64,
+    /// That of the last line in the ledger.
+    folded: u64,
     /// What is not in the ledger.
     pending: HashMap<Account, Spend>,
 }
@@ -111,23 +124,7 @@ impl Books {
         let name = String::from_utf8_lossy(&name.unwrap_or_default()).into_owned();
         let (path, old) = (data.join("spend.journal"), data.join("spend.journal.old"));
         let (folded, mut sums) = ledger.load(&name)?;
-        let (mut last, mut pending) = (folded, HashMap::new());
-        let mut torn = false;
-        for file in [&old, &path] {
-            let text = durable::read(file, MAX_BYTES).map_err(failed("read the journal of"))?;
-            let text = text.unwrap_or_default();
-            torn = text.last().is_some_and(|byte| *byte != b'\n');
-            for line in text.split(|byte| *byte == b'\n') {
-                // The last line may be cut off: then its exchange had not ended.
-                let Some((number, spend, accounts)) = parse(line) else {
-                    continue;
-                };
-                last = last.max(number);
-                if number > folded {
-                    note(&mut pending, accounts, spend);
-                }
-            }
-        }
+        let (last, pending, torn) = unfolded([&old, &path], folded)?;
         sums.extend(
             pending
                 .iter()
@@ -141,6 +138,7 @@ impl Books {
         let state = State {
             file,
             last,
+            folded,
             pending,
         };
         let books = Self {
@@ -174,7 +172,7 @@ impl Books {
     /// If the ledger cannot be written; everything stays in the journal then.
     pub fn fold(&self) -> Result<(), LedgerError> {
         let _alone = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, changes) = {
+        let (lines, changes) = {
             let mut state = self.state();
             if state.pending.is_empty() {
                 return Ok(());
@@ -188,22 +186,73 @@ impl Books {
                 fs::rename(&self.path, &self.old).map_err(failed("rotate the journal of"))?;
                 state.file = open(&self.path).map_err(failed("open the journal of"))?;
             }
-            (state.last, std::mem::take(&mut state.pending))
+            let lines = (state.folded, state.last);
+            (lines, std::mem::take(&mut state.pending))
         };
         let changes: Vec<(Account, Spend)> = changes.into_iter().collect();
-        if let Err(error) = self.ledger.add(&self.name, last, &changes) {
-            let mut state = self.state();
-            for (account, spend) in changes {
-                note(&mut state.pending, [account], spend);
+        match self.ledger.add(&self.name, lines, &changes) {
+            Ok(true) => {
+                self.state().folded = lines.1;
+                fs::remove_file(&self.old).map_err(failed("rotate the journal of"))
             }
-            return Err(error);
+            Ok(false) => self.compare(),
+            Err(error) => {
+                let mut state = self.state();
+                for (account, spend) in changes {
+                    note(&mut state.pending, [account], spend);
+                }
+                Err(error)
+            }
         }
-        fs::remove_file(&self.old).map_err(failed("rotate the journal of"))
+    }
+
+    /// After an attempt whose answer was lost: which lines are in the ledger, it knows best.
+    fn compare(&self) -> Result<(), LedgerError> {
+        let (folded, _) = self.ledger.load(&self.name)?;
+        let mut state = self.state();
+        let (_, pending, _) = unfolded([&self.old, &self.path], folded)?;
+        (state.folded, state.pending) = (folded, pending);
+        Ok(())
+    }
+
+    /// What an account spent on all gateways that share the ledger, up to a second ago; `None` if none do. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(super) fn spent_by_all(&self, account: &Account) -> Result<Option<Spend>, LedgerError> {
+        let shared = self.ledger.is_shared();
+        shared.then(|| self.ledger.spent(account)).transpose()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What journals hold beyond the last line that is in the ledger: the number of their last line, what was spent, and whether
+/// that line is cut off.
+fn unfolded(
+    files: [&PathBuf; 2],
+    folded: u64,
+) -> Result<(u64, HashMap<Account, Spend>, bool), LedgerError> {
+    let (mut last, mut pending, mut torn) = (folded, HashMap::new(), false);
+    for file in files {
+        let text = durable::read(file, MAX_BYTES).map_err(failed("read the journal of"))?;
+        let text = text.unwrap_or_default();
+        torn = text.last().is_some_and(|byte| *byte != b'\n');
+        for line in text.split(|byte| *byte == b'\n') {
+            // The last line may be cut off: then its exchange had not ended.
+            let Some((number, spend, accounts)) = parse(line) else {
+                continue;
+            };
+            last = last.max(number);
+            if number > folded {
+                note(&mut pending, accounts, spend);
+            }
+        }
+    }
+    Ok((last, pending, torn))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -282,6 +331,8 @@ mod tests {
     #[derive(Debug, Default)]
     struct Memory {
         away: AtomicBool,
+        /// It does what it is told, and the answer is lost.
+        mute: AtomicBool,
         kept: Mutex<(u64, HashMap<Account, Spend>)>,
     }
 
@@ -291,16 +342,36 @@ mod tests {
             Ok((kept.0, kept.1.clone().into_iter().collect()))
         }
 
-        fn add(&self, _: &str, last: u64, changes: &[(Account, Spend)]) -> Result<(), LedgerError> {
+        fn add(
+            &self,
+            _: &str,
+            (from, to): (u64, u64),
+            changes: &[(Account, Spend)],
+        ) -> Result<bool, LedgerError> {
             if self.away.load(Ordering::Relaxed) {
                 return Err(failed("write")(io::Error::other("away")));
             }
             let mut kept = self.kept.lock().unwrap();
-            kept.0 = last;
+            if kept.0 != from {
+                return Ok(false);
+            }
+            kept.0 = to;
             for (account, spend) in changes {
                 note(&mut kept.1, [account.clone()], *spend);
             }
-            Ok(())
+            if self.mute.load(Ordering::Relaxed) {
+                return Err(failed("write")(io::Error::other("no answer")));
+            }
+            Ok(true)
+        }
+
+        fn spent(&self, account: &Account) -> Result<Spend, LedgerError> {
+            let kept = self.kept.lock().unwrap();
+            Ok(kept.1.get(account).copied().unwrap_or_default())
+        }
+
+        fn is_shared(&self) -> bool {
+            true
         }
     }
 
@@ -351,6 +422,32 @@ mod tests {
         books.fold().unwrap();
         assert_eq!(sum(&ledger.load("").unwrap().1), 37);
         assert!(!folder.path().join("spend.journal.old").exists());
+    }
+
+    /// A database far away may have done what it was told, and the answer was lost.
+    #[test]
+    fn what_was_written_without_an_answer_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Memory::default());
+        let (books, _) =
+            Books::open(Arc::clone(&ledger) as Arc<dyn Ledger>, folder.path()).unwrap();
+        books.append(vec![key()], spend(5)).unwrap();
+        ledger.mute.store(true, Ordering::Relaxed);
+        assert!(books.fold().is_err());
+        books.append(vec![key()], spend(7)).unwrap();
+        ledger.mute.store(false, Ordering::Relaxed);
+        books.fold().unwrap();
+        books.append(vec![key()], spend(11)).unwrap();
+        books.fold().unwrap();
+        books.fold().unwrap();
+        assert_eq!(ledger.spent(&key()).unwrap().money, 23);
+        assert_eq!(
+            books.spent_by_all(&key()).unwrap(),
+            Some(ledger.spent(&key()).unwrap())
+        );
+        drop(books);
+        let (_, sums) = Books::open(ledger, folder.path()).unwrap();
+        assert_eq!(sum(&sums), 23);
     }
 
     #[test]

@@ -191,6 +191,26 @@ impl Limiter {
         (self.table.spent(&name(month)).0, used.collect())
     }
 
+    /// What a key has used this month on all gateways, up to a second ago; `None` if this one keeps its own books. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn spent_by_all(
+        &self,
+        key: &Arc<str>,
+        time: Timestamp,
+    ) -> Result<Option<Spend>, LedgerError> {
+        let month = Account {
+            scope: Scope::Key,
+            subject: Arc::clone(key),
+            window: Window::at(Cycle::Month, time),
+        };
+        self.books
+            .as_ref()
+            .map_or(Ok(None), |books| books.spent_by_all(&month))
+    }
+
     /// Whether nothing that has ended is still to be told to others.
     pub fn is_settled(&self) -> bool {
         self.together

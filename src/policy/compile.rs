@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::file::{Exception, File, SideFile, Topic};
 use super::judge::Judges;
 use super::place::Places;
-use super::{Action, Direction, Limit, Policy, Scored, Side, Treatment};
+use super::{Action, Direction, Policy, Scored, Side, Treatment, size};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Automata, Engine, Unsupported};
 use crate::scan::finding::RuleIndex;
@@ -140,7 +140,8 @@ fn compile_side(
         .map(|treatment| treatment.action.interferes() && !observe);
     let mut engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
     let judges = Judges::compile(written, &mut engine, &mut treatments)?;
-    let limits = limits(written, &mut treatments);
+    let limits = size::limits(written, &mut treatments);
+    let marker = treatments.iter().position(|own| own.id == "canary.marker");
     Ok(Side {
         engine,
         judges,
@@ -150,28 +151,9 @@ fn compile_side(
         exceptions: exceptions.to_vec(),
         observe,
         restore,
+        marker: marker.and_then(|at| u16::try_from(at).ok()).map(RuleIndex),
         generation: hash_of(&(&file.written, direction)),
     })
-}
-
-/// The limits that act, their treatments after those of the engine's rules.
-fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
-    let section = side.section(Scanner::Size);
-    let written = section.map(|section| section.limits.as_slice());
-    let mut limits = Vec::new();
-    for (measure, max) in written.unwrap_or_default() {
-        let treatment = treatment(side, &measure.rule());
-        let Some(treatment) = treatment.filter(|treatment| treatment.action > Action::Allow) else {
-            continue;
-        };
-        limits.push(Limit {
-            measure: *measure,
-            max: *max,
-            rule: next_index(treatments),
-        });
-        treatments.push(treatment);
-    }
-    limits
 }
 
 /// The index of the next treatment.
@@ -225,8 +207,12 @@ fn rules(side: &SideFile, topics: &[Topic], direction: Direction) -> (Vec<Rule>,
     let hosts = side.section(Scanner::Url).map(|section| &section.hosts);
     let listed = hosts.map(Hosts::rules).unwrap_or_default();
     let canary = side.section(Scanner::Canary);
-    let canary = canary.map(|section| scan::canary_rule(&section.words));
-    let all = scan::rules().into_iter().chain(listed).chain(canary);
+    let words = canary.filter(|section| !section.words.is_empty());
+    let words = words.map(|section| scan::canary_rule(&section.words));
+    let marker = canary.filter(|section| section.marker);
+    let marker = marker.map(|_| scan::marker_rule());
+    let all = scan::rules().into_iter().chain(listed).chain(words);
+    let all = all.chain(marker);
     let built_in = all.filter_map(|rule| {
         let treatment = treatment(side, &rule)?;
         let rule = match hosts {
@@ -282,7 +268,7 @@ fn restore() -> (Rule, Treatment) {
 }
 
 /// What a side does about a built-in rule; `None` if nothing switches it on.
-fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
+pub(super) fn treatment(side: &SideFile, rule: &Rule) -> Option<Treatment> {
     let id = rule.id.clone();
     // An action of the rule's own is meant for the rule by itself, whatever its score.
     if let Some(action) = side.rule(&rule.id) {

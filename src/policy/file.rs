@@ -70,6 +70,8 @@ pub(super) struct Section {
     pub(super) hosts: Hosts,
     /// The words of `canary:`.
     pub(super) words: Vec<String>,
+    /// A marker is put into system prompts, for `canary:` to find.
+    pub(super) marker: bool,
     /// The limits of `size:`.
     pub(super) limits: Vec<(Measure, u64)>,
     /// Where matches count.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::verdict::{Action, Cause, Matched, Verdict};
 use super::{Policy, Tally};
+use crate::text::Encodings;
 
 /// What happens to images, audio, binary files and texts given as token numbers, which nothing scans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Tally {
                 id: rule.clone(),
                 count,
                 probability,
+                encodings: Encodings::default(),
             }],
             cause: Some(Cause { rule, message }),
             ..Verdict::default()

@@ -15,6 +15,7 @@ mod section;
 mod size;
 mod spot;
 mod stream;
+mod tally;
 mod tools;
 mod verdict;
 
@@ -33,6 +34,7 @@ pub use media::Media;
 pub use place::Ground;
 pub use size::{Limit, Measure};
 pub use stream::Mode;
+pub use tally::Tally;
 pub use tools::{Stage, Tools};
 pub use verdict::{Action, Cause, Matched, Verdict};
 
@@ -77,6 +79,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether a marker goes into system prompts.
+    pub const fn plants(&self) -> bool {
+        self.response.marker.is_some() && !self.observe
+    }
+
     /// The side for a direction.
     pub const fn side(&self, direction: Direction) -> &Side {
         match direction {
@@ -160,6 +167,8 @@ pub struct Side {
     observe: bool,
     /// The rule that finds what looks like a placeholder, in answers to requests that may hold some.
     restore: Option<RuleIndex>,
+    /// The rule that finds what the gateway put into system prompts.
+    marker: Option<RuleIndex>,
     /// A hash of all that was written, parents included, and of the direction.
     generation: u64,
 }
@@ -230,90 +239,6 @@ impl FromIterator<Origin> for Origins {
     }
 }
 
-/// The findings of one side of one exchange so far, and what they came to.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    verdict: Verdict,
-    score: u32,
-    /// Rules whose score is in the sum, as positions in `verdict.rules`.
-    summed: Vec<usize>,
-}
-
-impl Tally {
-    /// Before the first finding.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Counts a finding and says what is to be done about it now. `matched` is the text it matched, which is only compared
-    /// with the policy's exceptions. Where a policy observes, the answer is never stricter than [`Action::Log`].
-    pub fn add(&mut self, side: &Side, finding: &Finding, matched: &str, origin: Origin) -> Action {
-        let treatment = side
-            .treatments
-            .get(usize::from(finding.rule.0))
-            .unwrap_or(&FOREIGN);
-        if side.excepts(&treatment.id, matched) {
-            return Action::Allow;
-        }
-        let position = self.count(treatment, finding);
-        let would = match treatment.scored {
-            None => treatment.action,
-            Some(scored) if !scored.origins.contains(origin) => treatment.action.min(Action::Log),
-            Some(scored) => {
-                if !self.summed.contains(&position) {
-                    self.summed.push(position);
-                    self.score = self.score.saturating_add(scored.score);
-                    self.verdict.level = ThreatLevel::from_score(self.score);
-                }
-                let reached = self.verdict.level >= scored.level;
-                if reached {
-                    treatment.action
-                } else {
-                    treatment.action.min(Action::Log)
-                }
-            }
-        };
-        if would > self.verdict.would && would.interferes() {
-            let rule = treatment.id.clone();
-            self.verdict.cause = Some(Cause {
-                rule,
-                message: treatment.message.clone(),
-            });
-        }
-        let action = if side.observe {
-            would.min(Action::Log)
-        } else {
-            would
-        };
-        self.verdict.would = self.verdict.would.max(would);
-        self.verdict.action = self.verdict.action.max(action);
-        action
-    }
-
-    /// What all findings so far came to.
-    pub const fn verdict(&self) -> &Verdict {
-        &self.verdict
-    }
-
-    /// Counts a match, later parts of a long match not again. The position of the rule in the verdict's list.
-    fn count(&mut self, treatment: &Treatment, finding: &Finding) -> usize {
-        let rules = &mut self.verdict.rules;
-        let Some(position) = rules.iter().position(|matched| matched.id == treatment.id) else {
-            rules.push(Matched {
-                id: treatment.id.clone(),
-                count: 1,
-                probability: finding.probability,
-            });
-            return rules.len() - 1;
-        };
-        if let Some(matched) = rules.get_mut(position) {
-            matched.count = matched.count.saturating_add(u32::from(!finding.continues));
-            matched.probability = matched.probability.max(finding.probability);
-        }
-        position
-    }
-}
-
 impl Side {
     /// Adds what is done about a rule that nothing looks for in text.
     fn add(&mut self, treatment: Treatment) -> RuleIndex {
@@ -368,6 +293,11 @@ impl Side {
     /// Whether a rule's matches can be placeholders, and nothing else.
     pub fn restores(&self, rule: RuleIndex) -> bool {
         self.restore == Some(rule)
+    }
+
+    /// Whether a rule finds what the gateway put into system prompts.
+    pub fn marks(&self, rule: RuleIndex) -> bool {
+        self.marker == Some(rule)
     }
 
     /// Whether what a rule takes out is put back into the answer.

@@ -86,6 +86,7 @@ fn read_section(
         message: fields.optional("message", filled),
         hosts: Hosts::default(),
         words: Vec::new(),
+        marker: false,
         limits: Vec::new(),
         places: Places::of(scanner),
         reversible: false,
@@ -113,7 +114,7 @@ fn read_section(
             ));
         }
     }
-    read_lists(&mut fields, scanner, &mut section);
+    read_lists(&mut fields, scanner, direction, &mut section);
     if scanner == Scanner::Size {
         read_size(&mut fields, node, direction, &mut section);
     }
@@ -151,7 +152,12 @@ fn read_size(
 }
 
 /// What a section lists: kinds, hosts, words, places.
-fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Section) {
+fn read_lists(
+    fields: &mut Fields<'_, '_>,
+    scanner: Scanner,
+    direction: Direction,
+    section: &mut Section,
+) {
     if !matches!(
         scanner,
         Scanner::Injection | Scanner::Canary | Scanner::Size
@@ -168,8 +174,27 @@ fn read_lists(fields: &mut Fields<'_, '_>, scanner: Scanner, section: &mut Secti
         section.places = fields.optional("in", read_places).unwrap_or(section.places);
     }
     if scanner == Scanner::Canary {
-        section.words = fields.required("words", some(canary)).unwrap_or_default();
+        if direction == Direction::Response {
+            section.marker = read_marker(fields, section.action);
+        }
+        let known = section.marker;
+        let words = fields.required_unless(known, "words", some(canary));
+        section.words = words.unwrap_or_default();
     }
+}
+
+/// `marker:`, which no client may see.
+fn read_marker(fields: &mut Fields<'_, '_>, action: Action) -> bool {
+    let marker = fields.optional("marker", |reader, node| {
+        let marker = boolean(reader, node)?;
+        if marker && !action.interferes() {
+            let found = format!("{} that would reach clients", reader.path());
+            let problem = reader.problem(node, found);
+            reader.report(problem.expected("action: redact, replace or block"));
+        }
+        Some(marker)
+    });
+    marker.unwrap_or(false)
 }
 
 /// `reversible:`, which only goes with `redact` in requests.

@@ -1,5 +1,8 @@
 //! How much text may pass: the limits of `size:`.
 
+use super::compile::{next_index, treatment};
+use super::file::SideFile;
+use super::{Action, Treatment};
 use crate::document::{Fields, integer};
 use crate::scan::finding::RuleIndex;
 use crate::scan::{Rule, Scanner};
@@ -74,6 +77,26 @@ pub(super) fn read_limits(fields: &mut Fields<'_, '_>) -> Vec<(Measure, u64)> {
     for (measure, key) in Measure::ALL {
         let max = fields.optional(key, integer(1..=i64::MAX as u64));
         limits.extend(max.map(|max| (measure, max)));
+    }
+    limits
+}
+
+/// The limits that act, their treatments after those of the engine's rules.
+pub(super) fn limits(side: &SideFile, treatments: &mut Vec<Treatment>) -> Vec<Limit> {
+    let section = side.section(Scanner::Size);
+    let written = section.map(|section| section.limits.as_slice());
+    let mut limits = Vec::new();
+    for (measure, max) in written.unwrap_or_default() {
+        let treatment = treatment(side, &measure.rule());
+        let Some(treatment) = treatment.filter(|treatment| treatment.action > Action::Allow) else {
+            continue;
+        };
+        limits.push(Limit {
+            measure: *measure,
+            max: *max,
+            rule: next_index(treatments),
+        });
+        treatments.push(treatment);
     }
     limits
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::scan::classifier::Probability;
 use crate::scan::finding::ThreatLevel;
+use crate::text::Encodings;
 
 /// What is done about a finding, mildest first: of several, the strictest wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +92,7 @@ impl Verdict {
                 Some(known) => {
                     known.count = known.count.saturating_add(rule.count);
                     known.probability = known.probability.max(rule.probability);
+                    known.encodings = known.encodings.with(rule.encodings);
                 }
                 None => self.rules.push(rule.clone()),
             }
@@ -107,6 +109,8 @@ pub struct Matched {
     pub count: u32,
     /// The highest probability, where a judge found it.
     pub probability: Option<Probability>,
+    /// What was undone to find it.
+    pub encodings: Encodings,
 }
 
 /// Why a policy interfered.

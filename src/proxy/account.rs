@@ -13,6 +13,7 @@ use crate::audit;
 use crate::audit::{Exchange, Outcome, PolicyRef, Record, Side};
 use crate::guard::stream::{Ending, Summary};
 use crate::policy::Verdict;
+use crate::scan::Scanner;
 use crate::telemetry::{Direction, Ended, Metrics};
 use crate::wire::Api;
 
@@ -110,6 +111,18 @@ impl Account {
             .iter()
             .map(|rule| (rule.id.to_string(), rule.count))
             .collect();
+        side.encodings.clear();
+        side.probabilities.clear();
+        for rule in &verdict.rules {
+            let names: Vec<_> = rule.encodings.names().collect();
+            if !names.is_empty() {
+                side.encodings.insert(rule.id.to_string(), names);
+            }
+            if let Some(probability) = rule.probability {
+                side.probabilities
+                    .insert(rule.id.to_string(), probability.value());
+            }
+        }
         side.media_unscanned = media;
     }
 
@@ -260,7 +273,8 @@ pub(super) fn new_id() -> String {
 /// The scanner whose rule it is; operators' own rules are topics.
 fn scanner(rule: &str) -> &'static str {
     let prefix = rule.split('.').next().unwrap_or_default();
-    ["injection", "secrets", "pii"]
+    Scanner::ALL
+        .map(Scanner::name)
         .into_iter()
         .find(|scanner| *scanner == prefix)
         .unwrap_or("topic")
@@ -284,4 +298,57 @@ fn untouched() -> Side {
     let mut side = Side::default();
     Account::judged(&mut side, &Verdict::default(), 0);
     side
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Matched;
+    use crate::scan::classifier::Probability;
+    use crate::text::{Encoding, Encodings};
+
+    #[test]
+    fn a_record_says_how_something_was_written_and_how_sure_a_judge_is() {
+        let matched = |id, encodings, probability| Matched {
+            id,
+            count: 2,
+            probability,
+            encodings,
+        };
+        let both = Encodings::of(Encoding::None).with(Encodings::of(Encoding::Base64));
+        let sure = Some(Probability::new(0.97));
+        let verdict = Verdict {
+            rules: vec![
+                matched("secrets.openai_key".into(), both, None),
+                matched("classifier.injection".into(), Encodings::default(), sure),
+            ],
+            ..Verdict::default()
+        };
+        let mut side = Side::default();
+        Account::judged(&mut side, &verdict, 0);
+        let record = serde_json::to_value(&side).unwrap();
+        assert_eq!(
+            record["encodings"],
+            serde_json::json!({"secrets.openai_key": ["base64"]})
+        );
+        assert_eq!(
+            record["probabilities"],
+            serde_json::json!({"classifier.injection": 0.97})
+        );
+        Account::judged(&mut side, &Verdict::default(), 0);
+        let record = serde_json::to_value(&side).unwrap();
+        assert!(record.get("encodings").is_none() && record.get("probabilities").is_none());
+    }
+
+    #[test]
+    fn each_scanner_is_counted_by_its_name() {
+        let names = [
+            "url.private",
+            "tool.denied",
+            "topic.mine",
+            "media.unscanned",
+        ]
+        .map(scanner);
+        assert_eq!(names, ["url", "tool", "topic", "topic"]);
+    }
 }

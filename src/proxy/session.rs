@@ -69,7 +69,7 @@ impl Exchange {
             .check(&principal.key.id, Instant::now().into_std());
         asked.map_err(|wait| Problem::TooOften(wait.0))?;
         match own {
-            Own::Usage => self.tell_usage(&principal),
+            Own::Usage => self.tell_usage(&principal).await,
             Own::OpenSession => self.open_session(principal, &admitted.head, body).await,
             Own::EndSession(id) => self.end_session(principal, &id).await,
             Own::PutCredential(provider) => {

@@ -1,5 +1,7 @@
 //! `GET /sluicegate/usage`: what a key has used, and what is left to it.
 
+use std::sync::Arc;
+
 use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -18,13 +20,18 @@ use crate::rate::quota::{Unit, dollars};
 
 impl Exchange {
     /// Tells a key what it has used this month, and how its limits and its team's stand. Asking takes nothing from them.
-    pub(super) fn tell_usage(
+    pub(super) async fn tell_usage(
         &mut self,
         principal: &Principal,
     ) -> Result<Response<Outgoing>, Problem> {
         let limiter = &self.gateway.limiter;
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
         let (month, used) = limiter.report(caller(principal), now, time);
+        let (all, key) = (Arc::clone(limiter), Arc::clone(&principal.key.id));
+        let all = tokio::task::spawn_blocking(move || all.spent_by_all(&key, time)).await;
+        let all = all.map_err(|_| Problem::Internal)?;
+        let all = all.map_err(|error| Problem::Unchecked(format!("{error}: {}", error.source)))?;
+        let month = all.unwrap_or(month);
         let told = json!({
             "key": &*principal.key.id,
             "month": spent(month),

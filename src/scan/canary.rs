@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Rule, Scanner};
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{Check, Rule, Scanner};
 
 /// The rule that finds any of `words`, in either case and as written or folded.
 pub fn canary_rule(words: &[String]) -> Rule {
@@ -20,4 +23,48 @@ pub fn canary_rule(words: &[String]) -> Rule {
         check: None,
         summary: Cow::Borrowed("a word that the policy planted"),
     }
+}
+
+/// The rule that finds markers which a gateway has put into system prompts, of this process or another.
+pub fn marker_rule() -> Rule {
+    Rule {
+        id: Cow::Borrowed("canary.marker"),
+        scanner: Scanner::Canary,
+        category: "leak",
+        label: Cow::Borrowed("CANARY"),
+        score: 0,
+        pattern: Cow::Borrowed(r"(?i)\bsgc-[0-9a-f]{16}\b"),
+        check: Some(Check::AnyEnd(is_marker)),
+        summary: Cow::Borrowed("the marker that the gateway put into a system prompt"),
+    }
+}
+
+/// The marker for a system prompt: always the same for the same prompt, which keeps a provider's prompt cache warm. Eight digits
+/// are an HMAC-SHA-256 (RFC 2104) of the prompt, eight a hash of those, by which a marker is recognised without the secret.
+pub fn marker(secret: &[u8], prompt: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return String::new(); // any length of key is taken
+    };
+    mac.update(b"canary");
+    mac.update(prompt.as_bytes());
+    let number = eight_digits(&mac.finalize().into_bytes());
+    let check = checked(&number);
+    format!("sgc-{number}{check}")
+}
+
+fn is_marker(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let digits = text
+        .strip_prefix("sgc-")
+        .and_then(|digits| digits.split_at_checked(8));
+    digits.is_some_and(|(number, check)| check == checked(number))
+}
+
+fn checked(number: &str) -> String {
+    eight_digits(&Sha256::digest(format!("sluicegate canary {number}")))
+}
+
+fn eight_digits(hash: &[u8]) -> String {
+    let digits = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
+    format!("{:08x}", hash.iter().take(4).fold(0, digits))
 }

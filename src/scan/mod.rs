@@ -21,7 +21,7 @@ mod url;
 use self::finding::ThreatLevel;
 use std::{borrow::Cow, fmt, sync::Arc};
 
-pub use canary::canary_rule;
+pub use canary::{canary_rule, marker, marker_rule};
 pub use url::{Hosts, InvalidHost};
 
 /// A family of rules; the first part of a rule's id and the key of its section in a policy.
@@ -168,10 +168,11 @@ impl Rule {
 }
 
 /// The rules that exist only where a policy gives them something to find, or switches their judge on.
-pub const POLICY_RULES: [&str; 14] = [
+pub const POLICY_RULES: [&str; 15] = [
     "url.denied_host",
     "url.unlisted_host",
     "canary.word",
+    "canary.marker",
     "classifier.injection",
     "classifier.suspicion",
     "toxicity.toxic",

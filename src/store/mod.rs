@@ -54,7 +54,11 @@ impl Config {
 pub fn open(config: &Config, data: &Path) -> Result<Arc<dyn KeyStore>, OpenError> {
     let url = config.url.expose();
     if url == "sqlite" {
-        return Ok(Arc::new(keys::Keys::new(sqlite::Sqlite::open(data)?)));
+        return Ok(Arc::new(keys::Keys::new(sqlite::Sqlite::open(
+            data,
+            "sluicegate.db",
+            sqlite::MIGRATIONS,
+        )?)));
     }
     // Not the URL itself: it may hold a password.
     match url.split_once("://").map(|(scheme, _)| scheme) {

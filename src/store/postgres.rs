@@ -55,6 +55,20 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE bearers ADD COLUMN credentials TEXT;
 ",
+    "
+    CREATE TABLE spend (
+        scope    TEXT NOT NULL,
+        subject  TEXT NOT NULL,
+        cycle    TEXT NOT NULL,
+        number   BIGINT NOT NULL,
+        requests BIGINT NOT NULL,
+        input    BIGINT NOT NULL,
+        output   BIGINT NOT NULL,
+        money    BIGINT NOT NULL,
+        PRIMARY KEY (scope, subject, cycle, number)
+    );
+    CREATE TABLE journals (name TEXT PRIMARY KEY, last BIGINT NOT NULL);
+",
 ];
 
 /// How long anything may take, waiting for a connection included.

@@ -1,16 +1,15 @@
-//! What was spent, in `spend.db` of the data folder: apart from the keys, so that neither waits for the other.
+//! What was spent, as sums in tables: `spend.db` in the data folder, apart from the keys, so that neither waits for the
+//! other; or the PostgreSQL database that gateways share.
 
+use super::engine::{Engine, Problem, Row, Step, Unreadable, Value, step};
+use super::sqlite::Sqlite;
+use super::{Config, OpenError, postgres};
 use crate::limit::{Account, Ledger, LedgerError, Spend, account};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::OpenError;
-
-const SCHEMA: &str = "
+/// One step per version of `spend.db`.
+const MIGRATIONS: &[&str] = &["
     CREATE TABLE IF NOT EXISTS spend (
         scope    TEXT NOT NULL,
         subject  TEXT NOT NULL,
@@ -26,190 +25,163 @@ const SCHEMA: &str = "
         name TEXT PRIMARY KEY,
         last INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-";
-/// The version of the schema.
-const VERSION: u32 = 1;
-const BUSY: Duration = Duration::from_secs(10);
+"];
 
-/// Sums in SQLite.
+/// Sums in a database.
 #[derive(Debug)]
-struct SpendFile {
-    connection: Mutex<Connection>,
+struct Sums {
+    engine: Box<dyn Engine>,
+    shared: bool,
 }
 
-/// Opens `spend.db` in the data folder, making it (mode 0600) if needed, and checks it. Blocks.
+/// Opens the ledger beside the store that keeps keys: `spend.db` in the data folder (mode 0600, made if needed, checked),
+/// or tables in the PostgreSQL database. Blocks.
 ///
 /// # Errors
 ///
 /// If it cannot be opened, is damaged or of a later version.
-pub fn open_ledger(data: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
-    let path = data.join("spend.db");
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| OpenError::Create {
-            path: path.clone(),
-            source,
-        })?;
-    let connection = prepare(&path).map_err(|source| match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            damaged(&path, "it is no SQLite database")
-        }
-        _ => OpenError::Open {
-            path: path.clone(),
-            source,
-        },
-    })?;
-    let read = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, u32>(0))
-            .map_err(|source| OpenError::Open {
-                path: path.clone(),
-                source,
-            })
+pub fn open_ledger(config: &Config, data: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
+    let url = config.url.expose();
+    let shared = url != "sqlite";
+    let engine: Box<dyn Engine> = if shared {
+        Box::new(postgres::Postgres::open(url, config.ca.as_deref())?)
+    } else {
+        Box::new(Sqlite::open(data, "spend.db", MIGRATIONS)?)
     };
-    let found = read("user_version")?;
-    if found > VERSION {
-        return Err(OpenError::Later {
-            place: path.display().to_string(),
-            found,
-            known: VERSION,
-        });
-    }
-    let checked = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    match checked {
-        Ok(problem) if problem == "ok" => Ok(Arc::new(SpendFile {
-            connection: Mutex::new(connection),
-        })),
-        Ok(problem) => Err(damaged(&path, &problem)),
-        Err(source) => Err(OpenError::Open { path, source }),
-    }
+    Ok(Arc::new(Sums { engine, shared }))
 }
 
-fn prepare(path: &PathBuf) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found < VERSION {
-        connection.execute_batch(SCHEMA)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
-    }
-    Ok(connection)
-}
-
-fn damaged(path: &Path, problem: &str) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    }
-}
-
-impl SpendFile {
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ledger for SpendFile {
+impl Ledger for Sums {
     fn load(&self, journal: &str) -> Result<(u64, Vec<(Account, Spend)>), LedgerError> {
-        let failed = failed("read");
-        let connection = self.connection();
-        let query = "SELECT last FROM journals WHERE name = ?1";
-        let last = connection
-            .query_row(query, [journal], |row| number(row, "last"))
-            .optional()
-            .map_err(&failed)?;
-        let mut statement = connection.prepare("SELECT * FROM spend").map_err(&failed)?;
-        let sums = statement.query_map([], read_sum).map_err(&failed)?;
-        let sums = sums.collect::<Result<_, _>>().map_err(&failed)?;
-        Ok((last.unwrap_or(0), sums))
+        let last = step(
+            "SELECT last FROM journals WHERE name = $1",
+            [journal.into()],
+        );
+        let mut last = self.read(last, |mut row| unsigned(&mut row))?;
+        let sums = step(
+            "SELECT requests, input, output, money, scope, subject, cycle, number FROM spend",
+            [],
+        );
+        Ok((last.pop().unwrap_or(0), self.read(sums, read_sum)?))
     }
 
     fn add(
         &self,
         journal: &str,
-        last: u64,
+        (from, to): (u64, u64),
         changes: &[(Account, Spend)],
-    ) -> Result<(), LedgerError> {
-        self.write(journal, last, changes).map_err(failed("write"))
+    ) -> Result<bool, LedgerError> {
+        let begin = step(
+            "INSERT INTO journals (name, last) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING",
+            [journal.into()],
+        );
+        // An earlier attempt, whose answer was lost, may be at it still: this waits for it.
+        let lock = step(
+            "UPDATE journals SET last = last WHERE name = $1",
+            [journal.into()],
+        );
+        let end = step(
+            "UPDATE journals SET last = $1 WHERE name = $2 AND last = $3 RETURNING name",
+            [signed(to), journal.into(), signed(from)],
+        );
+        let mut steps = vec![begin, lock];
+        steps.extend(
+            changes
+                .iter()
+                .map(|(account, spend)| add_one((journal, from), account, *spend)),
+        );
+        steps.push(end);
+        let written = self.engine.write(steps).map_err(failed("write"))?;
+        Ok(written.last().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    fn spent(&self, account: &Account) -> Result<Spend, LedgerError> {
+        let step = step(
+            "SELECT requests, input, output, money FROM spend \
+             WHERE scope = $1 AND subject = $2 AND cycle = $3 AND number = $4",
+            [
+                account.scope.name().into(),
+                (&*account.subject).into(),
+                account.window.cycle.name().into(),
+                i64::from(account.window.number).into(),
+            ],
+        );
+        let found = self.read(step, |mut row| read_spend(&mut row))?.pop();
+        Ok(found.unwrap_or_default())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
     }
 }
 
-impl SpendFile {
-    fn write(
+impl Sums {
+    fn read<T>(
         &self,
-        journal: &str,
-        last: u64,
-        changes: &[(Account, Spend)],
-    ) -> rusqlite::Result<()> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut add = transaction.prepare_cached(
-                "INSERT INTO spend VALUES (:scope, :subject, :cycle, :number, :requests, :input, :output, :money)
-                 ON CONFLICT DO UPDATE SET requests = requests + :requests, input = input + :input,
-                     output = output + :output, money = money + :money",
-            )?;
-            for (account, spend) in changes {
-                add.execute(named_params! {
-                    ":scope": account.scope.name(),
-                    ":subject": &*account.subject,
-                    ":cycle": account.window.cycle.name(),
-                    ":number": account.window.number,
-                    ":requests": stored(spend.requests),
-                    ":input": stored(spend.input),
-                    ":output": stored(spend.output),
-                    ":money": stored(spend.money),
-                })?;
-            }
-        }
-        transaction.execute(
-            "INSERT INTO journals VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = ?2",
-            params![journal, stored(last)],
-        )?;
-        transaction.commit()
+        step: Step,
+        parse: fn(Row) -> Result<T, Unreadable>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let rows = self.engine.read(step).map_err(failed("read"))?;
+        let parsed: Result<_, _> = rows.into_iter().map(parse).collect();
+        parsed.map_err(|error: Unreadable| failed("read")(error.into()))
     }
 }
 
-/// SQLite's numbers are signed.
-fn stored(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Adds to one sum, if the journal's last line is still this one.
+fn add_one((journal, from): (&str, u64), account: &Account, spend: Spend) -> Step {
+    step(
+        "INSERT INTO spend (scope, subject, cycle, number, requests, input, output, money) \
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), \
+             CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT) \
+         WHERE (SELECT last FROM journals WHERE name = $9) = $10 \
+         ON CONFLICT (scope, subject, cycle, number) DO UPDATE SET \
+             requests = spend.requests + excluded.requests, input = spend.input + excluded.input, \
+             output = spend.output + excluded.output, money = spend.money + excluded.money",
+        [
+            account.scope.name().into(),
+            (&*account.subject).into(),
+            account.window.cycle.name().into(),
+            i64::from(account.window.number).into(),
+            signed(spend.requests),
+            signed(spend.input),
+            signed(spend.output),
+            signed(spend.money),
+            journal.into(),
+            signed(from),
+        ],
+    )
 }
 
-fn number(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
-    let number: i64 = row.get(column)?;
-    Ok(u64::try_from(number).unwrap_or(0))
+/// The databases' numbers are signed.
+fn signed(number: u64) -> Value {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-fn read_sum(row: &Row<'_>) -> rusqlite::Result<(Account, Spend)> {
-    let (scope, subject, cycle): (String, String, String) =
-        (row.get("scope")?, row.get("subject")?, row.get("cycle")?);
-    let unknown = || {
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::InvalidColumnType(0, "scope".to_owned(), kind)
-    };
-    let spend = Spend {
-        requests: number(row, "requests")?,
-        input: number(row, "input")?,
-        output: number(row, "output")?,
-        money: number(row, "money")?,
-    };
+fn unsigned(row: &mut Row) -> Result<u64, Unreadable> {
+    Ok(u64::try_from(row.integer()?).unwrap_or(0))
+}
+
+fn read_spend(row: &mut Row) -> Result<Spend, Unreadable> {
+    Ok(Spend {
+        requests: unsigned(row)?,
+        input: unsigned(row)?,
+        output: unsigned(row)?,
+        money: unsigned(row)?,
+    })
+}
+
+fn read_sum(mut row: Row) -> Result<(Account, Spend), Unreadable> {
+    let spend = read_spend(&mut row)?;
+    let (scope, subject, cycle) = (row.text()?, row.text()?, row.text()?);
+    let number = u32::try_from(row.integer()?).ok();
     // What cannot be read must not count as nothing.
-    let account = account(&scope, &subject, &cycle, row.get("number")?).ok_or_else(unknown)?;
-    Ok((account, spend))
+    let account = number.and_then(|number| account(&scope, &subject, &cycle, number));
+    let expected = "a scope and cycle that this version knows";
+    Ok((account.ok_or(Unreadable { expected })?, spend))
 }
 
-fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError {
-    move |source| LedgerError {
-        doing,
-        source: Box::new(source),
-    }
+fn failed(doing: &'static str) -> impl Fn(Problem) -> LedgerError {
+    move |source| LedgerError { doing, source }
 }
 
 #[cfg(test)]
@@ -228,13 +200,17 @@ mod tests {
             money,
         };
         {
-            let ledger = open_ledger(folder.path()).unwrap();
+            let ledger = open_ledger(&Config::default(), folder.path()).unwrap();
             assert_eq!(ledger.load("a").unwrap(), (0, Vec::new()));
-            ledger.add("a", 7, &[(key.clone(), spend(5))]).unwrap();
+            let one = [(key.clone(), spend(5))];
+            assert!(ledger.add("a", (0, 7), &one).unwrap());
+            // Once, however often it is said.
+            assert!(!ledger.add("a", (0, 7), &one).unwrap());
             let both = [(key.clone(), spend(6)), (team.clone(), spend(1))];
-            ledger.add("b", 3, &both).unwrap();
+            assert!(ledger.add("b", (0, 3), &both).unwrap());
+            assert_eq!(ledger.spent(&key).unwrap(), spend(5).plus(spend(6)));
         }
-        let ledger = open_ledger(folder.path()).unwrap();
+        let ledger = open_ledger(&Config::default(), folder.path()).unwrap();
         let (last, sums) = ledger.load("a").unwrap();
         assert_eq!(last, 7);
         assert_eq!(sums, [(key, spend(5).plus(spend(6))), (team, spend(1))]);
@@ -245,7 +221,7 @@ mod tests {
     fn what_is_no_database_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("spend.db"), "not a database".repeat(99)).unwrap();
-        let error = open_ledger(folder.path()).unwrap_err();
+        let error = open_ledger(&Config::default(), folder.path()).unwrap_err();
         assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     }
 }

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// One step per version of the schema; `user_version` says how many were taken. A step is never changed once released.
-const MIGRATIONS: &[&str] = &[
+/// One step per version of `sluicegate.db`; `user_version` says how many were taken. A step is never changed once released.
+pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE keys (
         position  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -87,10 +87,13 @@ const MIGRATIONS: &[&str] = &[
 
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
+/// Files up to this size are checked whole at the start. In larger ones (over 50,000 keys) indexes are not compared with
+/// their tables, which takes ten times as long as all the rest.
+const CHECKED_WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Connections that read at a time.
 const READERS: usize = 4;
 
-/// A store in `sluicegate.db`.
+/// A database in a file of the data folder.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     writer: Mutex<Connection>,
@@ -99,10 +102,10 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file in the data folder, making both (modes 0600 and 0700) if needed, checks it and brings its schema up
+    /// Opens a file in the data folder, making both (modes 0600 and 0700) if needed, checks it and brings its schema up
     /// to date.
-    pub(super) fn open(data: &Path) -> Result<Self, OpenError> {
-        let path = data.join("sluicegate.db");
+    pub(super) fn open(data: &Path, name: &str, migrations: &[&str]) -> Result<Self, OpenError> {
+        let path = data.join(name);
         let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
                 path: path.clone(),
@@ -127,13 +130,11 @@ impl Sqlite {
                 source,
             })?;
         let mut writer = connect(&path).map_err(failed)?;
-        let problem: String = writer
-            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-            .map_err(failed)?;
+        let problem = check(&writer, &path).map_err(failed)?;
         if problem != "ok" {
             return Err(OpenError::Damaged { path, problem });
         }
-        let (found, known) = migrate(&mut writer).map_err(failed)?;
+        let (found, known) = migrate(&mut writer, migrations).map_err(failed)?;
         if found > known {
             return Err(OpenError::Later {
                 place: path.display().to_string(),
@@ -186,6 +187,17 @@ impl Engine for Sqlite {
     }
 }
 
+/// What the database's own check finds first; `ok` if nothing.
+fn check(connection: &Connection, path: &Path) -> rusqlite::Result<String> {
+    let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_WHOLE_BYTES);
+    let check = if is_small {
+        "PRAGMA integrity_check(1)"
+    } else {
+        "PRAGMA quick_check(1)"
+    };
+    connection.query_row(check, [], |row| row.get(0))
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
@@ -224,12 +236,12 @@ impl ToSql for Value {
 }
 
 /// Brings the schema up to date, unless it is a later one: the version found, and the latest one known.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<(u32, u32)> {
+fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<(u32, u32)> {
     // Immediate: of two processes that start together, one migrates and the other then finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let mut known = 0;
-    for (step, version) in MIGRATIONS.iter().zip(1..) {
+    for (step, version) in migrations.iter().zip(1..) {
         known = version;
         if found < version {
             transaction.execute_batch(step)?;
@@ -261,7 +273,7 @@ mod tests {
     fn files_are_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let store = Keys::new(Sqlite::open(&data).unwrap());
+        let store = Keys::new(Sqlite::open(&data, "sluicegate.db", MIGRATIONS).unwrap());
         insert(&store, &data);
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&data), 0o700);
@@ -277,14 +289,16 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+                    let store = Keys::new(
+                        Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap(),
+                    );
                     for _ in 0..10 {
                         insert(&store, folder.path());
                     }
                 });
             }
         });
-        let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+        let store = Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
         assert_eq!(store.list(None, 100).unwrap().len(), 40);
     }
 
@@ -299,7 +313,7 @@ mod tests {
         .unwrap();
         let before = fs::read(&path).unwrap();
         assert!(matches!(
-            Sqlite::open(folder.path()),
+            Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS),
             Err(OpenError::Damaged { .. })
         ));
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -310,7 +324,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sluicegate.db");
         {
-            let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+            let store =
+                Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
             for _ in 0..100 {
                 insert(&store, folder.path());
             }
@@ -318,17 +333,17 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[4096..12_288].fill(0x55);
         fs::write(&path, bytes).unwrap();
-        let error = Sqlite::open(folder.path()).unwrap_err();
+        let error = Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap_err();
         assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     }
 
     #[test]
     fn a_later_schema_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Sqlite::open(folder.path()).unwrap());
+        drop(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
         let connection = Connection::open(folder.path().join("sluicegate.db")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
-        let error = Sqlite::open(folder.path()).unwrap_err();
+        let error = Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap_err();
         assert!(
             matches!(error, OpenError::Later { found: 99, .. }),
             "{error:?}"
@@ -348,7 +363,7 @@ mod tests {
                     '2026-01-02T03:04:05.25Z', '2030-01-02T03:04:05.678901234Z', '2026-02-01T00:00:00Z')";
             connection.execute(insert, [hash]).unwrap();
         }
-        let store = Keys::new(Sqlite::open(folder.path()).unwrap());
+        let store = Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
         let grant = store.find("abcdefgh").unwrap().remove(0);
         assert_eq!(grant.bearer.hash, hash);
         let at = |text: &str| text.parse().unwrap();

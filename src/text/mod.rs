@@ -7,11 +7,13 @@ pub mod escape;
 pub mod fragment;
 pub mod hidden;
 pub mod leet;
+pub mod seek;
 pub mod spaced;
 pub mod tokens;
 pub mod unicode;
 pub mod view;
 
+mod gate;
 mod words;
 
 /// Who wrote a piece of text. Any of them may be under an attacker's control; policies weigh them differently.
@@ -65,6 +67,21 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::Folded,
+        Self::Escape,
+        Self::Base64,
+        Self::Base32,
+        Self::Hex,
+        Self::Hidden,
+        Self::Leet,
+        Self::Spaced,
+        Self::Rot13,
+        Self::Reversed,
+    ];
+
     /// The name in reports; `None` for text that is found as it stands.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
@@ -80,6 +97,30 @@ impl Encoding {
             Self::Rot13 => "rot13",
             Self::Reversed => "reversed",
         })
+    }
+}
+
+/// A set of encodings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encodings(u16);
+
+impl Encodings {
+    /// The set of one.
+    pub const fn of(encoding: Encoding) -> Self {
+        Self(1 << encoding as u16)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The names of those in which something was undone.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let own = Encoding::ALL.into_iter();
+        own.filter(move |encoding| self.0 & Self::of(*encoding).0 != 0)
+            .filter_map(Encoding::name)
     }
 }
 

@@ -181,6 +181,14 @@ impl Gateway {
         self.child.wait().unwrap();
     }
 
+    /// Tells it to stop (SIGTERM), and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-s", "TERM", &id]).status();
+        assert!(told.unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "{}", self.printed());
+    }
+
     /// Sends a request to the clients' side.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         send(&self.url, method, path, headers, body)

@@ -12,7 +12,7 @@ use sluicegate::auth::{
     Bearer, Denied, KeyRecord, KeyStore, Keyring, Pepper, Principal, Refused, Team, generate,
 };
 use sluicegate::secret::Secret;
-use sluicegate::store::{self, Config};
+use sluicegate::store::{self, Config, OpenError};
 use tempfile::TempDir;
 
 use crate::servers::{Postgres, password};
@@ -574,4 +574,38 @@ fn a_database_that_lets_nobody_in_is_told_without_its_password() {
         "{error:?}"
     );
     assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+/// Over TLS: the server's certificate must be vouched for, and be for the name that was asked for.
+#[test]
+fn postgres_is_spoken_to_by_tls() {
+    let mut server = Postgres::start();
+    let plain = Config {
+        url: Secret::new(format!("{}?sslmode=require", server.url)),
+        ..Config::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |config: &Config| {
+        let error = store::open(config, folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Connect { .. }), "{error}");
+        assert!(!format!("{error:?}").contains(&password()));
+    };
+    refused(&plain); // it has no TLS yet
+    let ca = server.speak_tls("127.0.0.1");
+    let trusted = Config {
+        ca: Some(ca),
+        ..plain.clone()
+    };
+    let store = store::open(&trusted, folder.path()).unwrap();
+    assert!(store.list(None, 1).unwrap().is_empty());
+    refused(&plain); // nobody vouches for it
+    refused(&Config {
+        url: Secret::new(format!("{}?sslmode=disable", server.url)),
+        ..trusted.clone()
+    });
+    let other = server.speak_tls("database.example");
+    refused(&Config {
+        ca: Some(other),
+        ..plain
+    });
 }

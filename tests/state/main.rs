@@ -14,3 +14,4 @@ mod keys;
 mod limits;
 mod redis;
 mod servers;
+mod spend;

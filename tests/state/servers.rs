@@ -182,6 +182,32 @@ impl Postgres {
         self.wait();
     }
 
+    /// Lets it speak nothing but TLS over the network from now on; the certificate, for this name or address.
+    pub fn speak_tls(&mut self, name: &str) -> std::path::PathBuf {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let (cert, data) = (
+            self.folder.path().join("server.pem"),
+            self.folder.path().join("data"),
+        );
+        let key = cert.with_extension("key");
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        for (from, to) in [(&cert, "server.crt"), (&key, "server.key")] {
+            let mut install = postgres("install");
+            let installed = install.args(["-m", "600"]).arg(from).arg(data.join(to));
+            assert!(installed.status().unwrap().success());
+        }
+        let access = data.join("pg_hba.conf");
+        let lines = std::fs::read_to_string(&access).unwrap();
+        std::fs::write(&access, lines.replace("\nhost ", "\nhostssl ")).unwrap();
+        let settings = data.join("postgresql.conf");
+        let lines = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, format!("{lines}\nssl = on\n")).unwrap();
+        self.kill();
+        self.restart();
+        cert
+    }
+
     /// Waits until it answers.
     fn wait(&self) {
         let deadline = std::time::Instant::now() + PATIENCE;

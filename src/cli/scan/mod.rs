@@ -18,6 +18,7 @@ use crate::guard;
 use crate::guard::body::{self, Inspection, Outcome};
 use crate::guard::place::paths;
 use crate::policy::{Action, Direction, Policy, Verdict};
+use crate::scan::classifier::Probability;
 use crate::wire::json::Limits;
 use crate::wire::{self, Framing};
 
@@ -110,6 +111,8 @@ struct Found {
     action: Option<Action>,
     /// What was undone to find it.
     encoding: Option<&'static str>,
+    /// How sure a judge is.
+    probability: Option<Probability>,
     /// The string in a body, `messages[0].content`, or the event of a stream.
     within: Option<String>,
     /// Line and column in the input, from 1.
@@ -207,6 +210,7 @@ fn whole(inspection: Inspection, input: &[u8], paths: Option<Vec<String>>) -> Re
                 rule: place.rule.clone(),
                 action: Some(place.action),
                 encoding: place.encoding.name(),
+                probability: place.probability,
                 within: paths.as_mut().and_then(Iterator::next),
                 line,
                 column: Some(column),
@@ -252,6 +256,9 @@ fn print(report: &Report, policy: &Policy, name: &str, output: &mut Output) -> a
         if let Some(encoding) = found.encoding {
             write!(output, " as {encoding}")?;
         }
+        if let Some(probability) = found.probability {
+            write!(output, ", probability {probability}")?;
+        }
         match &found.within {
             Some(within) => writeln!(output, " in {within}")?,
             None => writeln!(output)?,
@@ -296,7 +303,8 @@ fn print_json(report: &Report, policy: &Policy, output: &mut Output) -> anyhow::
         .iter()
         .map(|found| {
             json!({
-                "rule": found.rule, "action": found.action.map(Action::name), "encoding": found.encoding, "in": found.within,
+                "rule": found.rule, "action": found.action.map(Action::name), "encoding": found.encoding,
+                "probability": found.probability.map(Probability::value), "in": found.within,
                 "line": found.line, "column": found.column,
             })
         })

@@ -87,7 +87,9 @@ impl Replay<'_> {
                 self.findings.push(Found {
                     rule: rule.id.to_string(),
                     action: None,
-                    encoding: None,
+                    // What is known of the rule so far, this match included.
+                    encoding: rule.encodings.names().last(),
+                    probability: rule.probability,
                     within: Some(if event == 0 {
                         "the end of the stream".to_owned()
                     } else {
