@@ -266,6 +266,11 @@ impl Account {
     }
 }
 
+/// The id of another request.
+pub(super) fn new_id() -> String {
+    format!("req_{}", uuid::Uuid::now_v7().simple())
+}
+
 /// The scanner whose rule it is; operators' own rules are topics.
 fn scanner(rule: &str) -> &'static str {
     let prefix = rule.split('.').next().unwrap_or_default();

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::applies::{may_use, same};
 use super::body::{self, Hold};
 use super::connection::Peer;
@@ -37,7 +37,7 @@ pub(super) async fn handle(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
-    let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+    let id = account::new_id();
     let family = route::family(request.uri().path(), request.headers());
     let version = request.version();
     let account = Account::open(&gateway, id.clone());
