@@ -224,19 +224,16 @@ impl Exchange {
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
         });
         let who = (&admitted.principal, inspection.facts.user.as_deref());
-        let account = &mut self.account;
-        let verdict = &inspection.verdict;
+        let (account, verdict) = (&mut self.account, &inspection.verdict);
         let escalated = escalate(&self.gateway, account, &call.policy, who, verdict);
-        let body = match &inspection.outcome {
-            Outcome::Clear(body) => match escalated {
-                Some(refused) => return self.refuse(&call, refused),
-                None => body.clone(),
-            },
-            Outcome::Refuse(refused) => return self.refuse(&call, refused.clone()),
-            Outcome::Fail(Failure::Malformed(malformed)) => {
+        let body = match (&inspection.outcome, escalated) {
+            (Outcome::Clear(body), None) => body.clone(),
+            (Outcome::Clear(_), Some(refused)) => return self.refuse(&call, refused),
+            (Outcome::Refuse(refused), _) => return self.refuse(&call, refused.clone()),
+            (Outcome::Fail(Failure::Malformed(malformed)), _) => {
                 return Err(Problem::Malformed(malformed.to_string()));
             }
-            Outcome::Fail(failure) => return Err(Problem::Unjudged(failure.to_string())),
+            (Outcome::Fail(failure), _) => return Err(Problem::Unjudged(failure.to_string())),
         };
         may_use(&admitted.principal, call.model.as_deref())?;
         let upstream = self.choose(&mut admitted, call.model.as_deref())?;
