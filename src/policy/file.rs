@@ -37,11 +37,24 @@ pub(super) struct File {
     pub(super) observe: Option<bool>,
     pub(super) stream: Option<Mode>,
     pub(super) tools: ToolsFile,
+    pub(super) placeholders: Option<Scope>,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
     pub(super) exceptions: Vec<Exception>,
     pub(super) tests: Vec<Case>,
+}
+
+/// `placeholders:`: how long a value keeps its placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Exchange,
+    Session,
+}
+
+impl Scope {
+    const WORDS: [(&'static str, Self); 2] =
+        [("exchange", Self::Exchange), ("session", Self::Session)];
 }
 
 /// `request:` or `response:`.
@@ -136,6 +149,7 @@ impl File {
         self.observe = self.observe.or(parent.observe);
         self.stream = self.stream.or(parent.stream);
         self.tools.inherit(parent.tools);
+        self.placeholders = self.placeholders.or(parent.placeholders);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
         let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
@@ -209,6 +223,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         observe: fields.optional("observe", boolean),
         stream: fields.optional("stream", read_stream),
         tools: fields.optional("tools", read_tools).unwrap_or_default(),
+        placeholders: fields.optional("placeholders", word(&Scope::WORDS)),
         request: fields
             .optional("request", |reader, node| {
                 read_side(reader, node, Direction::Request)

@@ -70,6 +70,8 @@ pub struct Policy {
     pub tools: Tools,
     /// Text from outside goes up between marks.
     pub fence: bool,
+    /// A value has one placeholder in a whole session, not in one exchange only.
+    pub keeps_placeholders: bool,
     /// What goes up.
     pub request: Side,
     /// What comes back.

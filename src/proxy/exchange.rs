@@ -19,9 +19,9 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
-use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::body::{Outcome, inspect_request};
 use crate::guard::restore::Originals;
-use crate::guard::{Cleared, Failure};
+use crate::guard::{Cleared, Context, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::secret::Secret;
@@ -205,15 +205,31 @@ impl Exchange {
             return Err(Problem::ContentType);
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
+        let memory = self.gateway.placeholders.of(
+            &call.policy,
+            &admitted.principal,
+            &self.gateway.load.budget,
+        );
+        let memory = memory.map_err(Problem::Unread)?;
         let inspection = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
             let (api, count_for) = (call.api, call.count_for.clone());
+            // One that may have to wait for another of its session does so where it delays nobody.
+            let alone = memory.is_none();
             let effort = policy.request.effort(body.len());
+            let effort = if alone { effort } else { usize::MAX };
             self.inspect(Direction::Request, effort, move || {
                 let context = gateway.context().counting(count_for.as_deref());
-                inspect_request(context, api, body, &policy, &gateway.json)
+                let inspect = |context: Context<'_>| {
+                    inspect_request(context, api, body, &policy, &gateway.json)
+                };
+                match memory {
+                    Some(memory) => memory.inspect(|known| inspect(context.knowing(known))),
+                    None => Ok(inspect(context)),
+                }
             })
             .await?
+            .map_err(Problem::Unread)?
         };
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
@@ -274,14 +290,15 @@ impl Exchange {
     }
 
     /// Runs an inspection of this exchange.
-    pub(super) async fn inspect<F>(
+    pub(super) async fn inspect<F, T>(
         &self,
         direction: Direction,
         effort: usize,
         work: F,
-    ) -> Result<Inspection, Problem>
+    ) -> Result<T, Problem>
     where
-        F: FnOnce() -> Inspection + Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
     {
         inspect(&self.gateway, direction, effort, work).await
     }

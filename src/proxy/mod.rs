@@ -18,6 +18,7 @@ mod inspect;
 mod models;
 mod outgoing;
 mod passed;
+mod placeholders;
 mod realtime;
 mod respond;
 pub mod route;
@@ -39,6 +40,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use self::body::Budget;
 pub use self::connection::serve;
+pub use self::placeholders::Placeholders;
 use self::route::Table;
 use crate::auth::Keyring;
 use crate::guard::Context;
@@ -160,6 +162,8 @@ pub struct Gateway {
     pub verdicts: Verdicts,
     /// What the marks around untrusted text are derived from; random.
     pub fence_secret: [u8; 32],
+    /// What placeholders stand for over the exchanges of a session.
+    pub placeholders: Placeholders,
     /// What is under way.
     pub load: Load,
 }

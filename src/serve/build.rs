@@ -15,7 +15,7 @@ use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::route::Table;
-use crate::proxy::{Gateway, Limits, Load, Policies, tls};
+use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 use crate::upstream::{Provider, Upstream};
@@ -105,6 +105,7 @@ pub fn build(
         json: json(&config.limits),
         verdicts: Verdicts::default(),
         fence_secret: rand::random(),
+        placeholders: Placeholders::default(),
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {
