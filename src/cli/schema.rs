@@ -442,6 +442,12 @@ mod tests {
     #[test]
     fn every_key_of_a_policy_is_described_and_nothing_else() {
         fn walk(schema: &Value, path: &str, missing: &mut Vec<String>, texts: &mut Vec<String>) {
+            // Of several forms, one says it all for the others.
+            for form in schema["anyOf"].as_array().into_iter().flatten() {
+                let mut elsewhere = Vec::new();
+                walk(form, path, &mut elsewhere, texts);
+                walk(&form["items"], path, &mut elsewhere, texts);
+            }
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
                 let path = format!("{path}.{name}");
                 match property["description"].as_str() {
@@ -449,6 +455,12 @@ mod tests {
                     None => missing.push(path.clone()),
                 }
                 walk(property, &path, missing, texts);
+                walk(
+                    &property["additionalProperties"],
+                    &path,
+                    &mut Vec::new(),
+                    texts,
+                );
                 walk(&property["items"], &path, missing, texts);
             }
         }

@@ -131,7 +131,20 @@ impl Checker<'_> {
             Credential::File(path) => {
                 self.readable(&key("credential"), path, "correct the path", problems);
             }
-            Credential::Environment(_) | Credential::Vault(_) | Credential::None => {}
+            Credential::HashiCorp { .. } if self.loaded.config.hashicorp.is_none() => {
+                let found = format!(
+                    "provider {}: the server file has no section hashicorp",
+                    provider.name
+                );
+                let problem = self.problem(&key("credential"), found);
+                problems.push(problem.expected("where HashiCorp Vault is").help(
+                    "add hashicorp: {address: https://vault.example:8200, token: env:VAULT_TOKEN}",
+                ));
+            }
+            Credential::Environment(_)
+            | Credential::Vault(_)
+            | Credential::HashiCorp { .. }
+            | Credential::None => {}
         }
     }
 

@@ -101,6 +101,7 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
     }
     list.store(config);
     list.shared(config);
+    list.hashicorp(config);
     for provider in &config.providers {
         list.provider(provider);
     }
@@ -156,6 +157,24 @@ impl List<'_> {
         self.add("shared", shown);
     }
 
+    fn hashicorp(&mut self, config: &Config) {
+        let Some(server) = &config.hashicorp else {
+            return;
+        };
+        self.add("hashicorp.address", &server.address);
+        let token = match &server.token {
+            Credential::Environment(name) => format!("env:{name}"),
+            Credential::File(path) => format!("file:{}", path.display()),
+            Credential::None | Credential::Vault(_) | Credential::HashiCorp { .. } => String::new(),
+        };
+        self.add("hashicorp.token", token);
+        let namespace = server.namespace.as_deref();
+        self.add("hashicorp.namespace", namespace.unwrap_or("null"));
+        let ca = server.ca.as_deref();
+        self.add("hashicorp.ca", ca.map_or_else(|| "null".to_owned(), shown));
+        self.add("hashicorp.refresh", duration(server.refresh));
+    }
+
     fn provider(&mut self, provider: &Provider) {
         let key = |name: &str| format!("providers.{}.{name}", provider.name);
         let family = FAMILIES
@@ -170,8 +189,11 @@ impl List<'_> {
                 Credential::Vault(name) => format!("vault:{name}"),
                 Credential::Environment(name) => format!("env:{name}"),
                 Credential::File(path) => format!("file:{}", path.display()),
+                Credential::HashiCorp { path, field } => format!("hashicorp:{path}#{field}"),
             },
         );
+        let policy = provider.policy.as_deref();
+        self.add(&key("policy"), policy.unwrap_or("null"));
         self.add(&key("allow_private"), provider.allow_private);
         self.add(
             &key("ca"),

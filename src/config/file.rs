@@ -61,6 +61,9 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         fields.optional("store", |reader, node| state::store(reader, node, folder)),
     );
     config.shared = fields.optional("shared", shared).flatten();
+    config.hashicorp = fields.nullable("hashicorp", |reader, node| {
+        provider::hashicorp(reader, node, folder)
+    });
     fields.optional("providers", |reader, node| {
         provider::providers(reader, node, folder, &mut config.providers)
     });

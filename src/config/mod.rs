@@ -58,6 +58,8 @@ pub struct Config {
     pub tls: Option<proxy::tls::Config>,
     /// Where keys are kept.
     pub store: store::Config,
+    /// The server of `HashiCorp` Vault that `hashicorp:` credentials come from.
+    pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
     /// How the built-in provider answers.
@@ -96,6 +98,7 @@ impl Default for Config {
             policy: "default".to_owned(),
             tls: None,
             store: store::Config::default(),
+            hashicorp: None,
             providers: provider::built_in(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),

@@ -3,8 +3,10 @@
 //! The file adds to the built-in providers. A provider of the same name keeps what the file does not say; `null` removes it.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::document::{Key, Node, Reader, Value, boolean, integer, list, text, word};
+use crate::document::{Key, Node, Reader, Value, boolean, duration, integer, list, text, word};
+use crate::proxy::hashicorp;
 use crate::proxy::route::Route;
 use crate::upstream::{Credential, Provider, Timeouts};
 use crate::wire::Family;
@@ -136,6 +138,7 @@ fn provider(
         credential(reader, node, folder)
     });
     set(&mut provider.credential, credential);
+    provider.policy = fields.nullable("policy", text).or(provider.policy);
     set(
         &mut provider.allow_private,
         fields.optional("allow_private", boolean),
@@ -230,6 +233,7 @@ fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credent
             Some(Credential::Environment(variable.to_owned()))
         }
         Some(("file", file)) if !file.is_empty() => Some(Credential::File(folder.join(file))),
+        Some(("hashicorp", place)) if kept(place).is_some() => kept(place),
         _ => {
             // The value is not repeated: it may well be the secret itself.
             let problem = reader.problem(
@@ -239,10 +243,65 @@ fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credent
                     reader.path()
                 ),
             );
-            let problem = problem.expected("vault:NAME, env:VARIABLE, file:PATH or none");
+            let problem = problem.expected(
+                "vault:NAME, env:VARIABLE, file:PATH, hashicorp:MOUNT/PATH#FIELD or none",
+            );
             reader.report(
                 problem.help("keep the secret out of this file: sluicegate vault set NAME"),
             );
+            None
+        }
+    }
+}
+
+/// `MOUNT/PATH#FIELD`.
+fn kept(place: &str) -> Option<Credential> {
+    let (path, field) = place.split_once('#')?;
+    let plain = |name: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !name.is_empty() && name.chars().all(known) && !name.chars().all(|c| c == '.')
+    };
+    let is_path = path.contains('/') && path.split('/').all(plain);
+    (is_path && plain(field)).then(|| Credential::HashiCorp {
+        path: path.to_owned(),
+        field: field.to_owned(),
+    })
+}
+
+/// The server of `HashiCorp` Vault.
+pub(super) fn hashicorp(
+    reader: &mut Reader,
+    node: &Node,
+    folder: &Path,
+) -> Option<hashicorp::Config> {
+    let mut fields = reader.fields(node)?;
+    let address = fields.required("address", base_url);
+    let token = fields.required("token", |reader, node| token(reader, node, folder));
+    let namespace = fields.nullable("namespace", text);
+    let ca = fields.nullable("ca", |reader, node| path(reader, node, folder));
+    let refresh = fields.optional("refresh", duration);
+    fields.finish();
+    Some(hashicorp::Config {
+        address: address?,
+        token: token?,
+        namespace,
+        ca,
+        refresh: refresh.unwrap_or(Duration::from_mins(1)),
+    })
+}
+
+/// Where the token for that server is kept. The value is not repeated: it may be the token itself.
+fn token(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credential> {
+    let written = text(reader, node)?;
+    match written.split_once(':') {
+        Some(("env", variable)) if !variable.is_empty() => {
+            Some(Credential::Environment(variable.to_owned()))
+        }
+        Some(("file", file)) if !file.is_empty() => Some(Credential::File(folder.join(file))),
+        _ => {
+            let found = format!("{} says no place that a token can come from", reader.path());
+            let problem = reader.problem(node, found);
+            reader.report(problem.expected("env:VARIABLE or file:PATH"));
             None
         }
     }
@@ -339,10 +398,14 @@ mod tests {
             "env:A B",
             "vault:a/b",
             "VAULT:openai",
+            "hashicorp:secret/openai",
+            "hashicorp:secret#key",
+            "hashicorp:secret/../sys#key",
+            "hashicorp:secret/a?b#key",
         ] {
             let problems = read(&format!("openai: {{credential: '{credential}'}}\n")).unwrap_err();
             assert!(
-                problems[0].contains("vault:NAME, env:VARIABLE, file:PATH or none")
+                problems[0].contains("vault:NAME, env:VARIABLE, file:PATH, hashicorp:")
                     && !problems[0].contains("canary"),
                 "{problems:?}"
             );

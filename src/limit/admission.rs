@@ -294,8 +294,8 @@ impl Admission {
         self.pending = None;
         let claims = std::mem::take(&mut self.claims);
         let limiter = &self.limiter;
-        if let (Some(id), Some(together)) = (&self.id, &limiter.together) {
-            together.settle(id, &claims, self.ask, (Spend::default(), true));
+        if let (Some(id), Some(together)) = (self.id.take(), &limiter.together) {
+            together.settle(&id, &claims, self.ask, (Spend::default(), true));
         } else {
             limiter.table.give_back(&claims, self.ask);
         }
@@ -306,9 +306,10 @@ impl Admission {
         self.leave();
         let claims = std::mem::take(&mut self.claims);
         let limiter = &self.limiter;
-        match (&self.id, &limiter.together) {
+        // Told once: what is dropped after it was settled has nothing more to say.
+        match (self.id.take(), &limiter.together) {
             (Some(id), Some(together)) => {
-                together.settle(id, &claims, self.ask, (spend, false));
+                together.settle(&id, &claims, self.ask, (spend, false));
             }
             // The head's request counts, even if no more than the head was looked at.
             (None, Some(together)) if self.pending.is_some() => {

@@ -3,20 +3,9 @@
 -- ARGV: id, time (0 for this server's own), tokens and money that were reserved, requests, input, output and money used, whether
 -- requests go back too (1, 0); then for each claim its kind, count and period. KEYS: a mark that it is done, then two for each
 -- claim as when it was taken.
-local time = redis.call('TIME')
-local now = tonumber(ARGV[2])
-if now == 0 then now = tonumber(time[1]) * 1000000 + tonumber(time[2]) end
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', 3600) then return {0} end
 local id, kept, kept_money = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local used = tonumber(ARGV[6]) + tonumber(ARGV[7])
-
-local function parts(units, rest, count)
-  local high, low = math.floor(units / 65536), units % 65536
-  local a = high * rest
-  local whole, left = math.floor(a / count), a % count
-  local b = left * 65536 + low * rest
-  return whole * 65536 + math.floor(b / count), b % count
-end
 
 -- Adds units to what was taken; fewer than none give some back.
 local function add(key, units, count, period)

@@ -26,11 +26,11 @@ const MAX_TELLING: usize = 256;
 
 const TAKE: Script = Script {
     name: "limit_take",
-    text: include_str!("take.lua"),
+    text: concat!(include_str!("head.lua"), include_str!("take.lua")),
 };
 const SETTLE: Script = Script {
     name: "limit_settle",
-    text: include_str!("settle.lua"),
+    text: concat!(include_str!("head.lua"), include_str!("settle.lua")),
 };
 const RENEW: Script = Script {
     name: "limit_renew",

@@ -10,20 +10,8 @@
 -- what is left and the microseconds until it is whole.
 --
 -- A rate's cell is "WHOLE FRACTION": microseconds, and parts of one in 1/count, so that everything is whole numbers.
-local time = redis.call('TIME')
-local now = tonumber(ARGV[2])
-if now == 0 then now = tonumber(time[1]) * 1000000 + tonumber(time[2]) end
 local id, lease = ARGV[1], tonumber(ARGV[3])
 local tokens, money = tonumber(ARGV[4]), tonumber(ARGV[5])
-
--- units * rest / count, and what remains of it, without a number above 2^53.
-local function parts(units, rest, count)
-  local high, low = math.floor(units / 65536), units % 65536
-  local a = high * rest
-  local whole, left = math.floor(a / count), a % count
-  local b = left * 65536 + low * rest
-  return whole * 65536 + math.floor(b / count), b % count
-end
 
 local function rate(key, units, count, period)
   local value = redis.call('GET', key)

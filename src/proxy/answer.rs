@@ -6,8 +6,9 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::account::Account;
+use super::applies::may_use;
 use super::body::Unread;
-use super::exchange::{Admitted, Call, Exchange, may_use};
+use super::exchange::{Admitted, Call, Exchange};
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use super::stream::{Admission, Stream};
@@ -66,11 +67,11 @@ impl Exchange {
     /// An answer that the provider keeps. Nobody guesses its id, so whoever knows it may read it; it is scanned like a new one.
     pub(super) async fn stored(
         &mut self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         api: Api,
     ) -> Result<Response<Outgoing>, Problem> {
         self.account.speaks(api);
-        let upstream = self.choose(&admitted, None)?;
+        let upstream = self.choose(&mut admitted, None)?;
         let call = Call {
             api,
             generates: false,
@@ -88,13 +89,13 @@ impl Exchange {
     /// The models that the key may use, or one of them.
     pub(super) async fn list_models(
         &mut self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         model: Option<String>,
     ) -> Result<Response<Outgoing>, Problem> {
         if model.is_some() {
             may_use(&admitted.principal, model.as_deref())?;
         }
-        let upstream = self.choose(&admitted, model.as_deref())?;
+        let upstream = self.choose(&mut admitted, model.as_deref())?;
         let api = match self.family {
             Family::OpenAi => Api::Chat,
             Family::Anthropic => Api::Messages,

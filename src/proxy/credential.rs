@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Gateway;
 use super::exchange::Exchange;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
@@ -29,12 +30,32 @@ const PROXY: Reader<'_> = Reader {
 /// # Errors
 ///
 /// What is wrong and what to do, in words that hold no secret.
-pub(super) async fn open(vault: &Vault, credential: &Credential) -> Result<Option<Secret>, String> {
+pub(super) async fn open(
+    gateway: &Gateway,
+    credential: &Credential,
+) -> Result<Option<Secret>, String> {
     let secret = match credential {
         Credential::None => return Ok(None),
-        Credential::Vault(name) => vault
+        Credential::Vault(name) => gateway
+            .vault
             .read(name, PROXY, Timestamp::now())
             .map_err(|error| error.to_string())?,
+        Credential::HashiCorp { path, field } => match &gateway.hashicorp {
+            Some(hashicorp) => hashicorp.open(path, field).await?,
+            None => return Err("the server file has no section hashicorp".to_owned()),
+        },
+        Credential::Environment(_) | Credential::File(_) => plain(credential).await?,
+    };
+    Ok(Some(secret))
+}
+
+/// What the environment or a file holds; nothing in any other place.
+///
+/// # Errors
+///
+/// If there is nothing.
+pub(super) async fn plain(credential: &Credential) -> Result<Secret, String> {
+    let secret = match credential {
         Credential::Environment(name) => match std::env::var(name) {
             Ok(value) => Secret::new(value),
             Err(_) => return Err(format!("the environment has no variable {name}")),
@@ -43,12 +64,12 @@ pub(super) async fn open(vault: &Vault, credential: &Credential) -> Result<Optio
             Ok(text) => Secret::new(text),
             Err(error) => return Err(format!("{}: {error}", path.display())),
         },
+        Credential::None | Credential::Vault(_) | Credential::HashiCorp { .. } => Secret::new(""),
     };
     if secret.is_empty() {
-        Err("it is empty".to_owned())
-    } else {
-        Ok(Some(secret))
+        return Err("it is empty".to_owned());
     }
+    Ok(secret)
 }
 
 /// Whether the secret before may still work.

@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::account::Account;
+use super::applies::{may_use, same};
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
@@ -129,7 +130,7 @@ impl Exchange {
         if endpoint != Endpoint::Own(Own::Usage) {
             self.admit_by_head(&principal).await?;
         }
-        let policy = self.policy(&principal)?;
+        let policy = self.policy(&principal, None)?;
         let query = forward::query(self.family, head.uri.query()).map_err(Problem::Query)?;
         // The query has the last word on how Gemini frames its stream.
         let sse = forward::parameters(head.uri.query()).any(|pair| pair == ("alt", "sse"));
@@ -178,25 +179,10 @@ impl Exchange {
         Ok(principal)
     }
 
-    /// The policy of the key, else of its team, else the gateway's. One that is missing lets nothing pass.
-    fn policy(&mut self, principal: &Principal) -> Result<Arc<Policy>, Problem> {
-        let policies = self.gateway.policies.load();
-        let name = principal.policy().unwrap_or(&policies.default);
-        self.account.note(|record| {
-            name.clone_into(&mut record.policy.name);
-            record.policy.generation = policies.generation;
-        });
-        policies
-            .by_name
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Problem::NoPolicy(name.to_owned()))
-    }
-
     /// A body goes up, an answer comes down.
     async fn converse(
         &mut self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         mut call: Call,
         body: Incoming,
     ) -> Result<Response<Outgoing>, Problem> {
@@ -205,6 +191,7 @@ impl Exchange {
             return Err(Problem::ContentType);
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
+        call.policy = self.policy_for(&admitted, &call, &body)?;
         let memory = self.gateway.placeholders.of(
             &call.policy,
             &admitted.principal,
@@ -260,7 +247,8 @@ impl Exchange {
             Outcome::Fail(failure) => return Err(Problem::Unjudged(failure.to_string())),
         };
         may_use(&admitted.principal, call.model.as_deref())?;
-        let upstream = self.choose(&admitted, call.model.as_deref())?;
+        let upstream = self.choose(&mut admitted, call.model.as_deref())?;
+        same(&admitted.policy, &call.policy)?;
         let principal = admitted.principal.clone();
         self.reserve(&call, &principal, (&inspection, upstream.name()))
             .await?;
@@ -303,10 +291,10 @@ impl Exchange {
         inspect(&self.gateway, direction, effort, work).await
     }
 
-    /// The provider for a model.
+    /// The provider for a model, and with it the policy.
     pub(super) fn choose(
         &mut self,
-        admitted: &Admitted,
+        admitted: &mut Admitted,
         model: Option<&str>,
     ) -> Result<Arc<Upstream>, Problem> {
         let chosen = self.gateway.table.choose(
@@ -316,6 +304,7 @@ impl Exchange {
             &admitted.principal,
         );
         let upstream = chosen.map_err(Problem::Route)?;
+        admitted.policy = self.policy(&admitted.principal, Some(&upstream))?;
         self.account
             .note(|record| record.provider = Some(upstream.name().to_owned()));
         Ok(upstream)
@@ -332,7 +321,7 @@ impl Exchange {
             Some((holder, sealed)) => {
                 credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
             }
-            None => credential::open(vault, &upstream.provider().credential).await,
+            None => credential::open(&self.gateway, &upstream.provider().credential).await,
         };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),
@@ -404,14 +393,5 @@ impl Exchange {
             let provider = upstream.name().to_owned();
             Problem::Upstream { provider, failure }
         })
-    }
-}
-
-/// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.
-pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), Problem> {
-    if principal.allows_model(model.unwrap_or_default()) {
-        Ok(())
-    } else {
-        Err(Problem::Model)
     }
 }

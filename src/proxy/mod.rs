@@ -2,6 +2,7 @@
 
 mod account;
 mod answer;
+mod applies;
 mod body;
 mod caller;
 mod charge;
@@ -13,6 +14,7 @@ mod ending;
 mod exchange;
 mod forward;
 mod handshake;
+pub mod hashicorp;
 mod head;
 mod inspect;
 mod models;
@@ -40,6 +42,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use self::body::Budget;
 pub use self::connection::serve;
+use self::hashicorp::HashiCorp;
 pub use self::placeholders::Placeholders;
 use self::route::Table;
 use crate::auth::Keyring;
@@ -146,6 +149,8 @@ pub struct Gateway {
     pub own: OwnLimiter,
     /// The providers' credentials.
     pub vault: Vault,
+    /// The server of `HashiCorp` Vault that some credentials come from.
+    pub hashicorp: Option<HashiCorp>,
     /// One record per exchange.
     pub audit: audit::Log,
     /// Counters.

@@ -8,7 +8,8 @@ use http::Response;
 use hyper::body::Incoming;
 
 use super::account::Account;
-use super::exchange::{Admitted, Exchange, may_use};
+use super::applies::may_use;
+use super::exchange::{Admitted, Exchange};
 use super::forward;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
@@ -20,12 +21,12 @@ impl Exchange {
     /// Passes a request on unscanned, because the operator lists its path.
     pub(super) async fn pass(
         &mut self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         body: Incoming,
     ) -> Result<Response<Outgoing>, Problem> {
         may_use(&admitted.principal, None)?;
         let (body, _hold) = self.read(&admitted.head, body).await?;
-        let upstream = self.choose(&admitted, None)?;
+        let upstream = self.choose(&mut admitted, None)?;
         let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
         let answer = self.send(&upstream, admitted, body).await?;
         let status = answer.status;

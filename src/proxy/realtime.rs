@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::applies::may_use;
 use super::conversation::Conversation;
-use super::exchange::{Admitted, Call, Exchange, may_use};
+use super::exchange::{Admitted, Call, Exchange};
 use super::handshake::Handshake;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
@@ -41,7 +42,7 @@ impl Exchange {
         may_use(&admitted.principal, model.as_deref())?;
         let upgrade = admitted.head.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or(Problem::Internal)?;
-        let upstream = self.choose(&admitted, model.as_deref())?;
+        let upstream = self.choose(&mut admitted, model.as_deref())?;
         let count_for = self.counts_for(&admitted.principal, model.as_deref());
         let call = Call {
             api: Api::Realtime,

@@ -14,6 +14,7 @@ use crate::auth::{KeyRecord, Keyring, Pepper};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
+use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
@@ -97,6 +98,7 @@ pub fn build(
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         own: OwnLimiter::new(start),
         vault,
+        hashicorp: hashicorp(config)?,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics,
         tls,
@@ -135,6 +137,15 @@ fn limits(config: &Config) -> Result<Setup, StartError> {
     })
 }
 
+/// The server of `HashiCorp` Vault, if there is one.
+fn hashicorp(config: &Config) -> Result<Option<HashiCorp>, StartError> {
+    let server = config.hashicorp.as_ref().map(HashiCorp::new);
+    server.transpose().map_err(|problem| StartError::Provider {
+        name: "hashicorp".to_owned(),
+        problem,
+    })
+}
+
 /// Limits on JSON: whatever may be read may be parsed.
 fn json(limits: &Limits) -> wire::json::Limits {
     let longest = limits.max_body_bytes.max(limits.max_response_bytes);
@@ -164,6 +175,12 @@ pub fn policies(config: &Config) -> Result<config::Policies, StartError> {
     policies
         .find(&config.policy, "policy")
         .map_err(StartError::Problems)?;
+    for provider in &config.providers {
+        if let Some(policy) = &provider.policy {
+            let from = format!("providers.{}.policy", provider.name);
+            policies.find(policy, &from).map_err(StartError::Problems)?;
+        }
+    }
     Ok(policies)
 }
 

@@ -125,6 +125,9 @@ impl Refresh {
         for upstream in self.gateway.table.providers() {
             upstream.sweep();
         }
+        if let Some(hashicorp) = &self.gateway.hashicorp {
+            hashicorp.sweep();
+        }
         let limiter = &self.gateway.limiter;
         limiter.sweep(Instant::now().into_std(), Timestamp::now());
         self.gateway.own.forget_idle(Instant::now().into_std());

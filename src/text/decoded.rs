@@ -8,6 +8,7 @@ use super::escape::{self, Unescaping};
 use super::fragment::Step;
 use super::hidden::Hidden;
 use super::leet::Leet;
+use super::seek::{Found, seek};
 use super::spaced::Spaced;
 use super::{Encoding, Span, words};
 
@@ -144,11 +145,16 @@ impl Texts {
 /// What runs of digits hold.
 fn runs(text: &str, radix: Radix, out: &mut impl FnMut(String)) {
     let mut from = 0;
-    while let Some(start) = {
+    while let Some(Found {
+        place: start,
+        inside,
+        text: true,
+        ..
+    }) = {
         let before = text.get(..from).and_then(|text| text.chars().next_back());
-        digits::find(radix, true, text.as_bytes(), (from, before))
+        seek((radix, true), text.as_bytes(), (from, before), None)
     } {
-        let (mut digits, mut texts) = (Digits::new(radix, true), Texts::default());
+        let (mut digits, mut texts) = (Digits::new(radix, true, inside), Texts::default());
         let rest = text.get(start..).unwrap_or_default();
         let mut end = text.len();
         for (place, character) in rest.char_indices() {

@@ -9,15 +9,17 @@ use super::Span;
 use super::fragment::{Fragments, Step};
 
 /// Fewer bytes of text than these are an accident.
-const LEAST_TEXT: usize = 8;
+pub(super) const LEAST_TEXT: usize = 8;
 /// From this digit of a run on, groups and text may begin anywhere.
-const ANYWHERE: usize = 12;
+pub(super) const ANYWHERE: usize = 12;
 /// A line of so many digits may go on in the next one.
 const LINE: usize = 16;
 /// The most characters between two digits.
 const GAP: usize = 8;
 /// The most digits of a group.
 const GROUP: usize = 8;
+/// Digits before a place that bytes after it may have a part of.
+pub const RESTART: usize = 3;
 /// The most ways to group.
 pub const WAYS: usize = 4;
 
@@ -33,7 +35,7 @@ pub enum Radix {
 }
 
 impl Radix {
-    const fn bits(self) -> usize {
+    pub(super) const fn bits(self) -> usize {
         match self {
             Self::Base64 => 6,
             Self::Base32 => 5,
@@ -42,7 +44,7 @@ impl Radix {
     }
 
     /// Digits of a group.
-    const fn group(self) -> usize {
+    pub(super) const fn group(self) -> usize {
         match self {
             Self::Base64 => 4,
             Self::Base32 => 8,
@@ -51,20 +53,134 @@ impl Radix {
     }
 
     /// The value of a digit.
-    const fn value(self, byte: u8, thorough: bool) -> Option<u8> {
-        Some(match (self, byte) {
-            (Self::Base64 | Self::Base32, b'A'..=b'Z') => byte - b'A',
-            (Self::Base64, b'a'..=b'z') => byte - b'a' + 26,
-            (Self::Base64, b'0'..=b'9') => byte - b'0' + 52,
-            (Self::Base64, b'+' | b'-') => 62,
-            (Self::Base64, b'/' | b'_') => 63,
-            (Self::Base32, b'a'..=b'z') if thorough => byte - b'a',
-            (Self::Base32, b'2'..=b'7') => byte - b'2' + 26,
-            (Self::Hex, b'0'..=b'9') => byte - b'0',
-            (Self::Hex, b'A'..=b'F') => byte - b'A' + 10,
-            (Self::Hex, b'a'..=b'f') => byte - b'a' + 10,
-            _ => return None,
-        })
+    #[inline]
+    pub(super) fn value(self, byte: u8, thorough: bool) -> Option<u8> {
+        let values = match self {
+            Self::Base64 => &BASE64,
+            Self::Base32 if thorough => &BASE32_ANY_CASE,
+            Self::Base32 => &BASE32,
+            Self::Hex => &HEX,
+        };
+        values
+            .get(usize::from(byte))
+            .copied()
+            .filter(|value| *value != NO_DIGIT)
+    }
+}
+
+const NO_DIGIT: u8 = 0xff;
+static BASE64: [u8; 256] = values(&[
+    (b'A', 26, 0),
+    (b'a', 26, 26),
+    (b'0', 10, 52),
+    (b'+', 1, 62),
+    (b'-', 1, 62),
+    (b'/', 1, 63),
+    (b'_', 1, 63),
+]);
+static BASE32: [u8; 256] = values(&[(b'A', 26, 0), (b'2', 6, 26)]);
+static BASE32_ANY_CASE: [u8; 256] = values(&[(b'A', 26, 0), (b'a', 26, 0), (b'2', 6, 26)]);
+static HEX: [u8; 256] = values(&[(b'0', 10, 0), (b'A', 6, 10), (b'a', 6, 10)]);
+
+/// By byte, of ranges of digits: the first, how many, and the value of the first.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would refuse"
+)]
+const fn values(ranges: &[(u8, u8, u8)]) -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut range = 0;
+    while range < ranges.len() {
+        let (first, count, value) = ranges[range];
+        let mut digit = 0;
+        while digit < count {
+            values[(first + digit) as usize] = value + digit;
+            digit += 1;
+        }
+        range += 1;
+    }
+    values
+}
+
+/// A place in a run between two characters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inside {
+    /// Digits so far.
+    pub(super) count: usize,
+    /// Digits of the present line.
+    pub(super) line: usize,
+    /// Characters since the last digit.
+    pub(super) gap: usize,
+    /// Text may begin here, although it is not far from the start.
+    pub(super) fresh: bool,
+}
+
+impl Inside {
+    /// Goes over the next character, of this value if it is a digit. Whether the run goes on.
+    pub(super) fn go_on(&mut self, radix: Radix, byte: u8, value: Option<u8>) -> bool {
+        match value {
+            Some(value) => {
+                self.count += 1;
+                self.line += 1;
+                self.gap = 0;
+                self.fresh = radix == Radix::Base64 && value >= 62;
+                true
+            }
+            None if self.is_gap(radix, byte) => {
+                if self.gap == 0 {
+                    self.line = 0;
+                }
+                self.gap += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the character may stand between two digits of the run.
+    fn is_gap(&self, radix: Radix, byte: u8) -> bool {
+        if self.gap >= GAP || self.count == 0 {
+            return false;
+        }
+        match radix {
+            Radix::Base64 | Radix::Base32 => match byte {
+                b'\n' | b'\r' => self.gap > 0 || self.line >= LINE,
+                b' ' | b'\t' => self.gap > 0,
+                _ => false,
+            },
+            Radix::Hex if self.count % 2 == 1 => false,
+            Radix::Hex => match byte {
+                b'x' | b'X' => self.gap > 0,
+                _ => b" ,:;-\n\r\t'\"[]{}()\\".contains(&byte),
+            },
+        }
+    }
+
+    /// Whether the character makes the digit before it, a 0, the prefix of those after it: `0x`.
+    pub(super) const fn is_prefix(&self, radix: Radix, last: u8, byte: u8) -> bool {
+        matches!(radix, Radix::Hex)
+            && self.count % 2 == 1
+            && last == 0
+            && matches!(byte, b'x' | b'X')
+    }
+
+    /// The digit before was a prefix.
+    pub(super) const fn forget_prefix(&mut self) {
+        self.count -= 1;
+        self.gap = 1;
+        self.line = 0;
+    }
+
+    /// The digit from which on text counts that is read in the way `number`.
+    pub(super) const fn from(&self, radix: Radix, thorough: bool, number: usize) -> usize {
+        let from = match radix {
+            Radix::Base64 if thorough => 0,
+            Radix::Base64 if self.count % WAYS == number && (self.fresh || self.count == 0) => 0,
+            Radix::Base64 => ANYWHERE,
+            Radix::Base32 | Radix::Hex if number == 0 => 0,
+            Radix::Base32 | Radix::Hex => usize::MAX,
+        };
+        if from < self.count { self.count } else { from }
     }
 }
 
@@ -74,18 +190,15 @@ pub struct Digits {
     radix: Radix,
     /// Text may begin anywhere from the start.
     thorough: bool,
-    /// Digits so far.
-    count: usize,
-    /// The last of them.
+    inside: Inside,
+    /// The number of the first digit that was read.
+    first: usize,
+    /// The last digits.
     bits: u64,
     /// Where the last of them begin in the source, by their number modulo [`GROUP`].
     starts: [usize; GROUP],
     /// One past the last digit, in the source.
     end: usize,
-    /// Digits of the present line.
-    line: usize,
-    /// Characters since the last digit.
-    gap: usize,
     /// The ways to group, by the number of the first digit.
     ways: [Way; WAYS],
 }
@@ -115,26 +228,20 @@ pub struct Open<'a> {
 }
 
 impl Digits {
-    /// Before the first digit.
-    pub fn new(radix: Radix, thorough: bool) -> Self {
+    /// From a place in a run on, before a digit.
+    pub fn new(radix: Radix, thorough: bool, inside: Inside) -> Self {
         let way = |number| Way {
-            from: match (number, radix) {
-                (0, _) => 0,
-                (_, Radix::Base64) if thorough => 0,
-                (_, Radix::Base64) => ANYWHERE,
-                (_, Radix::Base32 | Radix::Hex) => usize::MAX,
-            },
+            from: inside.from(radix, thorough, number),
             text: Fragments::new(LEAST_TEXT),
         };
         Self {
             radix,
             thorough,
-            count: 0,
+            inside,
+            first: inside.count,
             bits: 0,
             starts: [0; GROUP],
             end: 0,
-            line: 0,
-            gap: 0,
             ways: std::array::from_fn(way),
         }
     }
@@ -148,17 +255,30 @@ impl Digits {
         out: &mut impl FnMut(usize, Step),
     ) -> bool {
         let byte = u8::try_from(character).unwrap_or(0);
-        match self.radix.value(byte, self.thorough) {
-            Some(value) => self.digit(value, source, out),
-            None if self.is_gap(byte) => {
-                if self.gap == 0 {
-                    self.line = 0;
-                }
-                self.gap += 1;
-            }
-            None => return false,
+        let value = self.radix.value(byte, self.thorough);
+        let last = self.bits.to_le_bytes()[0] & 0xf;
+        if value.is_none() && self.inside.is_prefix(self.radix, last, byte) {
+            self.bits >>= 4;
+            self.inside.forget_prefix();
+            return true;
         }
-        true
+        let goes_on = self.inside.go_on(self.radix, byte, value);
+        if let Some(value) = value {
+            self.digit(value, source, out);
+        }
+        goes_on
+    }
+
+    /// The place three digits back, if nothing that was read before it is a part of text: from there on, the rest can be read anew.
+    pub fn restart(&self) -> Option<Inside> {
+        let idle = self.ways.iter().all(|way| way.text.is_empty());
+        let least = (self.first + 2 * WAYS).max(ANYWHERE + RESTART);
+        let far = self.inside.count >= least && self.inside.line >= RESTART;
+        (self.radix == Radix::Base64 && idle && far && self.inside.gap == 0).then(|| Inside {
+            count: self.inside.count - RESTART,
+            line: self.inside.line - RESTART,
+            ..Inside::default()
+        })
     }
 
     /// The end of the run.
@@ -186,8 +306,9 @@ impl Digits {
 
     fn open_way(&self, number: usize) -> Option<Open<'_>> {
         let way = self.ways.get(number)?;
-        let left = self.count.checked_sub(number)? % self.radix.group();
-        let first = self.count - left;
+        let count = self.inside.count;
+        let left = count.checked_sub(number)? % self.radix.group();
+        let first = count - left;
         if first < way.from || number >= self.radix.group() {
             return None;
         }
@@ -215,21 +336,18 @@ impl Digits {
 
     fn digit(&mut self, value: u8, source: Span, out: &mut impl FnMut(usize, Step)) {
         let (bits, group) = (self.radix.bits(), self.radix.group());
+        let count = self.inside.count;
         self.bits = self.bits << bits | u64::from(value);
-        if let Some(start) = self.starts.get_mut(self.count % GROUP) {
+        if let Some(start) = self.starts.get_mut((count - 1) % GROUP) {
             *start = source.start;
         }
         self.end = source.end;
-        self.count += 1;
-        self.line += 1;
-        self.gap = 0;
-        if value >= 62 && self.radix == Radix::Base64 {
-            let after = self.count;
-            if let Some(way) = self.ways.get_mut(after % group) {
-                way.from = way.from.min(after);
-            }
+        if self.inside.fresh
+            && let Some(way) = self.ways.get_mut(count % group)
+        {
+            way.from = way.from.min(count);
         }
-        let Some(first) = self.count.checked_sub(group) else {
+        let Some(first) = count.checked_sub(group) else {
             return;
         };
         let number = first % group;
@@ -258,104 +376,6 @@ impl Digits {
     const fn is_strict(&self, first: usize) -> bool {
         !self.thorough && first < ANYWHERE
     }
-
-    /// Whether the character may stand between two digits of the run.
-    fn is_gap(&mut self, byte: u8) -> bool {
-        if self.gap >= GAP || self.count == 0 {
-            return false;
-        }
-        match self.radix {
-            Radix::Base64 | Radix::Base32 => match byte {
-                b'\n' | b'\r' => self.gap > 0 || self.line >= LINE,
-                b' ' | b'\t' => self.gap > 0,
-                _ => false,
-            },
-            Radix::Hex if self.count % 2 == 1 => {
-                let prefix = matches!(byte, b'x' | b'X') && self.bits.trailing_zeros() >= 4;
-                if prefix {
-                    self.bits >>= 4;
-                    self.count -= 1;
-                }
-                prefix
-            }
-            Radix::Hex => match byte {
-                b'x' | b'X' => self.gap > 0,
-                _ => b" ,:;-\n\r\t'\"[]{}()\\".contains(&byte),
-            },
-        }
-    }
-}
-
-/// Where in the text, from `from` on, a run begins that is long enough to hold text, or may be if more follows.
-pub fn find(
-    radix: Radix,
-    thorough: bool,
-    text: &[u8],
-    (from, before): (usize, Option<char>),
-) -> Option<usize> {
-    match radix {
-        Radix::Base64 | Radix::Base32 => {
-            let least = (LEAST_TEXT * 8).div_ceil(radix.bits());
-            find_run(text, from, least, |byte| {
-                radix.value(byte, thorough).is_some()
-            })
-        }
-        Radix::Hex => find_hex(text, from, before),
-    }
-}
-
-/// The first run of at least so many digits, or that goes up to the end.
-fn find_run(
-    text: &[u8],
-    from: usize,
-    least: usize,
-    is_digit: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    let mut start = from;
-    loop {
-        // Looking backwards from where such a run would end passes over most of the text.
-        let end = text.len().min(start + least);
-        let window = text.get(start..end).filter(|window| !window.is_empty())?;
-        match window.iter().rposition(|byte| !is_digit(*byte)) {
-            None => return Some(start),
-            Some(other) => start += other + 1,
-        }
-    }
-}
-
-/// The first whole pairs of digits that more follow, or may.
-fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
-    let digit = |place: usize| text.get(place).is_some_and(u8::is_ascii_hexdigit);
-    let mut in_word = before.is_some_and(char::is_alphanumeric);
-    let mut place = from;
-    while let Some(byte) = text.get(place) {
-        if in_word || !byte.is_ascii_hexdigit() {
-            in_word = byte.is_ascii_alphanumeric() || !byte.is_ascii();
-            place += 1;
-            continue;
-        }
-        let end = (place..text.len())
-            .find(|end| !digit(*end))
-            .unwrap_or(text.len());
-        // What stands between two pairs may end in an x, as in \x41\x42.
-        let goes_on = |next: &usize| {
-            text.get(*next).is_none_or(|byte| {
-                byte.is_ascii_alphanumeric() && (*next == end || !matches!(byte, b'x' | b'X'))
-            })
-        };
-        let next = (end..=end + GAP).find(goes_on);
-        let prefix =
-            end - place == 1 && *byte == b'0' && matches!(text.get(end), Some(b'x' | b'X'));
-        let pairs = (end - place).is_multiple_of(2)
-            && next > Some(end)
-            && next.is_some_and(|next| next >= text.len() || digit(next));
-        if end == text.len() || end - place >= 2 * LEAST_TEXT || prefix || pairs {
-            return Some(place);
-        }
-        in_word = true;
-        place = end;
-    }
-    None
 }
 
 #[cfg(test)]
@@ -367,7 +387,7 @@ mod tests {
 
     /// The fragments that all ways find, and where.
     fn read((radix, thorough): (Radix, bool), text: &str) -> Vec<(String, Span)> {
-        let mut digits = Digits::new(radix, thorough);
+        let mut digits = Digits::new(radix, thorough, Inside::default());
         let mut open = vec![(String::new(), Span::new(0, 0)); 4];
         let mut all = Vec::new();
         let mut take = |way: usize, step| match step {
@@ -491,7 +511,7 @@ mod tests {
     fn places_are_those_of_whole_groups() {
         let found = read((Radix::Base64, false), "aGVsbG8gd29ybGQ=");
         assert_eq!(found, [("hello world".to_owned(), Span::new(0, 15))]);
-        let mut digits = Digits::new(Radix::Base64, false);
+        let mut digits = Digits::new(Radix::Base64, false, Inside::default());
         for (place, character) in "aGVsb".char_indices() {
             digits.push(character, Span::new(place, place + 1), &mut |_, _| {});
         }

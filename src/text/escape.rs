@@ -59,6 +59,15 @@ impl Unescaping {
         self.waiting.first().map(|(_, source)| source.start)
     }
 
+    /// How many bytes of the text stay as they are and need not be given to [`push`](Self::push).
+    pub fn skip(&self, text: &str) -> usize {
+        if self.waiting.is_empty() {
+            find(text, 0).unwrap_or(text.len())
+        } else {
+            0
+        }
+    }
+
     /// Reads the next character; `out` is given what it becomes, and whether that is something else.
     pub fn push(&mut self, character: char, source: Span, out: &mut impl FnMut(char, Span, bool)) {
         if self.waiting.is_empty() && !is_sign(character) {

@@ -82,6 +82,11 @@ impl Fragments {
         self.bytes >= self.least
     }
 
+    /// Whether nothing that was read last is text.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0 && self.partial_len == 0
+    }
+
     /// The characters of a fragment that has not been given out.
     pub fn waiting(&self) -> &[(char, Span)] {
         &self.waiting

@@ -1,6 +1,6 @@
 //! Leetspeak to letters: digits and signs that stand for one, next to a letter.
 
-use super::Span;
+use super::{Span, gate};
 
 /// A rewriting that is under way.
 #[derive(Clone, Debug)]
@@ -27,6 +27,22 @@ impl Leet {
     /// Where in the source a character begins that is not decided yet.
     pub fn pending(&self) -> Option<usize> {
         self.waiting.map(|(_, source)| source.start)
+    }
+
+    /// How many bytes of the text, which follows `before`, stay as they are and need not be given to [`push`](Self::push).
+    pub fn skip(&mut self, text: &str, before: Option<char>) -> usize {
+        let letter = before.is_some_and(|before| before.is_ascii_alphabetic());
+        if self.waiting.is_some() || self.after_letter != letter {
+            return 0;
+        }
+        let skipped = find(text.as_bytes(), 0, before).unwrap_or(text.len());
+        if let Some(last) = text
+            .get(..skipped)
+            .and_then(|text| text.chars().next_back())
+        {
+            self.after_letter = last.is_ascii_alphabetic();
+        }
+        skipped
     }
 
     /// Reads the next character; `out` is given what it becomes, and whether that is something else.
@@ -59,17 +75,10 @@ impl Leet {
 /// The first place from `from` on where text that follows `before` changes, or may if more follows.
 pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let before = before.map_or(b' ', |before| u8::try_from(before).unwrap_or(b' '));
-    let letter_at = |place: usize| text.get(place).is_some_and(u8::is_ascii_alphabetic);
-    let signs = text.iter().enumerate().skip(from);
-    let mut signs = signs.filter(|(_, byte)| is_sign(**byte));
-    let found = signs.find(|&(place, byte)| {
-        let after = match place.checked_sub(1) {
-            Some(place) => letter_at(place),
-            None => before.is_ascii_alphabetic(),
-        };
-        after && *byte != b'!' || letter_at(place + 1) || place + 1 == text.len()
-    });
-    found.map(|(place, _)| place)
+    gate::find(text, from, (before, b'a'), |before, byte, after| {
+        let after_letter = before.is_ascii_alphabetic() && byte != b'!';
+        is_sign(byte) && (after_letter || after.is_ascii_alphabetic())
+    })
 }
 
 const fn is_sign(byte: u8) -> bool {

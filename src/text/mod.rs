@@ -7,11 +7,13 @@ pub mod escape;
 pub mod fragment;
 pub mod hidden;
 pub mod leet;
+pub mod seek;
 pub mod spaced;
 pub mod tokens;
 pub mod unicode;
 pub mod view;
 
+mod gate;
 mod words;
 
 /// Who wrote a piece of text. Any of them may be under an attacker's control; policies weigh them differently.

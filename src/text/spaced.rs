@@ -2,8 +2,7 @@
 //!
 //! Where nothing tells the words apart, they are parted at those that attacks are made of ([`super::words`]).
 
-use super::Span;
-use super::words;
+use super::{Span, gate, words};
 
 /// Fewer letters in a row are initials, lists and the like.
 const LEAST_LETTERS: usize = 4;
@@ -57,6 +56,21 @@ impl Spaced {
         let letter = letter.map(|letter| letter.before.first().map_or(letter.source, |gap| gap.1));
         let gap = self.gap.first().map(|gap| gap.1);
         word.or(letter).or(gap).map(|source| source.start)
+    }
+
+    /// How many bytes of the text, which follows `before`, stay as they are and need not be given to [`push`](Self::push).
+    pub fn skip(&mut self, text: &str, before: Option<char>) -> usize {
+        if self.count > 0 {
+            return 0;
+        }
+        let skipped = find(text.as_bytes(), 0, before).unwrap_or(text.len());
+        if let Some(last) = text
+            .get(..skipped)
+            .and_then(|text| text.chars().next_back())
+        {
+            self.in_word = last.is_alphanumeric();
+        }
+        skipped
     }
 
     /// Reads the next character; `out` is given what it becomes, and whether that is something else.
@@ -164,28 +178,45 @@ impl Spaced {
 }
 
 /// The first place from `from` on where text that follows `before` changes, or may if more follows.
-pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
-    let in_word = |place: usize| text.get(place).is_some_and(u8::is_ascii_alphanumeric);
-    let alone = |place: usize| {
-        let before = match place.checked_sub(1) {
-            Some(before) => in_word(before),
-            None => before.is_some_and(char::is_alphanumeric),
-        };
-        text.get(place).is_some_and(u8::is_ascii_alphabetic) && !before && !in_word(place + 1)
-    };
-    let mut place = from;
-    while place < text.len() {
-        if alone(place) {
-            // A second one, or the end of what is known, within reach.
-            let next = (place + 1..=place + 1 + GAP)
-                .find(|next| text.get(*next).is_none_or(u8::is_ascii_alphanumeric));
-            if next.is_some_and(|next| next >= text.len() || alone(next)) {
-                return Some(place);
-            }
+pub fn find(text: &[u8], mut from: usize, before: Option<char>) -> Option<usize> {
+    let in_word = before.is_some_and(char::is_alphanumeric);
+    let before = if in_word { b'a' } else { b' ' };
+    loop {
+        let place = gate::find(text, from, (before, b' '), |before, byte, after| {
+            !before.is_ascii_alphanumeric()
+                && byte.is_ascii_alphabetic()
+                && !after.is_ascii_alphanumeric()
+        })?;
+        if is_run(text.get(place..).unwrap_or_default()) {
+            return Some(place);
         }
-        place += 1;
+        from = place + 1;
     }
-    None
+}
+
+/// Whether enough letters that stand alone follow each other, or may if more follows.
+fn is_run(text: &[u8]) -> bool {
+    let mut letters = 0;
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        if !byte.is_ascii_alphabetic() {
+            return false;
+        }
+        letters += 1;
+        let gap = after
+            .iter()
+            .take(GAP)
+            .take_while(|byte| is_joint(char::from(**byte)));
+        let gap = gap.count();
+        if letters >= LEAST_LETTERS {
+            return true;
+        }
+        if gap == 0 && !after.is_empty() {
+            return false;
+        }
+        rest = after.get(gap..).unwrap_or_default();
+    }
+    true
 }
 
 const fn is_joint(character: char) -> bool {

@@ -55,6 +55,18 @@ impl Map {
         }
     }
 
+    /// Where in the source the view's bytes between two offsets begin, if all of them are one to one.
+    pub fn straight(&self, from: usize, to: usize) -> Option<usize> {
+        let before = self.checkpoints.partition_point(|point| point.view <= from);
+        let next = self.checkpoints.get(before);
+        let whole = before
+            .checked_sub(1)
+            .and_then(|last| self.checkpoints.get(last));
+        let straight =
+            whole.is_none_or(|point| point.whole == 0) && next.is_none_or(|next| next.view >= to);
+        straight.then(|| self.start(from))
+    }
+
     /// The same map for what is below `view`; from there on, bytes are one to one.
     #[must_use]
     pub fn up_to(&self, view: usize) -> Self {

@@ -16,6 +16,8 @@ pub struct Provider {
     pub base_url: String,
     /// Where the credential to send is kept.
     pub credential: Credential,
+    /// The policy of exchanges with it, for keys and teams that name none.
+    pub policy: Option<String>,
     /// Whether it may live at a private, loopback or link-local address.
     pub allow_private: bool,
     /// A PEM file of further certificate authorities to trust.
@@ -37,6 +39,7 @@ impl Default for Provider {
             family: Family::OpenAi,
             base_url: String::new(),
             credential: Credential::None,
+            policy: None,
             allow_private: false,
             ca: None,
             unscanned_paths: Vec::new(),
@@ -59,6 +62,13 @@ pub enum Credential {
     Environment(String),
     /// A file that holds the secret and nothing else; read anew when it changes.
     File(PathBuf),
+    /// A field of a secret that `HashiCorp` Vault keeps.
+    HashiCorp {
+        /// Mount and path: `secret/llm/openai`.
+        path: String,
+        /// The field.
+        field: String,
+    },
 }
 
 /// How long an upstream may take over each step.

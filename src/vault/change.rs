@@ -123,8 +123,8 @@ impl Vault {
     /// If the file cannot be read or written.
     pub fn sweep(&self, now: Timestamp) -> Result<(), Error> {
         let state = self.state.load();
-        let mut entries = state.contents.entries.values();
-        if entries.any(|record| record.is_over(now)) {
+        let mut entries = state.contents.entries.iter();
+        if entries.any(|(name, record)| state.is_over(name, record, now)) {
             self.update(now, |_| Ok(()))?;
         }
         Ok(())
@@ -242,25 +242,30 @@ impl State {
 
     /// Forgets secrets whose overlap is over.
     fn forget(&mut self, now: Timestamp) {
-        for (name, record) in &mut self.contents.entries {
-            // An entry that does not belong there is left as it is, to be found.
-            if record.is_over(now)
-                && let Some((version, before)) = self.index.get_mut(name)
-                && *version == record.version
-            {
+        let entries = self.contents.entries.iter();
+        let over: Vec<String> = entries
+            .filter(|(name, record)| self.is_over(name, record, now))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in over {
+            if let Some(record) = self.contents.entries.get_mut(&name) {
                 record.previous = None;
-                *before = None;
+                self.index.insert(name, (record.version, None));
             }
         }
+    }
+
+    /// Whether an entry's overlap is over. One that does not belong there is left as it is, to be found.
+    fn is_over(&self, name: &str, record: &Record, now: Timestamp) -> bool {
+        let before = record.previous.as_ref();
+        before.is_some_and(|before| {
+            let versions = Some((record.version, Some(before.version)));
+            before.until <= now && self.index.get(name).copied() == versions
+        })
     }
 }
 
 impl Record {
-    fn is_over(&self, now: Timestamp) -> bool {
-        let before = self.previous.as_ref();
-        before.is_some_and(|before| before.until <= now)
-    }
-
     /// Puts the data keys under another master key; false if one does not open.
     fn rewrap(&mut self, name: &str, from: &Key, to: &Key) -> std::io::Result<bool> {
         let Some(sealed) = self.sealed.rewrap(from, to, self.bound(name))? else {

@@ -1,7 +1,7 @@
 //! Upstream credentials at rest, sealed under a master key.
 //!
 //! Each entry has a data key of its own, sealed under the master key; the entry's secret is sealed under the data key. In
-//! memory entries stay sealed too: a read opens one of them for the moment, in about two microseconds. Several processes
+//! memory entries stay sealed too: a read opens one of them for the moment, in some microseconds. Several processes
 //! may share the files: writers take turns by a lock file and build on what is on the disk, readers call
 //! [`Vault::refresh`]. Nothing is ever overwritten because it could not be read.
 //!

@@ -22,7 +22,7 @@ timeouts: {head: 0s}
 
 const BROKEN_SAYS: &str = "\
 sluicegate.yaml:2:1: unknown key \"adminn\" in the document
-  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, providers, echo, routes, limits, budgets, timeouts, threads or log
+  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, shared, hashicorp, providers, echo, routes, limits, budgets, timeouts, threads or log
   help: did you mean \"admin\"?
 sluicegate.yaml:3:8: store is none of the known choices
   expected: sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH
@@ -31,13 +31,13 @@ sluicegate.yaml:5:22: providers.openai.base_url ends in the API's version
   expected: https://host[:port][/prefix]
   help: leave /v1 out: the clients' paths bring it
 sluicegate.yaml:5:44: unknown key \"credental\" in providers.openai
-  expected: api, base_url, credential, allow_private, ca, unscanned_paths, timeouts, max_idle or idle_timeout
+  expected: api, base_url, credential, policy, allow_private, ca, unscanned_paths, timeouts, max_idle or idle_timeout
   help: did you mean \"credential\"?
 sluicegate.yaml:6:14: unknown api \"opena\" in providers.lab
   expected: openai, anthropic or gemini
   help: did you mean \"openai\"?
 sluicegate.yaml:6:68: providers.lab.credential says no place that a credential can come from
-  expected: vault:NAME, env:VARIABLE, file:PATH or none
+  expected: vault:NAME, env:VARIABLE, file:PATH, hashicorp:MOUNT/PATH#FIELD or none
   help: keep the secret out of this file: sluicegate vault set NAME
 sluicegate.yaml:9:26: limits.max_body_bytes is text
   expected: a number of bytes: 4096, 64KiB, 20MiB or 1GiB

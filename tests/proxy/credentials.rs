@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sluicegate::auth::Team;
+use sluicegate::proxy::hashicorp;
 use sluicegate::secret::Secret;
 use sluicegate::upstream::Credential;
 use sluicegate::vault::{Level, NewEntry, Owned, Reader, Rotation};
@@ -264,4 +265,97 @@ async fn a_vault_that_ends_with_the_process_takes_no_credentials() {
     let told = ask(&gateway, ("PUT", "openai"), &key, &brought("a-key")).await;
     assert_eq!(told.status, 503);
     assert_eq!(told.json()["error"]["code"], "vault_temporary");
+}
+
+/// A server of KV version 2, by its documented answers; the token is `kv-token`.
+async fn kv() -> Upstream {
+    Upstream::start(|seen| {
+        let path = seen.head.split(' ').nth(1).unwrap();
+        let token = seen.headers("x-vault-token");
+        let secret = |fields: &str| {
+            let body = format!(
+                r#"{{"request_id":"1","lease_id":"","data":{{"data":{fields},"metadata":{{"created_time":"2026-01-01T00:00:00Z",
+                "deletion_time":"","destroyed":false,"version":3}}}}}}"#
+            );
+            answer(200, "application/json", body.as_bytes())
+        };
+        let reply = match path {
+            _ if token != ["kv-token"] => answer(403, "application/json", br#"{"errors":["permission denied"]}"#),
+            "/v1/secret/data/llm/good" => secret(r#"{"key":"kept-elsewhere","other":1}"#),
+            "/v1/secret/data/llm/once" if seen.connection == 0 => secret(r#"{"key":"kept-elsewhere"}"#),
+            "/v1/secret/data/llm/once" => answer(503, "application/json", br#"{"errors":["sealed"]}"#),
+            "/v1/secret/data/llm/odd" => answer(200, "application/json", b"{}"),
+            _ => answer(404, "application/json", br#"{"data":{"data":null,"metadata":{"deletion_time":"2026-01-02T00:00:00Z"}}}"#),
+        };
+        vec![Step::Write(reply), Step::Close]
+    })
+    .await
+}
+
+/// A gateway whose credential is that field of that secret.
+async fn with_kv(
+    upstream: &Upstream,
+    kv: &Upstream,
+    (path, field, token): (&str, &str, &str),
+) -> Gateway {
+    Gateway::start(upstream.address, |config| {
+        let file = config.data.with_extension("token");
+        std::fs::write(&file, token).unwrap();
+        config.hashicorp = Some(hashicorp::Config {
+            address: format!("http://{}", kv.address),
+            token: Credential::File(file),
+            namespace: Some("team-a".to_owned()),
+            ca: None,
+            refresh: Duration::ZERO,
+        });
+        for provider in &mut config.providers {
+            provider.credential = Credential::HashiCorp {
+                path: path.to_owned(),
+                field: field.to_owned(),
+            };
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn hashicorp_vault_gives_credentials_and_refuses_them() {
+    let kv = kv().await;
+    for (path, field, token, sent) in [
+        ("secret/llm/good", "key", "kv-token", 1),
+        ("secret/llm/good", "key", "wrong", 0),
+        ("secret/llm/good", "other", "kv-token", 0),
+        ("secret/llm/good", "none", "kv-token", 0),
+        ("secret/llm/deleted", "key", "kv-token", 0),
+        ("secret/llm/odd", "key", "kv-token", 0),
+        ("secret/llm/good", "key", " ", 0),
+    ] {
+        let upstream =
+            Upstream::always(answer(200, "application/json", &upstream::chat("Hello"))).await;
+        let gateway = with_kv(&upstream, &kv, (path, field, token)).await;
+        let status = chat(&gateway, &gateway.key).await;
+        assert_eq!(status == 200, sent == 1, "{path} {field} {token}: {status}");
+        assert_eq!(presented(&upstream), vec!["kept-elsewhere"; sent]);
+    }
+    let seen = kv.seen().remove(0);
+    assert!(
+        seen.head
+            .starts_with("GET /v1/secret/data/llm/good HTTP/1.1")
+    );
+    assert_eq!(seen.headers("x-vault-namespace"), ["team-a"]);
+    assert!(seen.headers("authorization").is_empty());
+}
+
+#[tokio::test]
+async fn hashicorp_vaults_last_word_stays_while_it_is_away() {
+    let kv = kv().await;
+    let upstream =
+        Upstream::always(answer(200, "application/json", &upstream::chat("Hello"))).await;
+    let gateway = with_kv(&upstream, &kv, ("secret/llm/once", "key", "kv-token")).await;
+    for _ in 0..3 {
+        assert_eq!(chat(&gateway, &gateway.key).await, 200);
+    }
+    assert_eq!(presented(&upstream), ["kept-elsewhere"; 3]);
+    // Once asked, once found away, then left alone for a while.
+    assert_eq!(kv.seen().len(), 2);
 }

@@ -12,7 +12,7 @@ use sluicegate::limit::{
     Together,
 };
 use sluicegate::rate::quota::Quota;
-use sluicegate::shared::{Fail, Script, Shared};
+use sluicegate::shared::{Away, Fail, Script, Shared};
 use sluicegate::store::redis::Redis as Connection;
 use sluicegate::wire::Usage;
 use tokio::task::JoinSet;
@@ -135,6 +135,49 @@ async fn p30_many_gateways_never_exceed_a_limit_by_one() {
     }
 }
 
+/// A place that counts what it is asked for.
+#[derive(Debug)]
+struct Counting(Arc<dyn Shared>, AtomicUsize);
+
+#[async_trait::async_trait]
+impl Shared for Counting {
+    async fn run(
+        &self,
+        script: Script,
+        keys: &[&str],
+        arguments: &[&str],
+        deadline: std::time::Duration,
+    ) -> Result<Vec<i64>, Away> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.run(script, keys, arguments, deadline).await
+    }
+
+    fn is_connected(&self) -> bool {
+        self.0.is_connected()
+    }
+}
+
+/// The promise of docs/SCALING.md: one round trip before an exchange and one after it, however it ends.
+#[tokio::test]
+async fn an_exchange_costs_two_scripts() {
+    let server = Redis::start();
+    let place = Arc::new(Counting(connect(&server).await, AtomicUsize::new(0)));
+    let shared: Arc<dyn Shared> = Arc::clone(&place) as Arc<dyn Shared>;
+    let mut helpers = JoinSet::new();
+    let quota = "1000/day tokens=100000/day concurrent=9 budget=100000tokens/month";
+    let limiter = gateway(&shared, quota, Fail::Closed, &mut helpers);
+    for exchanges in 1..=6 {
+        let admission = exchange(&limiter, 5).await.unwrap();
+        match exchanges % 3 {
+            0 => settle(admission, 5),
+            1 => admission.cancel(Instant::now(), Timestamp::now()),
+            _ => drop(admission),
+        }
+        eventually("settlement", || limiter.is_settled()).await;
+        assert_eq!(place.1.load(Ordering::SeqCst), 2 * exchanges);
+    }
+}
+
 #[tokio::test]
 async fn what_ends_is_settled_for_all() {
     let server = Redis::start();
@@ -187,11 +230,17 @@ async fn a_place_that_is_away_fails_as_configured() {
 
 const TAKE: Script = Script {
     name: "take",
-    text: include_str!("../../src/limit/take.lua"),
+    text: concat!(
+        include_str!("../../src/limit/head.lua"),
+        include_str!("../../src/limit/take.lua")
+    ),
 };
 const SETTLE: Script = Script {
     name: "settle",
-    text: include_str!("../../src/limit/settle.lua"),
+    text: concat!(
+        include_str!("../../src/limit/head.lua"),
+        include_str!("../../src/limit/settle.lua")
+    ),
 };
 const MOST: usize = 3;
 const BUDGET: u64 = 5_000;

@@ -6,13 +6,14 @@ use super::{
     Engine,
     compile::{Compiled, Run},
     disguise::rot13,
-    literal::{Before, Start},
+    literal::Before,
     pattern::is_word_part,
     stream::{Stream, TAIL},
+    trigger::Start,
 };
 use crate::{scan::Check, text::Encoding};
 
-/// The most candidates of one stream that live at once.
+/// The most candidates of one stream that live for longer than a byte.
 const LIVE_LIMIT: usize = 64;
 /// A rule's check looks at every end of a match up to this length, and at the last end of longer ones.
 const CHECKED_ENDS: usize = 64;
@@ -62,6 +63,25 @@ impl Candidate {
     }
 }
 
+/// Whether an older candidate of the same rule goes the same way from here on: it covers the younger, but for a match that only this one has had,
+/// which is left to `part`.
+fn is_covered(
+    older: &mut [Candidate],
+    candidate: &Candidate,
+    part: impl FnOnce(&Candidate),
+) -> bool {
+    let of_rule = older.iter_mut().rev().take(COMPARED);
+    let mut of_rule = of_rule.take_while(|older| older.rule == candidate.rule);
+    let same =
+        |older: &&mut Candidate| older.state == candidate.state && older.rot13 == candidate.rot13;
+    let Some(older) = of_rule.find(same) else {
+        return false;
+    };
+    older.word = older.word.min(candidate.word);
+    part(older);
+    true
+}
+
 /// What one call of [`Stream::read`] works on.
 pub(super) struct Reading<'a> {
     pub(super) engine: &'a Engine,
@@ -73,65 +93,75 @@ pub(super) struct Reading<'a> {
 }
 
 impl Stream {
-    /// Starts the candidates of a literal of `length` bytes that ends before `reading.bytes[end]`.
-    pub(super) fn begin_literal(
+    /// Starts the candidates of literals that may end, and of rules that may begin, with the byte before `reading.bytes[end]`.
+    pub(super) fn begin<'e>(
         &mut self,
-        reading: &mut Reading<'_>,
-        starts: &[Start],
+        reading: &Reading<'_>,
+        endings: impl Iterator<Item = (usize, &'e [Start])>,
         end: usize,
-        length: usize,
     ) {
-        let Some(first) = (reading.base + end).checked_sub(length) else {
-            return;
-        };
-        let before = self.before(reading, first);
-        for start in starts {
-            let Some(compiled) = reading.engine.compiled(start.rule) else {
+        let end = reading.base + end;
+        for (length, starts) in endings {
+            let Some(first) = end.checked_sub(length) else {
                 continue;
             };
-            let state = match start.after {
-                Some(after) => after.get(before as usize).copied(),
-                None => self.walk(
-                    reading,
-                    compiled,
-                    (before, start.rot13),
-                    first..first + length,
-                ),
-            };
-            if let Some(state) = state
-                && !compiled.machine.automaton.is_dead_state(state)
-            {
-                let mut candidate = Candidate::new(start.rule, state, first);
-                candidate.rot13 = start.rot13;
-                self.admit(reading, compiled, candidate);
+            let before = self.before(reading, first);
+            for start in starts {
+                self.begin_one(reading, start, first..end, before);
+            }
+        }
+        let firsts = &reading.engine.firsts;
+        if let Some(byte) = self.byte(reading, end - 1)
+            && firsts.any.get(usize::from(byte)) == Some(&true)
+        {
+            let before = self.before(reading, end - 1);
+            for start in firsts.starting_with(byte, before) {
+                self.begin_one(reading, start, end - 1..end, before);
             }
         }
     }
 
-    /// Starts the candidates of rules that begin with the byte `reading.bytes[index]`.
-    pub(super) fn begin_byte(&mut self, reading: &mut Reading<'_>, index: usize, byte: u8) {
-        let engine = reading.engine;
-        let first = reading.base + index;
-        let before = self.before(reading, first);
-        for rule in engine.firsts.starting_with(byte, before) {
-            let Some(compiled) = engine.compiled(*rule) else {
-                continue;
-            };
-            let Some(state) = self.walk(reading, compiled, (before, false), first..first + 1)
-            else {
-                continue;
-            };
-            let mut candidate = Candidate::new(*rule, state, first);
-            if let Some(Run { class, min, max }) = compiled.left {
-                let run = self.run_before(reading, class, index);
-                if run < min {
-                    continue;
-                }
-                candidate.start -= run.min(max);
-                candidate.end = candidate.start;
-            }
-            self.admit(reading, compiled, candidate);
+    /// Starts a candidate after the bytes of `places`, unless the next byte ends it without a match, as it does with most.
+    fn begin_one(
+        &mut self,
+        reading: &Reading<'_>,
+        start: &Start,
+        places: std::ops::Range<usize>,
+        before: Before,
+    ) {
+        let next = places.end.checked_sub(reading.base);
+        let next = next.and_then(|next| reading.bytes.get(next)).copied();
+        if next.is_some_and(|next| !start.next.may_hold(next)) {
+            return;
         }
+        let Some(compiled) = reading.engine.compiled(start.rule) else {
+            return;
+        };
+        let state = match start.after {
+            Some(after) => after.get(before as usize).copied(),
+            None => self.walk(reading, compiled, (before, start.rot13), places.clone()),
+        };
+        let automaton = &compiled.machine.automaton;
+        let ends = |state: StateID, byte: u8| {
+            let byte = if start.rot13 { rot13(byte) } else { byte };
+            automaton.is_dead_state(automaton.next_state(state, byte))
+        };
+        let Some(state) = state.filter(|state| {
+            !automaton.is_dead_state(*state) && !next.is_some_and(|next| ends(*state, next))
+        }) else {
+            return;
+        };
+        let mut candidate = Candidate::new(start.rule, state, places.start);
+        candidate.rot13 = start.rot13;
+        if let Some(Run { class, min, max }) = compiled.left {
+            let run = self.run_before(reading, class, places.start.saturating_sub(reading.base));
+            if run < min {
+                return;
+            }
+            candidate.start -= run.min(max);
+            candidate.end = candidate.start;
+        }
+        self.admit(reading, compiled, candidate);
     }
 
     /// The state after the bytes of `places`. No match ends within them: they are what every match begins with.
@@ -149,11 +179,7 @@ impl Stream {
         })
     }
 
-    fn admit(&mut self, reading: &mut Reading<'_>, compiled: &Compiled, candidate: Candidate) {
-        if self.live.len() >= LIVE_LIMIT {
-            reading.overflow = true;
-            return;
-        }
+    fn admit(&mut self, reading: &Reading<'_>, compiled: &Compiled, candidate: Candidate) {
         let first = candidate.start;
         if compiled.rule.check.is_some()
             && first < reading.base
@@ -180,58 +206,63 @@ impl Stream {
             let Some(&(mut candidate)) = live.get(place) else {
                 break;
             };
-            let Some(compiled) = reading.engine.compiled(candidate.rule) else {
-                continue;
-            };
-            let read = if candidate.rot13 { rot13(byte) } else { byte };
-            candidate.state = compiled.machine.automaton.next_state(candidate.state, read);
-            if compiled.machine.automaton.is_special_state(candidate.state) {
-                if compiled.machine.automaton.is_dead_state(candidate.state) {
-                    self.report(reading, compiled, &candidate, at + 1);
-                    continue;
-                }
-                self.note_end(reading, compiled, &mut candidate, at);
-                if compiled.machine.is_final(candidate.state) {
-                    self.report(reading, compiled, &candidate, at + 1);
-                    continue;
-                }
-            }
-            let in_word = is_word_part(byte);
-            candidate.word = if in_word {
-                candidate.word.saturating_add(1)
-            } else {
-                0
-            };
-            let unmatched = candidate.end == candidate.start;
-            if compiled.machine.words && unmatched && candidate.word > WORD_LIMIT {
-                continue;
-            }
-            if at - candidate.start > compiled.machine.reach
-                && !self.report_part(reading, compiled, &mut candidate, at + 1)
+            let (older, rest) = live.split_at_mut(kept);
+            if self.step_one(reading, &mut candidate, at, byte)
+                && !is_covered(older, &candidate, |older| {
+                    if candidate.end > older.end
+                        && let Some(compiled) = reading.engine.compiled(candidate.rule)
+                    {
+                        self.report(reading, compiled, &candidate, at + 1);
+                    }
+                })
+                && let Some(slot) = rest.first_mut()
             {
-                continue;
-            }
-            let same = |older: &&mut Candidate| {
-                older.rule == candidate.rule
-                    && older.state == candidate.state
-                    && older.rot13 == candidate.rot13
-            };
-            let older = live.get_mut(..kept).unwrap_or_default().iter_mut();
-            if let Some(older) = older.rev().take(COMPARED).find(same) {
-                // From here on both go the same way; the older one covers the younger, but for a match that only this one has had.
-                older.word = older.word.min(candidate.word);
-                if candidate.end > older.end {
-                    self.report(reading, compiled, &candidate, at + 1);
-                }
-                continue;
-            }
-            if let Some(slot) = live.get_mut(kept) {
                 *slot = candidate;
                 kept += 1;
             }
         }
-        live.truncate(kept);
+        reading.overflow |= kept > LIVE_LIMIT;
+        live.truncate(kept.min(LIVE_LIMIT));
         self.live = live;
+    }
+
+    /// Steps a candidate; whether it lives on.
+    #[inline]
+    fn step_one(
+        &self,
+        reading: &mut Reading<'_>,
+        candidate: &mut Candidate,
+        at: usize,
+        byte: u8,
+    ) -> bool {
+        let Some(compiled) = reading.engine.compiled(candidate.rule) else {
+            return false;
+        };
+        let machine = &*compiled.machine;
+        let read = if candidate.rot13 { rot13(byte) } else { byte };
+        candidate.state = machine.automaton.next_state(candidate.state, read);
+        if machine.automaton.is_special_state(candidate.state) {
+            if machine.automaton.is_dead_state(candidate.state) {
+                self.report(reading, compiled, candidate, at + 1);
+                return false;
+            }
+            self.note_end(reading, compiled, candidate, at);
+            if machine.is_final(candidate.state) {
+                self.report(reading, compiled, candidate, at + 1);
+                return false;
+            }
+        }
+        candidate.word = if is_word_part(byte) {
+            candidate.word.saturating_add(1)
+        } else {
+            0
+        };
+        let unmatched = candidate.end == candidate.start;
+        if machine.words && unmatched && candidate.word > WORD_LIMIT {
+            return false;
+        }
+        at - candidate.start <= machine.reach
+            || self.report_part(reading, compiled, candidate, at + 1)
     }
 
     /// Notes that a match of `candidate` may end at `end`.

@@ -7,9 +7,10 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 use super::{
     Engine,
-    compile::{Automata, Compiled},
-    literal::{Start, Trigger},
+    compile::Compiled,
+    machine::Automata,
     scope::is_wording,
+    trigger::{Start, Trigger},
 };
 use crate::text::Encoding;
 
@@ -104,6 +105,7 @@ pub(super) fn triggers(engine: &Engine) -> Vec<Trigger<'_>> {
                 start: Start {
                     rule,
                     after: begin.after,
+                    next: if rot13 { begin.rot13_next } else { begin.next },
                     rot13,
                 },
                 viable: if compiled.hold { &begin.viable } else { &[] },

@@ -1,6 +1,6 @@
 //! The trigger engine: many patterns over one stream of text, a few nanoseconds a byte, with exact hold-back.
 //!
-//! One automaton looks for the literals that matches begin with ([`literal`]). Each literal that is found starts the anchored automaton
+//! One automaton looks for the literals that matches begin with ([`trigger`]). Each literal that is found starts the anchored automaton
 //! of its rule at the literal's first byte, a *candidate*, which is stepped with the bytes of the text until it dies. Anchored
 //! automata have no `.*` before them: they stay small and die after a few bytes. So the whole state of a stream is one
 //! state of the literal automaton and a short list of live candidates ([`stream`], [`candidate`]), and what must be held back is exactly known: the
@@ -14,16 +14,19 @@ mod candidate;
 mod compile;
 mod disguise;
 mod literal;
+mod machine;
 mod pattern;
 mod scope;
 mod stream;
+mod trigger;
 
 pub(super) use candidate::Hit;
-pub use compile::Automata;
 use compile::Compiled;
-use literal::{Before, Literals};
+use literal::Before;
+pub use machine::Automata;
 pub(super) use scope::Scope;
 pub(super) use stream::Stream;
+use trigger::{Literals, Start};
 
 use thiserror::Error;
 
@@ -82,7 +85,7 @@ struct Firsts {
     /// Whether any rule does.
     any: Box<[bool; 256]>,
     /// The rules that can begin with a byte, by what stands before it.
-    rules: Vec<[Vec<u16>; 5]>,
+    starts: Vec<[Vec<Start>; 5]>,
 }
 
 /// A rule that cannot be scanned for in a stream.
@@ -190,8 +193,8 @@ impl Engine {
 }
 
 impl Firsts {
-    fn starting_with(&self, byte: u8, before: Before) -> &[u16] {
-        self.rules
+    fn starting_with(&self, byte: u8, before: Before) -> &[Start] {
+        self.starts
             .get(usize::from(byte))
             .and_then(|kinds| kinds.get(before as usize))
             .map(Vec::as_slice)

@@ -47,16 +47,13 @@ impl Stream {
         self.position
     }
 
-    /// Whether no match is open, and how many of the last bytes may still become a part of one.
-    pub(crate) fn idle_tail(&self) -> Option<usize> {
-        self.live.is_empty().then(|| {
-            self.runs
-                .iter()
-                .map(|run| usize::from(*run))
-                .max()
-                .unwrap_or(0)
-                .max(TAIL)
-        })
+    /// Whether it would be the same after other text, if only the last `same` bytes were these.
+    pub(crate) fn is_settled(&self, same: usize) -> bool {
+        let run = self.runs.iter().map(|run| usize::from(*run)).max();
+        let settled = |candidate: &Candidate| {
+            !candidate.continues && self.position - candidate.start + TAIL < same
+        };
+        same > run.unwrap_or(0).max(TAIL) && self.live.iter().all(settled)
     }
 
     /// No offset below this will be asked for or reported any more.
@@ -94,19 +91,24 @@ impl Stream {
             hits,
             overflow: false,
         };
-        for (index, &byte) in bytes.iter().enumerate() {
-            if !self.live.is_empty() {
-                self.step(&mut reading, index, byte);
-            }
-            state = literals.step(state, byte);
-            if literals.is_match(state) {
-                for (length, starts) in literals.matches(state) {
-                    self.begin_literal(&mut reading, starts, index + 1, length);
+        let mut read = 0;
+        while let Some(rest @ [byte, ..]) = bytes.get(read..) {
+            if self.live.is_empty() {
+                // Most text: nothing is open and nothing begins.
+                let Some(skipped) = literals.skip(&mut state, rest) else {
+                    break;
+                };
+                read += skipped;
+            } else {
+                self.step(&mut reading, read, *byte);
+                let (next, stops) = literals.step(state, *byte);
+                state = next;
+                read += 1;
+                if !stops {
+                    continue;
                 }
             }
-            if engine.firsts.any.get(usize::from(byte)) == Some(&true) {
-                self.begin_byte(&mut reading, index, byte);
-            }
+            self.begin(&reading, literals.endings(state), read);
         }
         let overflow = reading.overflow;
         self.state = Some(state);
@@ -162,12 +164,8 @@ impl Stream {
         });
         let literal = match (&engine.literals, self.state) {
             (Some(literals), Some(state)) => literals.open_prefix(state, |length| {
-                let place = TAIL.checked_sub(length + 1);
-                Before::of(if length < self.position {
-                    place.and_then(|place| self.tail.get(place)).copied()
-                } else {
-                    None
-                })
+                let before = self.tail.iter().rev().nth(length);
+                Before::of(before.filter(|_| length < self.position).copied())
             }),
             _ => 0,
         };

@@ -21,6 +21,9 @@ use crate::{
 /// The kinds of forks.
 const KINDS: [Encoding; 3] = [Encoding::Escape, Encoding::Leet, Encoding::Spaced];
 
+/// While there is a fork, text is read in steps of so many bytes, after each of which it may go.
+const STEP: usize = 32;
+
 /// The forks of one view, by kind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Forks([Option<Box<Fork>>; 3]);
@@ -58,54 +61,63 @@ impl Forks {
         (label, runs): (Label, &mut Runs),
     ) {
         let mut from = 0;
-        let wording = reading.engine.reads_wording();
-        let mut signs = KINDS.map(|kind| {
-            let reads = wording || kind == Encoding::Escape;
-            reads.then(|| find(kind, block)).flatten()
-        });
-        loop {
-            let alive = self.0.iter().map(Option::is_some);
-            let next = signs.iter().zip(alive).enumerate();
-            let next = next
-                .filter_map(|(index, (sign, alive))| {
-                    sign.filter(|_| !alive).map(|sign| (sign, index))
-                })
-                .min();
-            let to = next.map_or(block.text.len(), |(place, _)| place);
-            let part = block.part(from, to);
+        while from < block.text.len() {
+            let end = if self.is_empty() {
+                block.text.len()
+            } else {
+                block.text.floor_char_boundary(from + STEP)
+            };
+            let part = block.part(from, end);
+            let sign = self.sign(reading.engine, part);
+            let part = part.part(0, sign.map_or(part.text.len(), |(place, _)| place));
             reading.read(stream, part.text, part.map, label);
             runs.read(reading, part, label);
             for fork in self.0.iter_mut().flatten() {
                 fork.read(reading, part);
             }
-            let Some((place, index)) = next else { return };
-            from = place;
-            if let (Some(slot), Some(sign), Some(kind)) = (
-                self.0.get_mut(index),
-                signs.get_mut(index),
-                KINDS.get(index),
-            ) {
-                *sign = None;
-                let scope = if *kind == Encoding::Escape {
-                    Scope::Decoded
-                } else {
-                    Scope::Wording
-                };
-                let label = label.within(*kind, scope);
-                let runs = if label.decodes() {
-                    runs.clone()
-                } else {
-                    Runs::default()
-                };
-                let view = View::of(
-                    label,
-                    stream.clone(),
-                    block.map.up_to(block.at + place),
-                    runs,
-                );
-                *slot = Some(Box::new(Fork::new(*kind, view, block.before(place))));
+            self.forget(stream, runs);
+            from += part.text.len();
+            if let Some((_, index)) = sign {
+                self.begin(index, block.part(from, from), (label, stream, runs));
             }
         }
+    }
+
+    /// The first place in a block where a fork begins of a kind that there is none of, and the kind.
+    fn sign(&self, engine: &Engine, block: Block<'_>) -> Option<(usize, usize)> {
+        let wording = engine.reads_wording();
+        let slots = self.0.iter().zip(KINDS).enumerate();
+        let signs = slots.filter_map(|(index, (slot, kind))| {
+            let reads = slot.is_none() && (wording || kind == Encoding::Escape);
+            let place = if reads { find(kind, block) } else { None };
+            place.map(|place| (place, index))
+        });
+        signs.min()
+    }
+
+    /// Begins a fork before the block.
+    fn begin(
+        &mut self,
+        index: usize,
+        block: Block<'_>,
+        (label, stream, runs): (Label, &Stream, &Runs),
+    ) {
+        let (Some(slot), Some(kind)) = (self.0.get_mut(index), KINDS.get(index)) else {
+            return;
+        };
+        let scope = if *kind == Encoding::Escape {
+            Scope::Decoded
+        } else {
+            Scope::Wording
+        };
+        let label = label.within(*kind, scope);
+        let runs = if label.decodes() {
+            runs.clone()
+        } else {
+            Runs::default()
+        };
+        let view = View::of(label, stream.clone(), block.map.up_to(block.at), runs);
+        *slot = Some(Box::new(Fork::new(*kind, view, block.before)));
     }
 
     pub(super) fn finish(&mut self, reading: &mut Reading<'_>) {
@@ -134,9 +146,9 @@ impl Forks {
     }
 
     /// Drops forks that are the same as their base.
-    pub(super) fn forget(&mut self, base: &Stream) {
+    fn forget(&mut self, stream: &Stream, runs: &Runs) {
         for slot in &mut self.0 {
-            if slot.as_ref().is_some_and(|fork| fork.is_same(base)) {
+            if slot.as_ref().is_some_and(|fork| fork.is_same(stream, runs)) {
                 *slot = None;
             }
         }
@@ -159,19 +171,52 @@ impl Fork {
         }
     }
 
-    fn read(&mut self, reading: &mut Reading<'_>, block: Block<'_>) {
-        for (_, character, source) in block.characters(0) {
-            // What was not decided before is complete only now.
-            let late = self.rewriting.pending().is_some();
-            if late {
-                self.flush(reading);
-            }
-            self.rewrite(|rewriting, out| rewriting.push(character, source, out));
-            if late && !self.text.is_empty() {
-                reading.decided_at(source.end, |reading| self.flush(reading));
-            }
+    fn read(&mut self, reading: &mut Reading<'_>, mut block: Block<'_>) {
+        while !block.text.is_empty() {
+            let read = match self.skip(block) {
+                0 => self.read_character(reading, block),
+                skipped => skipped,
+            };
+            block = block.part(read, block.text.len());
         }
         self.flush(reading);
+    }
+
+    /// Takes text at the start of the block as it stands, if it may; so many bytes.
+    fn skip(&mut self, block: Block<'_>) -> usize {
+        let Some(source) = block.map.straight(block.at, block.at + block.text.len()) else {
+            return 0;
+        };
+        let skipped = match &mut self.rewriting {
+            Rewriting::Escape(escape) => escape.skip(block.text),
+            Rewriting::Leet(leet) => leet.skip(block.text, block.before),
+            Rewriting::Spaced(spaced) => spaced.skip(block.text, block.before),
+        };
+        if skipped > 0 {
+            let at = self.view.position() + self.text.len();
+            self.view.map_mut().same(at, source);
+            self.text
+                .push_str(block.text.get(..skipped).unwrap_or_default());
+            self.same += skipped;
+        }
+        skipped
+    }
+
+    /// Reads the first character of the block; so many bytes.
+    fn read_character(&mut self, reading: &mut Reading<'_>, block: Block<'_>) -> usize {
+        let Some((_, character, source)) = block.characters(0).next() else {
+            return block.text.len();
+        };
+        // What was not decided before is complete only now.
+        let late = self.rewriting.pending().is_some();
+        if late {
+            self.flush(reading);
+        }
+        self.rewrite(|rewriting, out| rewriting.push(character, source, out));
+        if late && !self.text.is_empty() {
+            reading.decided_at(source.end, |reading| self.flush(reading));
+        }
+        character.len_utf8()
     }
 
     fn finish(&mut self, reading: &mut Reading<'_>) {
@@ -209,13 +254,13 @@ impl Fork {
         self.text.clear();
     }
 
-    fn is_same(&self, base: &Stream) -> bool {
+    fn is_same(&self, stream: &Stream, runs: &Runs) -> bool {
         if self.rewriting.pending().is_some() {
             return false;
         }
-        let idle = base.idle_tail().zip(self.view.stream().idle_tail());
+        let runs_settled = || !self.view.decodes() || runs.is_settled(stream.position(), self.same);
         !self.changed
-            || self.view.is_single() && idle.is_some_and(|(base, own)| self.same > base.max(own))
+            || stream.is_settled(self.same) && self.view.is_settled(self.same) && runs_settled()
     }
 }
 

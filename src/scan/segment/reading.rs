@@ -18,7 +18,7 @@ const DEPTH: u8 = 3;
 #[derive(Debug)]
 pub(super) struct Reading<'e> {
     pub(super) engine: &'e Engine,
-    /// Each with the place in the source at which it was complete, and how many encodings were undone to get there.
+    /// Each with the place in the source at which it was complete, and the [rank](Label::rank) of its view.
     pub(super) found: Vec<((usize, u8), Finding)>,
     pub(super) overflow: bool,
     /// Bytes of decoded text so far.
@@ -51,6 +51,14 @@ impl Label {
             scope,
             depth: self.depth + 1,
             thorough: self.thorough,
+        }
+    }
+
+    /// Its place among views that find the same: the simplest counts. A hidden message does before the text with its characters folded.
+    const fn rank(self) -> u8 {
+        match self.encoding {
+            Encoding::Hidden => self.depth.saturating_sub(1),
+            _ => self.depth,
         }
     }
 
@@ -116,7 +124,7 @@ impl<'e> Reading<'e> {
                 encoding,
             };
             let at = map.end(hit.at).max(self.decided);
-            self.found.push(((at, label.depth), finding));
+            self.found.push(((at, label.rank()), finding));
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::{
     scan::engine::{Engine, Scope},
     text::{
         Encoding,
-        digits::{self, Digits, Open, Radix, WAYS},
+        digits::{Digits, Inside, Open, RESTART, Radix, WAYS},
         fragment::{Fragments, Step},
         hidden::{self, Hidden},
+        seek::{Found, seek},
     },
 };
 
@@ -24,11 +25,34 @@ const KINDS: [(Radix, Encoding); 3] = [
     (Radix::Hex, Encoding::Hex),
 ];
 
-/// The open runs of one view, by kind.
+/// The open runs of one view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Runs {
-    digits: [Option<Box<Run>>; 3],
+    digits: [Slot; 3],
     hidden: Option<Box<Message>>,
+    /// The end of the text, as far as it is undecided.
+    carry: Carry,
+}
+
+/// A run of one kind.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    /// The run, while there may be text in it.
+    run: Option<Box<Run>>,
+    /// Otherwise where in a run the undecided text begins, if in any.
+    inside: Option<Inside>,
+    /// How many of the last bytes are undecided.
+    undecided: usize,
+    /// Where in the segment those of them begin that may turn out to be held.
+    held: Option<usize>,
+    /// Where in the view the run began.
+    start: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Carry {
+    text: String,
+    before: Option<char>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,45 +77,62 @@ struct Text {
 }
 
 impl Runs {
-    pub(super) const fn is_empty(&self) -> bool {
-        matches!(self.digits, [None, None, None]) && self.hidden.is_none()
+    /// Whether they would be the same after other text, if only the last `same` bytes of the view, up to `position`, were these.
+    pub(super) fn is_settled(&self, position: usize, same: usize) -> bool {
+        let settled = |slot: &Slot| {
+            let recent = slot.inside.is_none() || position - slot.start < same;
+            slot.run.is_none() && recent
+        };
+        self.hidden.is_none() && self.digits.iter().all(settled)
     }
 
     #[cfg(test)]
     pub(super) fn live(&self) -> usize {
-        let runs = self.digits.iter().flatten();
+        let runs = self.digits.iter().filter_map(|slot| slot.run.as_ref());
         let texts = runs.flat_map(|run| run.texts.iter().flatten());
         texts.map(|text| text.view.live()).sum()
     }
 
     /// Reads a block of folded text.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, block: Block<'_>, label: Label) {
-        for (slot, (radix, encoding)) in self.digits.iter_mut().zip(KINDS) {
-            let label = label.within(encoding, Scope::Decoded);
-            let mut from = 0;
-            loop {
-                if let Some(run) = slot {
-                    let Some(end) = run.read(reading, block, from, label) else {
-                        break;
-                    };
-                    *slot = None;
-                    from = end;
-                }
-                let Some(start) = digits::find(
-                    radix,
-                    label.thorough,
-                    block.text.as_bytes(),
-                    (from, block.before(from)),
-                ) else {
-                    break;
-                };
-                from = start;
-                *slot = Some(Box::new(Run {
-                    digits: Digits::new(radix, label.thorough),
-                    texts: [const { None }; WAYS],
-                }));
-            }
+        if block.text.is_empty() {
+            return;
         }
+        let mut carry = std::mem::take(&mut self.carry);
+        let carried = carry.text.len();
+        let whole = if carried == 0 {
+            block
+        } else {
+            carry.text.push_str(block.text);
+            Block {
+                text: &carry.text,
+                at: block.at - carried,
+                before: carry.before,
+                ..block
+            }
+        };
+        let mut undecided = 0;
+        for (slot, (radix, encoding)) in self.digits.iter_mut().zip(KINDS) {
+            let from = carried - slot.undecided;
+            slot.read(
+                reading,
+                whole,
+                from,
+                (radix, label.within(encoding, Scope::Decoded)),
+            );
+            undecided = undecided.max(slot.undecided);
+        }
+        let decided = whole.text.len() - undecided;
+        let before = whole.before(decided);
+        if carried == 0 {
+            carry
+                .text
+                .push_str(block.text.get(decided..).unwrap_or_default());
+        } else {
+            carry.text.drain(..decided);
+        }
+        carry.before = before;
+        self.carry = carry;
     }
 
     /// Reads a block of text as it stands.
@@ -125,7 +166,7 @@ impl Runs {
 
     pub(super) fn finish(&mut self, reading: &mut Reading<'_>, label: Label) {
         for (slot, (_, encoding)) in self.digits.iter_mut().zip(KINDS) {
-            if let Some(run) = slot {
+            if let Some(run) = &mut slot.run {
                 run.finish(
                     reading,
                     (usize::MAX, label.within(encoding, Scope::Decoded)),
@@ -141,11 +182,10 @@ impl Runs {
 
     /// Where in the segment text must be held from, if any.
     pub(super) fn held(&self, engine: &Engine) -> Option<usize> {
-        let runs = self
-            .digits
-            .iter()
-            .flatten()
-            .filter_map(|run| run.held(engine));
+        let runs = self.digits.iter().filter_map(|slot| match &slot.run {
+            Some(run) => run.held(engine),
+            None => slot.held,
+        });
         let hidden = self.hidden.iter().filter_map(|message| {
             let waiting = first(message.hidden.text());
             let text = message
@@ -158,15 +198,71 @@ impl Runs {
     }
 }
 
+impl Slot {
+    /// Reads the block from `from` on.
+    fn read(
+        &mut self,
+        reading: &mut Reading<'_>,
+        block: Block<'_>,
+        mut from: usize,
+        (radix, label): (Radix, Label),
+    ) {
+        self.undecided = 0;
+        self.held = None;
+        loop {
+            if let Some(run) = &mut self.run {
+                let Some((end, inside)) = run.read(reading, block, from, label) else {
+                    return;
+                };
+                self.run = None;
+                self.inside = inside;
+                from = end;
+            }
+            let kind = (radix, label.thorough);
+            let text = block.text.as_bytes();
+            let Some(found) = seek(kind, text, (from, block.before(from)), self.inside.take())
+            else {
+                return;
+            };
+            if let Some(start) = found.start {
+                self.start = block.at + start;
+            }
+            if !found.text {
+                self.inside = Some(found.inside);
+                self.undecided = text.len() - found.place;
+                if self.undecided > 0 && !label.thorough && reading.engine.holds() {
+                    self.held = held(block, found, radix);
+                }
+                return;
+            }
+            from = found.place;
+            self.run = Some(Box::new(Run {
+                digits: Digits::new(radix, label.thorough, found.inside),
+                texts: [const { None }; WAYS],
+            }));
+        }
+    }
+}
+
+/// Where in the segment digits begin that are undecided and may be text.
+fn held(block: Block<'_>, found: Found, radix: Radix) -> Option<usize> {
+    let mut digits = Digits::new(radix, false, found.inside);
+    for (_, character, source) in block.characters(found.place) {
+        digits.push(character, source, &mut |_, _| {});
+    }
+    digits.open().filter_map(|open| pending(&open)).min()
+}
+
 impl Run {
-    /// Reads the block from `from` on. Where in it the run ends, if it does.
+    /// Reads the block from `from` on. Where in it the run ends, or can be passed over again from a place inside, if it does.
     fn read(
         &mut self,
         reading: &mut Reading<'_>,
         block: Block<'_>,
         from: usize,
         label: Label,
-    ) -> Option<usize> {
+    ) -> Option<(usize, Option<Inside>)> {
+        let mut recent = [None; RESTART];
         for (place, character, source) in block.characters(from) {
             let Self { digits, texts } = self;
             let mut begun = None;
@@ -182,7 +278,12 @@ impl Run {
             }
             if !goes_on {
                 self.finish(reading, (source.end, label));
-                return Some(place);
+                return Some((place, None));
+            }
+            recent.rotate_left(1);
+            recent[RESTART - 1] = Some(place);
+            if let (Some(back), Some(inside)) = (recent[0], digits.restart()) {
+                return Some((back, Some(inside)));
             }
         }
         for text in &mut self.texts {

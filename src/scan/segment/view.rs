@@ -13,8 +13,10 @@ use crate::{
     text::{Encoding, Span, unicode, view::Map},
 };
 
-/// Text is read in blocks of so many bytes, after each of which views that have become the same as their base go.
-const BLOCK: usize = 256;
+/// Text is read in blocks of so many bytes.
+const BLOCK: usize = 512;
+/// While the folded text is read apart, in blocks of so many, after each of which it may have become the same again.
+const FOLDED_BLOCK: usize = 64;
 
 /// One text that is being read.
 #[derive(Clone, Debug)]
@@ -134,7 +136,12 @@ impl View {
     /// Reads more text, whose places are in the map already.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, mut text: &str) {
         while !text.is_empty() {
-            let block = text.get(..text.floor_char_boundary(BLOCK)).unwrap_or(text);
+            let most = if self.folded.is_some() {
+                FOLDED_BLOCK
+            } else {
+                BLOCK
+            };
+            let block = text.get(..text.floor_char_boundary(most)).unwrap_or(text);
             let block = match self.folded {
                 None => block.get(..unchanged(block)).unwrap_or(block),
                 Some(_) => block,
@@ -194,13 +201,15 @@ impl View {
         self.stream.live() + folded + self.forks.live() + self.runs.live()
     }
 
-    /// Whether nothing is open but the stream itself.
-    pub(super) const fn is_single(&self) -> bool {
-        self.folded.is_none() && self.forks.is_empty() && self.runs.is_empty()
+    /// Whether it would be the same after other text, if only the last `same` bytes were these.
+    pub(super) fn is_settled(&self, same: usize) -> bool {
+        let single = self.folded.is_none() && self.forks.is_empty();
+        single && self.stream.is_settled(same) && self.runs.is_settled(self.position(), same)
     }
 
-    pub(super) const fn stream(&self) -> &Stream {
-        &self.stream
+    /// Whether more may be undone in it.
+    pub(super) const fn decodes(&self) -> bool {
+        self.label.decodes()
     }
 
     fn read_block(&mut self, reading: &mut Reading<'_>, text: &str) {
@@ -261,18 +270,13 @@ impl View {
     /// Drops what can matter no more: states that are the same as their base, and places far behind.
     fn forget(&mut self) {
         if let Some(folded) = &mut self.folded {
-            let idle = self.stream.idle_tail().zip(folded.stream.idle_tail());
-            if idle.is_some_and(|(plain, other)| folded.same > plain.max(other)) {
+            let same = folded.same;
+            if self.stream.is_settled(same) && folded.stream.is_settled(same) {
                 self.folded = None;
             } else {
                 folded.map.trim(folded.stream.oldest());
             }
         }
-        let base = self
-            .folded
-            .as_ref()
-            .map_or(&self.stream, |folded| &folded.stream);
-        self.forks.forget(base);
         self.map.trim(self.stream.oldest());
     }
 }

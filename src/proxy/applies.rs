@@ -1,0 +1,83 @@
+//! Which policy applies to an exchange, and whether a key may use a model.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::exchange::{Admitted, Call, Exchange};
+use super::respond::Problem;
+use crate::auth::Principal;
+use crate::policy::Policy;
+use crate::upstream::Upstream;
+
+/// What a body says of its model; everything else is left alone.
+#[derive(Deserialize)]
+struct Asked {
+    model: Option<String>,
+}
+
+impl Exchange {
+    /// The policy of the key, else of its team, else of the provider, else the gateway's. One that is missing lets nothing
+    /// pass.
+    pub(super) fn policy(
+        &mut self,
+        principal: &Principal,
+        provider: Option<&Arc<Upstream>>,
+    ) -> Result<Arc<Policy>, Problem> {
+        let policies = self.gateway.policies.load();
+        let of_provider = provider.and_then(|upstream| upstream.provider().policy.as_deref());
+        let name = principal.policy().or(of_provider);
+        let name = name.unwrap_or(&policies.default);
+        self.account.note(|record| {
+            name.clone_into(&mut record.policy.name);
+            record.policy.generation = policies.generation;
+        });
+        policies
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Problem::NoPolicy(name.to_owned()))
+    }
+
+    /// The policy by which a body is judged, before it was read as its API has it: if providers have policies of their own, the
+    /// model that it names says which provider it will be. Should that turn out otherwise, nothing is sent ([`same`]).
+    pub(super) fn policy_for(
+        &mut self,
+        admitted: &Admitted,
+        call: &Call,
+        body: &[u8],
+    ) -> Result<Arc<Policy>, Problem> {
+        let table = &self.gateway.table;
+        let have_some = |upstream: &Arc<Upstream>| upstream.provider().policy.is_some();
+        if admitted.principal.policy().is_some() || !table.providers().iter().any(have_some) {
+            return Ok(Arc::clone(&call.policy));
+        }
+        let named = || serde_json::from_slice::<Asked>(body).ok()?.model;
+        let model = call.model.clone().or_else(named);
+        let (principal, named) = (&admitted.principal, admitted.named.as_ref());
+        let chosen = table.choose(named, model.as_deref(), self.family, principal);
+        self.policy(principal, chosen.ok().as_ref())
+    }
+}
+
+/// Fails if an exchange was judged by another policy than that of the provider that it goes to.
+pub(super) fn same(applies: &Policy, judged: &Policy) -> Result<(), Problem> {
+    if applies.name == judged.name {
+        return Ok(());
+    }
+    tracing::error!(
+        applies = applies.name,
+        judged = judged.name,
+        "an exchange was judged by another policy than its provider's; it is not sent"
+    );
+    Err(Problem::Internal)
+}
+
+/// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.
+pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), Problem> {
+    if principal.allows_model(model.unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Problem::Model)
+    }
+}
