@@ -108,7 +108,7 @@ pub fn compile_with(
         stream: file.stream.unwrap_or_default(),
         fence: file.request.fence.unwrap_or(false) && !file.observe.unwrap_or(false),
         hold_arguments,
-        keeps_placeholders: file.placeholders == Some(Scope::Session),
+        placeholders: file.placeholders.unwrap_or(Scope::Exchange),
         tools,
         request,
         response,

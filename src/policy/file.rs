@@ -45,10 +45,12 @@ pub(super) struct File {
     pub(super) tests: Vec<Case>,
 }
 
-/// `placeholders:`: how long a value keeps its placeholder.
+/// How long a value of reversible redaction keeps its placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub enum Scope {
+    /// For one request and its answer.
     Exchange,
+    /// For all of a session.
     Session,
 }
 

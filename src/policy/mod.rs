@@ -28,7 +28,7 @@ use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::{Form, Origin};
 pub use check::{Case, Given, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
-pub use file::VERSION;
+pub use file::{Scope, VERSION};
 pub use judge::Judges;
 pub use media::Media;
 pub use place::Ground;
@@ -70,8 +70,8 @@ pub struct Policy {
     pub tools: Tools,
     /// Text from outside goes up between marks.
     pub fence: bool,
-    /// A value has one placeholder in a whole session, not in one exchange only.
-    pub keeps_placeholders: bool,
+    /// How long a value keeps its placeholder.
+    pub placeholders: Scope,
     /// What goes up.
     pub request: Side,
     /// What comes back.

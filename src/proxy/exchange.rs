@@ -20,9 +20,9 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
-use crate::guard::body::{Outcome, inspect_request};
+use crate::guard::body::Outcome;
 use crate::guard::restore::Originals;
-use crate::guard::{Cleared, Context, Failure};
+use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::secret::Secret;
@@ -192,32 +192,7 @@ impl Exchange {
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         call.policy = self.policy_for(&admitted, &call, &body)?;
-        let memory = self.gateway.placeholders.of(
-            &call.policy,
-            &admitted.principal,
-            &self.gateway.load.budget,
-        );
-        let memory = memory.map_err(Problem::Unread)?;
-        let inspection = {
-            let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
-            let (api, count_for) = (call.api, call.count_for.clone());
-            // One that may have to wait for another of its session does so where it delays nobody.
-            let alone = memory.is_none();
-            let effort = policy.request.effort(body.len());
-            let effort = if alone { effort } else { usize::MAX };
-            self.inspect(Direction::Request, effort, move || {
-                let context = gateway.context().counting(count_for.as_deref());
-                let inspect = |context: Context<'_>| {
-                    inspect_request(context, api, body, &policy, &gateway.json)
-                };
-                match memory {
-                    Some(memory) => memory.inspect(|known| inspect(context.knowing(known))),
-                    None => Ok(inspect(context)),
-                }
-            })
-            .await?
-            .map_err(Problem::Unread)?
-        };
+        let inspection = self.judge_body(&call, &admitted.principal, body).await?;
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
         let kept = call.originals.bytes();

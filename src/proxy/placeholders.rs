@@ -4,13 +4,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::body::{Budget, Hold, Unread};
+use super::exchange::{Call, Exchange};
+use super::respond::Problem;
 use crate::auth::Principal;
-use crate::guard::body::Inspection;
+use crate::guard::Context;
+use crate::guard::body::{Inspection, inspect_request};
 use crate::guard::restore::Originals;
-use crate::policy::Policy;
+use crate::policy::{Policy, Scope};
+use crate::telemetry::Direction;
 
 /// A session takes about so much without any text.
 const SESSION_BYTES: usize = 1 << 10;
@@ -45,7 +50,7 @@ impl Placeholders {
         principal: &Principal,
         budget: &Arc<Budget>,
     ) -> Result<Option<Arc<Memory>>, Unread> {
-        let kept = policy.keeps_placeholders && policy.request.is_reversible();
+        let kept = policy.placeholders == Scope::Session && policy.request.is_reversible();
         let Some(session) = principal.session.as_ref().filter(|_| kept) else {
             return Ok(None);
         };
@@ -102,5 +107,38 @@ impl Memory {
         }
         state.originals = Arc::clone(&inspection.originals);
         Ok(inspection)
+    }
+}
+
+impl Exchange {
+    /// Inspects a request's body, with what is known of its session.
+    pub(super) async fn judge_body(
+        &self,
+        call: &Call,
+        principal: &Principal,
+        body: Bytes,
+    ) -> Result<Inspection, Problem> {
+        let memory =
+            self.gateway
+                .placeholders
+                .of(&call.policy, principal, &self.gateway.load.budget);
+        let memory = memory.map_err(Problem::Unread)?;
+        let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
+        let (api, count_for) = (call.api, call.count_for.clone());
+        // One that may have to wait for another of its session does so where it delays nobody.
+        let alone = memory.is_none();
+        let effort = policy.request.effort(body.len());
+        let effort = if alone { effort } else { usize::MAX };
+        self.inspect(Direction::Request, effort, move || {
+            let context = gateway.context().counting(count_for.as_deref());
+            let inspect =
+                |context: Context<'_>| inspect_request(context, api, body, &policy, &gateway.json);
+            match memory {
+                Some(memory) => memory.inspect(|known| inspect(context.knowing(known))),
+                None => Ok(inspect(context)),
+            }
+        })
+        .await?
+        .map_err(Problem::Unread)
     }
 }
