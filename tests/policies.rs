@@ -67,10 +67,12 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "tools: []\nsessions: true\nstream: {mode: buffer, window_chars: 20}\non_error: stop\nobserve: yes\nname: q\n",
+        "tools: []\nsessions: {half_life: 0s, low: redact, severe: log}\nstream: {mode: buffer, window_chars: 20}\non_error: stop\nobserve: yes\nname: q\n",
         &[
             "p.yaml:1:8: tools is an empty list\n  expected: at least one entry",
-            "p.yaml:2:1: sessions is not available in this version\n  help: remove it",
+            "p.yaml:2:23: sessions.half_life is nothing\n  expected: a span of time such as 15m",
+            "p.yaml:2:32: unknown low \"redact\" in sessions\n  expected: allow, log or block",
+            "p.yaml:2:40: unknown key \"severe\" in sessions\n  expected: half_life, low, medium, high or critical",
             "p.yaml:3:38: stream.window_chars without mode: window\n  help: remove it, or set the mode",
             "p.yaml:4:11: unknown on_error \"stop\"\n  expected: block or allow",
             "p.yaml:5:10: observe is text\n  expected: true or false",
@@ -152,7 +154,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, model: {action: block}}\n",
         &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
-            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, request, response, topics, exceptions or tests",
+            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, sessions, request, response, topics, exceptions or tests",
             "p.yaml:3:38: warning: request.model is not available in this version\n  help: remove it",
         ],
     ),

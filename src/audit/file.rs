@@ -343,6 +343,7 @@ mod tests {
                 level: "none",
                 ..Side::default()
             },
+            session_level: None,
             usage: Some(crate::audit::Usage {
                 input: 10,
                 output: 20,

@@ -65,6 +65,9 @@ pub struct Exchange {
     pub request: Side,
     /// What was found in and done to the response.
     pub response: Side,
+    /// The threat level that the caller's session has come to, where the policy watches sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_level: Option<&'static str>,
     /// Tokens, as the provider counted them; as the gateway did where the provider said nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -8,9 +8,11 @@ mod key;
 mod keyring;
 mod live;
 mod record;
+mod session;
 pub use key::{InvalidPepper, Pepper, generate, prefix};
 pub use keyring::{Keyring, Refused};
 pub use record::{Bearer, Credentials, Grant, KeyRecord, Team, new_id};
+pub use session::Sessions;
 
 use jiff::Timestamp;
 use std::fmt;

@@ -119,6 +119,18 @@ const ABOUT: &[(&str, &str)] = &[
         "hold_arguments",
         "The arguments of a tool call leave only when they are complete. Default: false.",
     ),
+    (
+        "sessions",
+        "What repeated findings do to an end user or session: actions by threat level.",
+    ),
+    (
+        "half_life",
+        "The time in which what was found counts half. Default: 15m.",
+    ),
+    ("low", "From the first finding on. Default: allow."),
+    ("medium", "After one refused request. Default: allow."),
+    ("high", "After two. Default: allow."),
+    ("critical", "After three. Default: allow."),
     ("tests.request", "What a user says."),
     ("tests.response", "What a model says."),
     ("request", "What to look for on the way to the model."),

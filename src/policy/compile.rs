@@ -110,6 +110,7 @@ pub fn compile_with(
         hold_arguments,
         placeholders: file.placeholders.unwrap_or(Scope::Exchange),
         tools,
+        sessions: file.sessions,
         request,
         response,
         cases: file.tests,

@@ -8,6 +8,7 @@ use super::check::{Case, read_test};
 use super::judge::JudgeFile;
 use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
+use super::session::{Escalation, read_sessions};
 use super::size::Measure;
 use super::spot::Spot;
 use super::stream::{Mode, read_stream};
@@ -38,6 +39,7 @@ pub(super) struct File {
     pub(super) stream: Option<Mode>,
     pub(super) tools: ToolsFile,
     pub(super) placeholders: Option<Scope>,
+    pub(super) sessions: Option<Escalation>,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
@@ -152,6 +154,7 @@ impl File {
         self.stream = self.stream.or(parent.stream);
         self.tools.inherit(parent.tools);
         self.placeholders = self.placeholders.or(parent.placeholders);
+        self.sessions = self.sessions.take().or(parent.sessions);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
         let new = |topic: &Topic| self.topics.iter().all(|own| own.id != topic.id);
@@ -210,7 +213,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
     let mut fields = reader.fields(root)?;
     fields.optional("version", version);
     fields.nullable("name", |reader, node| same_name(reader, node, name));
-    fields.unavailable(&["sessions", "session", "canary", "size"]);
+    fields.unavailable(&["canary", "size"]);
     let read = File {
         written: Vec::new(),
         extends: fields.nullable("extends", |reader, node| {
@@ -226,6 +229,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         stream: fields.optional("stream", read_stream),
         tools: fields.optional("tools", read_tools).unwrap_or_default(),
         placeholders: fields.optional("placeholders", word(&Scope::WORDS)),
+        sessions: fields.optional("sessions", read_sessions),
         request: fields
             .optional("request", |reader, node| {
                 read_side(reader, node, Direction::Request)

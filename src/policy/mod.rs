@@ -12,6 +12,7 @@ mod judge;
 mod media;
 mod place;
 mod section;
+mod session;
 mod size;
 mod spot;
 mod stream;
@@ -32,6 +33,7 @@ pub use file::{Scope, VERSION};
 pub use judge::Judges;
 pub use media::Media;
 pub use place::Ground;
+pub use session::{Escalation, Step};
 pub use size::{Limit, Measure};
 pub use stream::Mode;
 pub use tally::Tally;
@@ -72,6 +74,8 @@ pub struct Policy {
     pub fence: bool,
     /// How long a value keeps its placeholder.
     pub placeholders: Scope,
+    /// What repeated findings do to a session.
+    pub sessions: Option<Escalation>,
     /// What goes up.
     pub request: Side,
     /// What comes back.

@@ -52,6 +52,7 @@ impl Account {
                 policy: PolicyRef::default(),
                 request: untouched(),
                 response: untouched(),
+                session_level: None,
                 usage: None,
                 duration_us: 0,
             })),
@@ -263,6 +264,11 @@ impl Account {
             }
         }
     }
+}
+
+/// The id of another request.
+pub(super) fn new_id() -> String {
+    format!("req_{}", uuid::Uuid::now_v7().simple())
 }
 
 /// The scanner whose rule it is; operators' own rules are topics.

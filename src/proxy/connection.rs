@@ -16,12 +16,14 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use super::account::{self, Account};
 use super::head::Findings;
 use super::outgoing::Outgoing;
 use super::realtime::Upgraded;
 use super::socket::{Paced, Sniffed};
 use super::stall::Stalls;
 use super::{Gateway, exchange};
+use crate::audit::Outcome;
 
 /// Most of hyper's read buffer per connection; its adaptive one grows to 400 KB otherwise.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -33,6 +35,9 @@ const MAX_STREAMS: u32 = 128;
 const MAX_RESETS: usize = 20;
 /// Bytes an HTTP/2 client may send ahead, per stream and per connection.
 const WINDOW: u32 = 256 * 1024;
+
+/// The reason of records and counts for heads that cannot be read.
+const UNREADABLE: &str = "unreadable_head";
 
 /// What the exchanges of a connection know of it.
 pub(super) struct Peer {
@@ -87,9 +92,11 @@ pub async fn serve<IO>(
             return;
         }
     };
-    // Clients that vanish or send what is not HTTP are ordinary; they must not fill the log.
-    if let Err(error) = serving.await {
-        tracing::debug!(%address, %error, "connection ended");
+    match serving.await {
+        Ok(()) => {}
+        Err(error) if error.is_parse() => unreadable(&gateway, address, &error),
+        // Clients that vanish are ordinary; they must not fill the log.
+        Err(error) => tracing::debug!(%address, %error, "connection ended"),
     }
 }
 
@@ -143,7 +150,6 @@ where
     let connection = builder
         .timer(TokioTimer::new())
         .header_read_timeout(gateway.timeouts.head)
-        .max_headers(limits.max_headers)
         .max_buf_size(MAX_BUFFER.max(limits.max_header_bytes))
         .max_header_size(limits.max_header_bytes)
         .writev(false)
@@ -152,17 +158,10 @@ where
             handler(gateway, Arc::clone(&peer)),
         )
         .with_upgrades();
-    {
-        let mut connection = pin!(connection);
-        let stop = tokio::select! {
-            result = connection.as_mut() => { result?; false }
-            () = async { drop(shutdown.wait_for(|stop| *stop).await) } => true,
-        };
-        if stop {
-            connection.as_mut().graceful_shutdown();
-            connection.await?;
-        }
-    }
+    drained(pin!(connection), &mut shutdown, |connection| {
+        connection.graceful_shutdown();
+    })
+    .await?;
     if let Some(mut upgraded) = peer.take_upgraded() {
         let client = (&mut upgraded.upgrade).await?;
         if let Ok(parts) = client.downcast::<TokioIo<Sniffed<IO>>>() {
@@ -202,16 +201,40 @@ where
         .keep_alive_interval(gateway.timeouts.head)
         .keep_alive_timeout(gateway.timeouts.handshake)
         .serve_connection(TokioIo::new(io), handler(gateway, Arc::clone(&peer)));
-    let mut connection = pin!(connection);
+    let connection = pin!(connection);
+    let served = drained(connection, &mut shutdown, |connection| {
+        connection.graceful_shutdown();
+    });
     tokio::select! {
-        result = connection.as_mut() => return result,
-        () = stalls.watch(gateway.timeouts.write) => return Ok(()),
+        result = served => result,
+        () = stalls.watch(gateway.timeouts.write) => Ok(()),
+    }
+}
+
+/// Serves a connection to its end; once `shutdown` turns true, it is told by `stop` to take no more requests.
+async fn drained<C: Future>(
+    mut connection: Pin<&mut C>,
+    shutdown: &mut watch::Receiver<bool>,
+    stop: impl FnOnce(Pin<&mut C>),
+) -> C::Output {
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
         () = async { drop(shutdown.wait_for(|stop| *stop).await) } => {}
     }
-    connection.as_mut().graceful_shutdown();
-    tokio::select! {
-        result = connection => result,
-        () = stalls.watch(gateway.timeouts.write) => Ok(()),
+    stop(connection.as_mut());
+    connection.await
+}
+
+/// Notes a request whose head cannot be read; hyper has answered it, without an id.
+fn unreadable(gateway: &Arc<Gateway>, address: SocketAddr, error: &hyper::Error) {
+    // A path of 64 KiB alone is told 414.
+    let status = if error.is_parse_too_large() { 431 } else { 400 };
+    let mut account = Account::open(gateway, account::new_id());
+    tracing::info!(id = account.id(), %address, %error, "the head of a request cannot be read");
+    gateway.metrics.denied(UNREADABLE);
+    let closed = account.close(Outcome::Blocked, status, Some(UNREADABLE.to_owned()));
+    if let Err(error) = closed {
+        tracing::error!(%error, "no audit record");
     }
 }
 

@@ -216,7 +216,8 @@ impl Conversation {
         self.said.media = self.said.media.saturating_add(inspection.media);
         self.guard.know(&inspection.originals);
         self.said.originals = inspection.originals;
-        match inspection.outcome {
+        let (user, verdict) = (facts.user.as_deref(), &inspection.verdict);
+        match self.escalate(user, verdict, inspection.outcome) {
             body::Outcome::Clear(event) => {
                 let model = facts.model.as_deref();
                 if model.is_some_and(|model| !self.principal.allows_model(model)) {

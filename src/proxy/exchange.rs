@@ -9,11 +9,12 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::applies::{may_use, same};
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
+use super::escalate::escalate;
 use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
@@ -36,7 +37,7 @@ pub(super) async fn handle(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
-    let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+    let id = account::new_id();
     let family = route::family(request.uri().path(), request.headers());
     let version = request.version();
     let account = Account::open(&gateway, id.clone());
@@ -213,8 +214,15 @@ impl Exchange {
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
         });
+        let who = (&admitted.principal, inspection.facts.user.as_deref());
+        let account = &mut self.account;
+        let verdict = &inspection.verdict;
+        let escalated = escalate(&self.gateway, account, &call.policy, who, verdict);
         let body = match &inspection.outcome {
-            Outcome::Clear(body) => body.clone(),
+            Outcome::Clear(body) => match escalated {
+                Some(refused) => return self.refuse(&call, refused),
+                None => body.clone(),
+            },
             Outcome::Refuse(refused) => return self.refuse(&call, refused.clone()),
             Outcome::Fail(Failure::Malformed(malformed)) => {
                 return Err(Problem::Malformed(malformed.to_string()));

@@ -11,6 +11,7 @@ mod contain;
 mod conversation;
 mod credential;
 mod ending;
+mod escalate;
 mod exchange;
 mod forward;
 mod handshake;
@@ -45,7 +46,7 @@ pub use self::connection::serve;
 use self::hashicorp::HashiCorp;
 pub use self::placeholders::Placeholders;
 use self::route::Table;
-use crate::auth::Keyring;
+use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Failures, Limiter, OwnLimiter};
@@ -145,6 +146,8 @@ pub struct Gateway {
     pub output_tokens: u64,
     /// Wrong keys by address.
     pub failures: Failures,
+    /// The threat levels of sessions.
+    pub sessions: Sessions,
     /// What keys ask the gateway itself.
     pub own: OwnLimiter,
     /// The providers' credentials.

@@ -41,6 +41,17 @@ impl ThreatLevel {
         }
     }
 
+    /// What an operator may do about it.
+    pub const fn recommendation(self) -> &'static str {
+        match self {
+            Self::None => "nothing to do",
+            Self::Low => "log it",
+            Self::Medium => "redact what is found, and keep an eye on it",
+            Self::High => "look at it yourself, use a strict policy, and read the audit log",
+            Self::Critical => "block it, raise an alert, and consider blocking the address",
+        }
+    }
+
     /// The level of a summed score: 1 low, 4 medium, 7 high, 10 critical.
     pub const fn from_score(score: u32) -> Self {
         match score {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::StartError;
-use crate::auth::{KeyRecord, Keyring, Pepper};
+use crate::auth::{KeyRecord, Keyring, Pepper, Sessions};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
@@ -96,6 +96,7 @@ pub fn build(
         limiter: Arc::new(limiter),
         output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
+        sessions: Sessions::default(),
         own: OwnLimiter::new(start),
         vault,
         hashicorp: hashicorp(config)?,

@@ -23,6 +23,7 @@ pub struct Metrics {
     inspections: Family<Side, Histogram>,
     findings: Family<Finding, Counter>,
     denied: Family<Reason, Counter>,
+    escalations: Family<Level, Counter>,
     bytes: Family<Side, Counter>,
     retries: Family<Provider, Counter>,
     /// Exchanges under way.
@@ -72,6 +73,11 @@ impl Direction {
             },
         }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Level {
+    level: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -129,6 +135,7 @@ impl Default for Metrics {
             inspections: Family::new_with_constructor(inspection_buckets),
             findings: Family::default(),
             denied: Family::default(),
+            escalations: Family::default(),
             bytes: Family::default(),
             retries: Family::default(),
             exchanges_open: Gauge::default(),
@@ -194,6 +201,11 @@ impl Metrics {
         self.denied.get_or_create(&Reason { reason }).inc();
     }
 
+    /// Counts a session that has come to a threat level.
+    pub fn escalated(&self, level: &'static str) {
+        self.escalations.get_or_create(&Level { level }).inc();
+    }
+
     /// Counts bytes of bodies as they came from the sender.
     pub fn received(&self, direction: Direction, bytes: u64) {
         self.bytes.get_or_create(&direction.labels()).inc_by(bytes);
@@ -229,6 +241,11 @@ impl Metrics {
             "denied",
             "Requests refused before inspection",
             self.denied.clone(),
+        );
+        registry.register(
+            "escalations",
+            "Sessions that have come to a threat level",
+            self.escalations.clone(),
         );
         registry.register(
             "retries",

@@ -55,20 +55,23 @@ impl Radix {
     /// The value of a digit.
     #[inline]
     pub(super) fn value(self, byte: u8, thorough: bool) -> Option<u8> {
-        let values = match self {
+        let value = self.values(thorough).get(usize::from(byte)).copied();
+        value.filter(|value| *value != NO_DIGIT)
+    }
+
+    /// The value of each byte, or [`NO_DIGIT`].
+    pub(super) fn values(self, thorough: bool) -> &'static [u8; 256] {
+        match self {
             Self::Base64 => &BASE64,
             Self::Base32 if thorough => &BASE32_ANY_CASE,
             Self::Base32 => &BASE32,
             Self::Hex => &HEX,
-        };
-        values
-            .get(usize::from(byte))
-            .copied()
-            .filter(|value| *value != NO_DIGIT)
+        }
     }
 }
 
-const NO_DIGIT: u8 = 0xff;
+/// In place of a value.
+pub(super) const NO_DIGIT: u8 = 0xff;
 static BASE64: [u8; 256] = values(&[
     (b'A', 26, 0),
     (b'a', 26, 26),

@@ -2,7 +2,7 @@
 //!
 //! Two digits that follow each other settle, for each way to group them, what kind of byte they make. Text needs some bytes in a row that are none but text.
 
-use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, Radix, WAYS};
+use super::digits::{ANYWHERE, Inside, LEAST_TEXT, NO_DIGIT, RESTART, Radix, WAYS};
 
 /// A place in a text from which a run has to be read digit by digit.
 #[derive(Clone, Copy, Debug)]
@@ -272,8 +272,9 @@ fn find(
     match radix {
         Radix::Base64 | Radix::Base32 => {
             let least = (LEAST_TEXT * 8).div_ceil(radix.bits());
+            let values = radix.values(thorough);
             find_run(text, from, least, |byte| {
-                radix.value(byte, thorough).is_some()
+                values.get(usize::from(byte)) != Some(&NO_DIGIT)
             })
         }
         Radix::Hex => find_hex(text, from, before),
@@ -282,18 +283,48 @@ fn find(
 
 /// The first two digits, or `0x`, that no letter or digit stands before; or one digit, if the text ends there.
 fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
-    let is_digit = |byte: &u8| Radix::Hex.value(*byte, true).is_some();
-    let mut in_word = before.is_some_and(|before| before.is_alphanumeric() || !before.is_ascii());
+    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or(0);
+    let mut last = match before {
+        Some(before) if before.is_alphanumeric() || !before.is_ascii() => WORD,
+        _ => 0,
+    };
     let mut bytes = text.iter().enumerate().skip(from);
     let found = bytes.find(|(place, byte)| {
-        let begins = !in_word && is_digit(byte) && {
+        let before = last;
+        last = class(byte);
+        before & WORD == 0 && last & DIGIT != 0 && {
             let next = text.get(place + 1);
-            next.is_none_or(|next| is_digit(next) || **byte == b'0' && next | 0x20 == b'x')
-        };
-        in_word = byte.is_ascii_alphanumeric() || !byte.is_ascii();
-        begins
+            let prefix = |next: u8| **byte == b'0' && next | 0x20 == b'x';
+            next.is_none_or(|next| class(next) & DIGIT != 0 || prefix(*next))
+        }
     });
     found.map(|(place, _)| place)
+}
+
+/// A hexadecimal digit.
+const DIGIT: u8 = 1;
+/// A letter, a digit, or a part of a character that is no ASCII.
+const WORD: u8 = 2;
+static CLASSES: [u8; 256] = classes();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would refuse"
+)]
+const fn classes() -> [u8; 256] {
+    let mut classes = [WORD; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        let digit = if byte.is_ascii_hexdigit() { DIGIT } else { 0 };
+        let word = if byte.is_ascii_alphanumeric() {
+            WORD
+        } else {
+            0
+        };
+        classes[byte as usize] = digit | word;
+        byte += 1;
+    }
+    classes
 }
 
 /// The first run of at least so many digits, or that goes up to the end.

@@ -135,13 +135,18 @@ impl Body {
         if self.connection.is_none() && self.incoming.is_end_stream() {
             return Poll::Ready(Ok(None));
         }
-        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if polled.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            connection.drive(cx);
-            polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        }
+        let incoming = &mut self.incoming;
+        let polled = match &mut self.connection {
+            None => Pin::new(incoming).poll_frame(cx),
+            Some(connection) => connection.poll(cx, |driver, cx| {
+                let polled = Pin::new(&mut *incoming).poll_frame(cx);
+                if polled.is_ready() {
+                    return polled;
+                }
+                driver.drive(cx);
+                Pin::new(&mut *incoming).poll_frame(cx)
+            }),
+        };
         let frame = match polled {
             Poll::Ready(frame) => frame,
             Poll::Pending => return self.clock.poll(cx).map(Err),

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::quiet::Quiet;
 use super::socket::Socket;
 use super::tls::Tls;
 
@@ -88,9 +89,24 @@ impl AsyncWrite for Io {
 /// A connection that carries one exchange at a time.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    driver: http1::Connection<TokioIo<Io>, Full<Bytes>>,
-    /// The driver has finished and must not be polled again.
+    driver: Driver,
+    quiet: Quiet,
+}
+
+/// The half of a connection that reads and writes.
+pub(super) struct Driver {
+    connection: http1::Connection<TokioIo<Io>, Full<Bytes>>,
+    /// It has finished and must not be polled again.
     ended: bool,
+}
+
+impl Driver {
+    /// Reads and writes as far as that goes.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.ended && Pin::new(&mut self.connection).poll(cx).is_ready() {
+            self.ended = true;
+        }
+    }
 }
 
 /// Why a request got no answer on a connection.
@@ -105,39 +121,51 @@ pub(super) enum Unanswered {
 
 impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
-        let (sender, driver) = http1::Builder::new()
+        let (sender, connection) = http1::Builder::new()
             .writev(false)
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(io))
             .await?;
         Ok(Box::new(Self {
             sender,
-            driver,
-            ended: false,
+            driver: Driver {
+                connection,
+                ended: false,
+            },
+            quiet: Quiet::new(),
         }))
     }
 
     /// Lets the driver read and write as far as it can.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.ended && Pin::new(&mut self.driver).poll(cx).is_ready() {
-            self.ended = true;
-        }
+        self.driver.drive(cx);
+    }
+
+    /// Polls something that waits for the driver, together with it.
+    pub(super) fn poll<T>(
+        &mut self,
+        cx: &Context<'_>,
+        mut poll: impl FnMut(&mut Driver, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { driver, quiet, .. } = self;
+        quiet.poll(cx, |cx| poll(driver, cx))
     }
 
     /// Whether another request may be sent; after an exchange, [`Self::drive`] first.
     pub(super) fn is_ready(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+        !self.driver.ended && self.sender.is_ready()
     }
 
     /// What is below HTTP, once both sides have switched to something else.
     pub(super) async fn into_socket(self: Box<Self>) -> hyper::Result<Socket> {
-        let Self {
-            mut driver, ended, ..
-        } = *self;
+        let Driver {
+            mut connection,
+            ended,
+        } = self.driver;
         if !ended {
-            poll_fn(|cx| driver.poll_without_shutdown(cx)).await?;
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await?;
         }
-        let parts = driver.into_parts();
+        let parts = connection.into_parts();
         Ok(Socket::new(parts.io.into_inner(), parts.read_buf))
     }
 
@@ -146,21 +174,16 @@ impl Connection {
         &mut self,
         request: Outgoing,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let Self {
-            sender,
-            driver,
-            ended,
-        } = self;
-        let mut answer = pin!(sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(request));
         let result = poll_fn(|cx| {
-            if !*ended && Pin::new(&mut *driver).poll(cx).is_ready() {
-                *ended = true;
-            }
-            match answer.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if *ended => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
+            self.poll(cx, |driver, cx| {
+                driver.drive(cx);
+                match answer.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(Some(result)),
+                    Poll::Pending if driver.ended => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
         })
         .await;
         match result {

@@ -9,6 +9,7 @@ mod connection;
 pub mod credential;
 mod pool;
 mod provider;
+mod quiet;
 mod socket;
 mod tls;
 

@@ -180,7 +180,7 @@ async fn chunked_bodies_are_framed_anew_and_end_the_connection() {
 }
 
 #[tokio::test]
-async fn p53_long_heads_are_refused() {
+async fn p53_heads_that_cannot_be_read_are_refused_and_recorded() {
     let (_upstream, gateway) = start().await;
     let long = format!(
         "GET /v1/models HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
@@ -192,6 +192,22 @@ async fn p53_long_heads_are_refused() {
         "x: y\r\n".repeat(200)
     );
     assert_eq!(send(gateway.address, many).await.status, 431);
+    let other = "GET /v1/models HTTP/1.1\r\nno header\r\n\r\n";
+    assert_eq!(send(gateway.address, other).await.status, 400);
+    let records = gateway.records(3).await;
+    let mut statuses: Vec<_> = records
+        .iter()
+        .map(|record| record["status"].as_u64())
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [Some(400), Some(431), Some(431)]);
+    for record in records {
+        assert_eq!(record["outcome"], "blocked", "{record}");
+        assert_eq!(record["reason"], "unreadable_head", "{record}");
+    }
+    let counted = "sluicegate_denied_total{reason=\"unreadable_head\"} 3";
+    let metrics = gateway.inner.metrics.text();
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]
