@@ -154,7 +154,7 @@ const BROKEN: &[(&str, &[&str])] = &[
         "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, model: {action: block}}\n",
         &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
-            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, sessions, request, response, topics, exceptions or tests",
+            "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, placeholders, sessions, request, response, topics, exceptions or tests",
             "p.yaml:3:38: warning: request.model is not available in this version\n  help: remove it",
         ],
     ),

@@ -204,6 +204,10 @@ const ABOUT: &[(&str, &str)] = &[
     ),
     ("deny", "Hosts that may not be named."),
     (
+        "placeholders",
+        "How long a value of reversible redaction keeps its placeholder. Default: exchange.",
+    ),
+    (
         "reversible",
         "What is redacted is put back into the answer. Default: false.",
     ),

@@ -136,6 +136,13 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// The same for a request of a conversation in which these placeholders are known.
+    #[must_use]
+    pub const fn knowing(mut self, originals: &'a Arc<Originals>) -> Self {
+        self.originals = Some(originals);
+        self
+    }
+
     /// For the answer to a request whose placeholders stand for these texts.
     pub fn answering(originals: &'a Arc<Originals>) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use jiff::civil::Date;
 
-use super::file::{Exception, File, SideFile, Topic};
+use super::file::{Exception, File, Scope, SideFile, Topic};
 use super::judge::Judges;
 use super::place::Places;
 use super::{Action, Direction, Policy, Scored, Side, Treatment, size};
@@ -108,6 +108,7 @@ pub fn compile_with(
         stream: file.stream.unwrap_or_default(),
         fence: file.request.fence.unwrap_or(false) && !file.observe.unwrap_or(false),
         hold_arguments,
+        placeholders: file.placeholders.unwrap_or(Scope::Exchange),
         tools,
         sessions: file.sessions,
         request,

@@ -38,12 +38,27 @@ pub(super) struct File {
     pub(super) observe: Option<bool>,
     pub(super) stream: Option<Mode>,
     pub(super) tools: ToolsFile,
+    pub(super) placeholders: Option<Scope>,
     pub(super) sessions: Option<Escalation>,
     pub(super) request: SideFile,
     pub(super) response: SideFile,
     pub(super) topics: Vec<Topic>,
     pub(super) exceptions: Vec<Exception>,
     pub(super) tests: Vec<Case>,
+}
+
+/// How long a value of reversible redaction keeps its placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// For one request and its answer.
+    Exchange,
+    /// For all of a session.
+    Session,
+}
+
+impl Scope {
+    const WORDS: [(&'static str, Self); 2] =
+        [("exchange", Self::Exchange), ("session", Self::Session)];
 }
 
 /// `request:` or `response:`.
@@ -138,6 +153,7 @@ impl File {
         self.observe = self.observe.or(parent.observe);
         self.stream = self.stream.or(parent.stream);
         self.tools.inherit(parent.tools);
+        self.placeholders = self.placeholders.or(parent.placeholders);
         self.sessions = self.sessions.take().or(parent.sessions);
         self.request.inherit(parent.request);
         self.response.inherit(parent.response);
@@ -212,6 +228,7 @@ fn read_file(reader: &mut Reader, root: &Node, name: &str) -> Option<File> {
         observe: fields.optional("observe", boolean),
         stream: fields.optional("stream", read_stream),
         tools: fields.optional("tools", read_tools).unwrap_or_default(),
+        placeholders: fields.optional("placeholders", word(&Scope::WORDS)),
         sessions: fields.optional("sessions", read_sessions),
         request: fields
             .optional("request", |reader, node| {

@@ -29,7 +29,7 @@ use crate::scan::finding::{Finding, RuleIndex, ThreatLevel};
 use crate::text::{Form, Origin};
 pub use check::{Case, Given, Outcome, Report, check};
 pub use compile::{Source, compile, compile_with, embedded};
-pub use file::VERSION;
+pub use file::{Scope, VERSION};
 pub use judge::Judges;
 pub use media::Media;
 pub use place::Ground;
@@ -72,6 +72,8 @@ pub struct Policy {
     pub tools: Tools,
     /// Text from outside goes up between marks.
     pub fence: bool,
+    /// How long a value keeps its placeholder.
+    pub placeholders: Scope,
     /// What repeated findings do to a session.
     pub sessions: Option<Escalation>,
     /// What goes up.

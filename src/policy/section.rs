@@ -199,7 +199,6 @@ fn read_marker(fields: &mut Fields<'_, '_>, action: Action) -> bool {
 
 /// `reversible:`, which only goes with `redact` in requests.
 pub(super) fn read_reversible(fields: &mut Fields<'_, '_>, redacts: bool) -> bool {
-    fields.unavailable(&["scope"]);
     fields
         .optional("reversible", |reader, node| {
             let reversible = boolean(reader, node)?;

@@ -21,7 +21,7 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
-use crate::guard::body::{Inspection, Outcome, inspect_request};
+use crate::guard::body::Outcome;
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
@@ -193,16 +193,7 @@ impl Exchange {
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         call.policy = self.policy_for(&admitted, &call, &body)?;
-        let inspection = {
-            let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&call.policy));
-            let (api, count_for) = (call.api, call.count_for.clone());
-            let effort = policy.request.effort(body.len());
-            self.inspect(Direction::Request, effort, move || {
-                let context = gateway.context().counting(count_for.as_deref());
-                inspect_request(context, api, body, &policy, &gateway.json)
-            })
-            .await?
-        };
+        let inspection = self.judge_body(&call, &admitted.principal, body).await?;
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
         let kept = call.originals.bytes();
@@ -267,14 +258,15 @@ impl Exchange {
     }
 
     /// Runs an inspection of this exchange.
-    pub(super) async fn inspect<F>(
+    pub(super) async fn inspect<F, T>(
         &self,
         direction: Direction,
         effort: usize,
         work: F,
-    ) -> Result<Inspection, Problem>
+    ) -> Result<T, Problem>
     where
-        F: FnOnce() -> Inspection + Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
     {
         inspect(&self.gateway, direction, effort, work).await
     }

@@ -6,21 +6,21 @@ use tokio::time::Instant;
 
 use super::Gateway;
 use super::respond::Problem;
-use crate::guard::body::Inspection;
 use crate::telemetry::Direction;
 
 /// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
 const HEAVY_BYTES: usize = 64 * 1024;
 
 /// Runs an inspection here if it is short, as its `effort` in bytes says, else on a thread where it delays nobody.
-pub(super) async fn inspect<F>(
+pub(super) async fn inspect<F, T>(
     gateway: &Gateway,
     direction: Direction,
     effort: usize,
     work: F,
-) -> Result<Inspection, Problem>
+) -> Result<T, Problem>
 where
-    F: FnOnce() -> Inspection + Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
 {
     let timed = |work: F| {
         let began = Instant::now();

@@ -21,6 +21,7 @@ mod inspect;
 mod models;
 mod outgoing;
 mod passed;
+mod placeholders;
 mod realtime;
 mod respond;
 pub mod route;
@@ -43,6 +44,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use self::body::Budget;
 pub use self::connection::serve;
 use self::hashicorp::HashiCorp;
+pub use self::placeholders::Placeholders;
 use self::route::Table;
 use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
@@ -168,6 +170,8 @@ pub struct Gateway {
     pub verdicts: Verdicts,
     /// What the marks around untrusted text are derived from; random.
     pub fence_secret: [u8; 32],
+    /// What placeholders stand for over the exchanges of a session.
+    pub placeholders: Placeholders,
     /// What is under way.
     pub load: Load,
 }

@@ -16,7 +16,7 @@ use crate::guard::verdicts::Verdicts;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
-use crate::proxy::{Gateway, Limits, Load, Policies, tls};
+use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 use crate::upstream::{Provider, Upstream};
@@ -55,15 +55,14 @@ pub fn build(
     policies: config::Policies,
     echo: Option<SocketAddr>,
 ) -> Result<Built, StartError> {
-    if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.insecure {
-        return Err(StartError::Insecure {
-            address: config.listen,
-        });
-    }
-    if !config.admin.listen.ip().is_loopback() && !config.insecure {
-        return Err(StartError::Insecure {
-            address: config.admin.listen,
-        });
+    // The admin listener has no TLS.
+    for (address, safe) in [
+        (config.listen, config.tls.is_some()),
+        (config.admin.listen, false),
+    ] {
+        if !address.ip().is_loopback() && !safe && !config.insecure {
+            return Err(StartError::Insecure { address });
+        }
     }
     let now = Timestamp::now();
     let mut warnings: Vec<String> = policies.warnings.iter().map(ToString::to_string).collect();
@@ -108,6 +107,7 @@ pub fn build(
         json: json(&config.limits),
         verdicts: Verdicts::default(),
         fence_secret: rand::random(),
+        placeholders: Placeholders::default(),
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {

@@ -66,6 +66,7 @@ impl Refresh {
                 }
             }
         }
+        self.gateway.placeholders.prune(Timestamp::now());
         match self.gateway.vault.refresh() {
             Ok(changed) => {
                 self.vault_healthy = true;

@@ -189,6 +189,64 @@ async fn p36_nothing_that_is_kept_or_answered_holds_a_key() {
 }
 
 #[tokio::test]
+async fn a_session_keeps_its_placeholders_until_it_ends() {
+    let upstream = Upstream::always(answer(
+        200,
+        "application/json",
+        &upstream::chat("Ask <EMAIL_1> first."),
+    ))
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "placeholders: session\nrequest: {pii: {action: redact, reversible: true}}\n";
+    std::fs::write(folder.path().join("kept.yaml"), policy).unwrap();
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.policies = Some(folder.path().to_owned());
+        "kept".clone_into(&mut config.policy);
+    })
+    .await;
+    let say = async |key: &str, text: &str| {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+        let request = post("/v1/chat/completions", key, &body.to_string());
+        let answer = send(gateway.address, request).await.json();
+        let sent: Value = serde_json::from_slice(&upstream.seen().last().unwrap().body).unwrap();
+        let sent = sent["messages"][0]["content"].as_str().unwrap().to_owned();
+        (
+            sent,
+            answer["choices"][0]["message"]["content"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
+    };
+    let opened = open(&gateway, &gateway.key, "").await.json();
+    let token = opened["token"].as_str().unwrap();
+    let (ann, bob) = ("ann@example.com", "bob@example.com");
+    let (sent, _) = say(token, ann).await;
+    assert_eq!(sent, "<EMAIL_1>");
+    let (sent, answer) = say(token, &format!("{bob} or {ann}?")).await;
+    assert_eq!(sent, "<EMAIL_2> or <EMAIL_1>?");
+    assert_eq!(answer, format!("Ask {ann} first."));
+    // What an earlier exchange hid is known; nobody else knows it.
+    let (_, answer) = say(token, "Who?").await;
+    assert_eq!(answer, format!("Ask {ann} first."));
+    let (_, answer) = say(&gateway.key, "Who?").await;
+    assert_eq!(answer, "Ask <EMAIL_1> first.");
+    let (_, answer) = say(&gateway.key, bob).await;
+    assert_eq!(answer, format!("Ask {bob} first."));
+    let other = open(&gateway, &gateway.key, "").await.json();
+    let (_, answer) = say(other["token"].as_str().unwrap(), bob).await;
+    assert_eq!(answer, format!("Ask {bob} first."));
+    assert_eq!(gateway.inner.placeholders.len(), 2);
+    let held = gateway.inner.load.budget.used();
+    assert_eq!(end(&gateway, &gateway.key, &opened["id"]).await, 200);
+    let now = jiff::Timestamp::now();
+    gateway.inner.keyring.refresh(now).unwrap();
+    gateway.inner.placeholders.prune(now);
+    assert_eq!(gateway.inner.placeholders.len(), 1);
+    assert!(gateway.inner.load.budget.used() < held);
+}
+
+#[tokio::test]
 async fn repeated_attacks_stop_their_user_and_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let policy = "request: {injection: {action: block, level: medium}}\nsessions:\n  low: log\n  \
