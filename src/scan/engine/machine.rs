@@ -59,7 +59,7 @@ pub(super) struct Begin {
     pub(super) literal: Literal,
     /// The same with its letters moved by 13.
     pub(super) rot13: Literal,
-    /// As in [`Start`].
+    /// As in [`Start`](super::trigger::Start).
     pub(super) after: Option<[StateID; 5]>,
     /// What may follow it, and in a text with its letters moved.
     pub(super) next: Bytes,
