@@ -166,6 +166,11 @@ impl Engine {
                 .sum::<usize>()
     }
 
+    /// Whether there is any rule that reads text.
+    pub(super) const fn reads_text(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// Whether any rule may hold text back.
     pub(super) const fn holds(&self) -> bool {
         self.any.holds

@@ -81,6 +81,10 @@ impl SegmentScan {
     ) -> Result<(), Overflow> {
         let source = self.length;
         self.length += text.len();
+        if !engine.reads_text() {
+            self.cleared = self.length;
+            return Ok(());
+        }
         let mut reading = Reading::new(engine, self.decoded);
         match &mut self.unescape {
             Some(unescape) if !unescape.is_plain(text) => {
@@ -104,6 +108,9 @@ impl SegmentScan {
     /// # Errors
     /// [`Overflow`], as for [`push`](Self::push).
     pub fn finish(&mut self, engine: &Engine, findings: &mut Vec<Finding>) -> Result<(), Overflow> {
+        if !engine.reads_text() {
+            return Ok(());
+        }
         let mut rest = String::new();
         if let Some(unescape) = &mut self.unescape {
             unescape.finish(&mut rest);
