@@ -167,6 +167,9 @@ pub enum Failure {
     /// Text for a part of the answer that has ended.
     #[error("the provider sent text for a part of its answer that had ended")]
     LateText,
+    /// What a tool is given, of which nobody knows yet which tool it is.
+    #[error("the provider sent a tool call's arguments before the tool's name")]
+    UnnamedCall,
     /// A stream with more parts than any answer has.
     #[error("the provider's stream has more than {max} texts")]
     TooManyLanes {

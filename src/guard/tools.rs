@@ -145,7 +145,11 @@ impl Calls {
                 Ok(())
             }
             Field::ToolArguments => {
-                self.begin(key, form)?;
+                let running = self.begin(key, form)?;
+                if running.state == State::Names && running.name.is_empty() {
+                    // Once the name is known, they would have left.
+                    return Err(Failure::UnnamedCall.into());
+                }
                 self.named(key, bench)?;
                 let running = self.begin(key, form)?;
                 running.form = form;

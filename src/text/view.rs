@@ -1,8 +1,7 @@
 //! A segment's text as scanners see it, with a map back to its source bytes.
 //!
-//! Two views exist: as its reader gets it (JSON escapes undone where the text is JSON), and folded ([`crate::text::unicode`]).
-//! Both are made while the text arrives, from whatever piece of it comes. A view that is not the source itself carries a
-//! [`Map`]; decoded views (base64 and the like) will be further makers of text and map.
+//! A view is made while the text arrives, from whatever piece of it comes: as its reader gets it (JSON escapes undone where the text is JSON), folded
+//! ([`crate::text::unicode`]), or with some encoding undone. One that is not the source itself carries a [`Map`].
 
 /// From offsets in a view to offsets in the source. Only what differs is kept: between two checkpoints, bytes are one to one.
 #[derive(Clone, Debug, Default)]

@@ -269,6 +269,34 @@ fn a_name_in_parts_and_arguments_that_cannot_be_read_are_no_way_around() {
     );
 }
 
+#[test]
+fn arguments_without_a_name_are_no_way_around() {
+    let policy = policy(RULES);
+    for api in [Api::Chat, Api::Responses, Api::Messages] {
+        let shape = Shape {
+            api,
+            framing: Framing::Sse,
+            line_end: "\n",
+        };
+        let whole = streamed(api, "shell", &json!({"command": "rm -rf /srv"}));
+        // The name comes with the whole item only, or never.
+        let nameless = |event: &&str| !event.contains("\"name\"") || event.contains("done");
+        let bytes: String = whole.split_inclusive("\n\n").filter(nameless).collect();
+        assert!(bytes.contains("/srv") && bytes.len() < whole.len());
+        let run = run(shape, &policy, bytes.as_bytes().chunks(7));
+        let out = String::from_utf8(run.out).unwrap();
+        assert!(
+            !out.contains("rm") && !out.contains("srv"),
+            "{api:?}: {out}"
+        );
+        assert!(
+            matches!(run.summary.ending, Ending::Fail(_) | Ending::Refuse(_)),
+            "{api:?}: {:?}",
+            run.summary.ending
+        );
+    }
+}
+
 /// Every event by itself: what leaves after each.
 fn steps(shape: Shape, policy: &Arc<Policy>, bytes: &str) -> Vec<usize> {
     let exchange = Exchange::default();
