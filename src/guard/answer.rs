@@ -96,7 +96,8 @@ impl Answer {
             counter: Counter::new(exchange.count_for.as_deref()),
             media: 0,
             upstream_error: false,
-            lanes: Vec::new(),
+            // Mostly one; a vector makes room for four at once.
+            lanes: Vec::with_capacity(1),
             lane: 0,
             closed: Vec::new(),
             ended: false,
