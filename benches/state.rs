@@ -68,7 +68,7 @@ fn measure(count: usize) {
 
 /// What `serve` does before it can answer: the store opened and checked, the pepper compared, nothing read as a whole.
 fn open(folder: &Path) -> Keyring {
-    let store = store::open(&Config::default(), folder).unwrap();
+    let store = store::open(&Config::default(), folder, None).unwrap();
     let pepper = Pepper::open(folder).unwrap();
     pepper.check(&*store).unwrap();
     assert!(KeyRecord::first(&*store, &pepper, now()).unwrap().is_none());
@@ -77,7 +77,7 @@ fn open(folder: &Path) -> Keyring {
 
 /// Fills a store with keys in one transaction, and gives those that are asked for.
 fn fill(folder: &Path, count: usize) -> Vec<Secret> {
-    drop(store::open(&Config::default(), folder).unwrap());
+    drop(store::open(&Config::default(), folder, None).unwrap());
     let pepper = Pepper::open(folder).unwrap();
     let mut connection = Connection::open(folder.join("sluicegate.db")).unwrap();
     let transaction = connection.transaction().unwrap();

@@ -1,10 +1,13 @@
-//! What several gateways count together: a place that runs small atomic scripts, and what to do while it is away.
+//! What several gateways count together and tell each other: a place that runs small atomic scripts, and what to do while it
+//! is away.
 //!
 //! Said here as a trait, because those who count (row 5) know no Redis; `store::redis` fulfils it.
 
 use async_trait::async_trait;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A script that the place runs as one step, nothing else in between.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,13 @@ pub trait Shared: Send + Sync + fmt::Debug {
 
     /// Whether there is a connection now: while there is none, [`run`](Self::run) fails at once.
     fn is_connected(&self) -> bool;
+
+    /// Tells all who [hear](Self::hear) that keys, teams or sessions changed in their store. Blocks until it is sent, for
+    /// half a second at most; if it cannot be sent, nobody hears it and all find out when they look.
+    fn tell(&self);
+
+    /// Is notified of what others tell, and whenever something may have been missed.
+    fn hear(&self) -> Arc<Notify>;
 }
 
 /// Why a script gave no answer.

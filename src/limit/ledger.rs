@@ -13,6 +13,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ahash::RandomState;
+
 use super::cell::Spend;
 use super::claim::Scope;
 use super::window::Window;
@@ -101,8 +103,10 @@ struct State {
     /// That of the last line in the ledger.
     folded: u64,
     /// What is not in the ledger.
-    pending: HashMap<Account, Spend>,
+    pending: Sums,
 }
+
+type Sums = HashMap<Account, Spend, RandomState>;
 
 /// A journal is folded every second; one of this size was never written by us.
 const MAX_BYTES: u64 = 1 << 30;
@@ -232,11 +236,8 @@ impl Books {
 
 /// What journals hold beyond the last line that is in the ledger: the number of their last line, what was spent, and whether
 /// that line is cut off.
-fn unfolded(
-    files: [&PathBuf; 2],
-    folded: u64,
-) -> Result<(u64, HashMap<Account, Spend>, bool), LedgerError> {
-    let (mut last, mut pending, mut torn) = (folded, HashMap::new(), false);
+fn unfolded(files: [&PathBuf; 2], folded: u64) -> Result<(u64, Sums, bool), LedgerError> {
+    let (mut last, mut pending, mut torn) = (folded, Sums::default(), false);
     for file in files {
         let text = durable::read(file, MAX_BYTES).map_err(failed("read the journal of"))?;
         let text = text.unwrap_or_default();
@@ -263,11 +264,7 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn note(
-    sums: &mut HashMap<Account, Spend>,
-    accounts: impl IntoIterator<Item = Account>,
-    spend: Spend,
-) {
+fn note(sums: &mut Sums, accounts: impl IntoIterator<Item = Account>, spend: Spend) {
     for account in accounts {
         let sum = sums.entry(account).or_default();
         *sum = sum.plus(spend);
@@ -333,7 +330,7 @@ mod tests {
         away: AtomicBool,
         /// It does what it is told, and the answer is lost.
         mute: AtomicBool,
-        kept: Mutex<(u64, HashMap<Account, Spend>)>,
+        kept: Mutex<(u64, Sums)>,
     }
 
     impl Ledger for Memory {

@@ -4,11 +4,11 @@
 //! are looked at and taken in one step: exact under any concurrency, and nothing has to be given back when one of them refuses.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use ahash::RandomState;
 
 use super::cell::{Ask, Cell, Present, Spend, check, filled, without};
 use super::claim::{Claim, Kind, Name, Scope};
@@ -32,7 +32,7 @@ pub(super) struct Refusal {
     pub(super) never: bool,
 }
 
-type Shard = HashMap<Name, Cell>;
+type Shard = HashMap<Name, Cell, RandomState>;
 
 /// All cells.
 #[derive(Debug)]

@@ -140,6 +140,8 @@ pub struct Gateway {
     pub keyring: Keyring,
     /// To be notified after each reload of the keyring: open streams look again.
     pub keys_changed: Arc<Notify>,
+    /// Notified when others tell that keys changed in the store; never, where there is no shared place.
+    pub keys_told: Arc<Notify>,
     /// What callers may use.
     pub limiter: Arc<Limiter>,
     /// Tokens that are reserved for an answer if the request does not say how many it may have.

@@ -18,6 +18,7 @@ use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
 use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
+use crate::shared::Shared;
 use crate::telemetry::Metrics;
 use crate::upstream::{Provider, Upstream};
 use crate::vault::Vault;
@@ -78,9 +79,9 @@ pub fn build(
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
     }
-    let (keyring, first_key) = keyring(config, now)?;
+    let shared = store::shared(config.shared.as_deref())?;
+    let (keyring, first_key) = keyring(config, shared.clone(), now)?;
     let start = Instant::now().into_std();
-    let limiter = Limiter::new(limits(config)?, start, now);
     let metrics = Metrics::default();
     metrics.policy_generation.set(1);
     let gateway = Gateway {
@@ -92,7 +93,8 @@ pub fn build(
         }),
         keyring,
         keys_changed: Arc::new(Notify::new()),
-        limiter: Arc::new(limiter),
+        keys_told: told(shared.as_deref()),
+        limiter: Arc::new(Limiter::new(limits(config, shared)?, start, now)),
         output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         sessions: Sessions::default(),
@@ -117,16 +119,15 @@ pub fn build(
     })
 }
 
+/// What others tell in the shared place; nothing, if there is none.
+fn told(shared: Option<&dyn Shared>) -> Arc<Notify> {
+    shared.map_or_else(Arc::default, Shared::hear)
+}
+
 /// What the limiter goes by, with all that was spent before.
-fn limits(config: &Config) -> Result<Setup, StartError> {
+fn limits(config: &Config, shared: Option<Arc<dyn Shared>>) -> Result<Setup, StartError> {
     let ledger = store::open_ledger(&config.store, &config.data)?;
-    let together = match &config.shared {
-        None => None,
-        Some(url) => {
-            let place = store::redis::Redis::open(url, None)?;
-            Some(Arc::new(Together::new(place, config.fail, SHARED_DEADLINE)))
-        }
-    };
+    let together = shared.map(|place| Arc::new(Together::new(place, config.fail, SHARED_DEADLINE)));
     Ok(Setup {
         rules: config.rules.clone(),
         prices: config::prices(config.policies.as_deref()).map_err(StartError::Problems)?,
@@ -200,8 +201,12 @@ fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstre
 }
 
 /// The keys; where there are none yet, with a first one.
-fn keyring(config: &Config, now: Timestamp) -> Result<(Keyring, Option<Secret>), StartError> {
-    let store = store::open(&config.store, &config.data)?;
+fn keyring(
+    config: &Config,
+    shared: Option<Arc<dyn Shared>>,
+    now: Timestamp,
+) -> Result<(Keyring, Option<Secret>), StartError> {
+    let store = store::open(&config.store, &config.data, shared)?;
     let pepper = Pepper::open(&config.data)?;
     pepper.check(&*store)?;
     let first = KeyRecord::first(&*store, &pepper, now)?;

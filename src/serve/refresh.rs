@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::telemetry::Redactor;
 use crate::vault::{self, Level, Reader};
 
-/// How often other processes' changes are looked for: a revoked key stops within this time.
+/// How often other processes' changes are looked for: a revoked key stops within this time, whether or not anybody tells.
 const STEP: Duration = Duration::from_millis(250);
 /// Steps between sweeps of what rested too long.
 const SWEEP_EVERY: u32 = 40;
@@ -34,6 +34,7 @@ const READER: Reader<'_> = Reader {
 pub(super) struct Refresh {
     gateway: Arc<Gateway>,
     redactor: Redactor,
+    step: Duration,
     master_key_file: Option<PathBuf>,
     /// The state of that file whose key is not the vault's new one.
     tried: Option<Stamp>,
@@ -47,6 +48,7 @@ impl Refresh {
         let refresh = Self {
             gateway,
             redactor,
+            step: STEP,
             master_key_file: config.master_key_file.clone(),
             tried: None,
             vault_healthy: true,
@@ -57,8 +59,8 @@ impl Refresh {
         refresh
     }
 
-    /// What other processes changed. What cannot be read leaves in force what was read before, and says so once.
-    fn refresh(&mut self) {
+    /// What other processes changed of keys. What cannot be read leaves in force what was read before, and says so once.
+    fn refresh_keys(&self) {
         let healthy = &self.gateway.load.keys_healthy;
         match self.gateway.keyring.refresh(Timestamp::now()) {
             Ok(changed) => {
@@ -74,7 +76,10 @@ impl Refresh {
                 }
             }
         }
-        self.gateway.placeholders.prune(Timestamp::now());
+    }
+
+    /// What they changed in the vault, likewise.
+    fn refresh_vault(&mut self) {
         let refreshed = match self.gateway.vault.refresh() {
             Err(rekeyed @ vault::Error::Rekeyed { .. }) => self.reopen(rekeyed),
             refreshed => refreshed,
@@ -180,16 +185,23 @@ impl Refresh {
 #[async_trait]
 impl Service for Refresh {
     async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
-        let mut ticks = interval(STEP);
+        let told = Arc::clone(&self.gateway.keys_told);
+        let mut ticks = interval(self.step);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut step: u32 = 0;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
+                () = told.notified() => {
+                    self.refresh_keys();
+                    continue;
+                }
                 _ = shutdown.wait_for(|stop| *stop) => break,
             }
             step = step.wrapping_add(1);
-            self.refresh();
+            self.refresh_keys();
+            self.gateway.placeholders.prune(Timestamp::now());
+            self.refresh_vault();
             if step.is_multiple_of(FOLD_EVERY) {
                 self.fold();
             }
@@ -226,15 +238,45 @@ mod tests {
             ..Config::default()
         };
         let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
-        let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
-        let store = crate::store::open(&config.store, &config.data).unwrap();
+        let refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
+        let store = crate::store::open(&config.store, &config.data, None).unwrap();
         let id = store.list(None, 1).unwrap()[0].id.clone();
         let before = built.gateway.keyring.generation();
-        refresh.refresh();
+        refresh.refresh_keys();
         assert_eq!(built.gateway.keyring.generation(), before);
         assert!(store.revoke(&id, Timestamp::now()).unwrap());
-        refresh.refresh();
+        refresh.refresh_keys();
         assert!(built.gateway.keyring.generation() > before);
+    }
+
+    /// Told, nobody waits for the next look.
+    #[tokio::test]
+    async fn what_others_tell_arrives_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data: folder.path().join("data"),
+            ..Config::default()
+        };
+        let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
+        let keyring = &built.gateway.keyring;
+        let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
+        refresh.step = Duration::from_hours(24);
+        let store = crate::store::open(&config.store, &config.data, None).unwrap();
+        let id = store.list(None, 1).unwrap()[0].id.clone();
+        let before = keyring.generation();
+        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        let changed = built.gateway.keys_changed.notified();
+        let seen = async {
+            tokio::task::yield_now().await; // the first look is over
+            assert!(store.revoke(&id, Timestamp::now()).unwrap());
+            built.gateway.keys_told.notify_one();
+            changed.await;
+        };
+        tokio::select! {
+            () = refresh.start_service(None, stopping, 1) => {}
+            () = seen => {}
+        }
+        assert!(keyring.generation() > before);
     }
 
     /// In either order: the vault is put under a new key, and the file gets it.
@@ -268,12 +310,12 @@ mod tests {
             rekeyed.unwrap();
             if !first {
                 for _ in 0..2 {
-                    refresh.refresh();
+                    refresh.refresh_vault();
                     assert!(matches!(vault.refresh(), Err(vault::Error::Rekeyed { .. })));
                 }
                 put(to);
             }
-            refresh.refresh();
+            refresh.refresh_vault();
             assert!(!vault.refresh().unwrap());
             let secret = Secret::new("a secret");
             let entry = NewEntry {
@@ -282,7 +324,7 @@ mod tests {
                 level: Level::Elevated,
             };
             open(to).set(entry, READER, Timestamp::now()).unwrap();
-            refresh.refresh();
+            refresh.refresh_vault();
             let read = vault.read("openai", READER, Timestamp::now()).unwrap();
             assert_eq!(read.expose(), "a secret");
         }

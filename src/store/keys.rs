@@ -3,12 +3,16 @@
 use super::cells::{micros, read_grant, read_key, read_team, settings, team_settings, written};
 use super::engine::{Engine, Problem, Row, Step, Unreadable, step};
 use crate::auth::{Bearer, Changes, Credentials, Grant, KeyRecord, KeyStore, StoreError, Team};
+use crate::shared::Shared;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// A key store in a database.
 #[derive(Debug)]
 pub(super) struct Keys {
     engine: Box<dyn Engine>,
+    /// Where others are told of changes.
+    shared: Option<Arc<dyn Shared>>,
 }
 
 /// The columns of a key, as [`read_key`] takes them.
@@ -27,9 +31,10 @@ const TOUCH: &str = "UPDATE keys SET changed = (SELECT value FROM counters WHERE
 const SWEEP: i64 = 10_000;
 
 impl Keys {
-    pub(super) fn new(engine: impl Engine + 'static) -> Self {
+    pub(super) fn new(engine: impl Engine + 'static, shared: Option<Arc<dyn Shared>>) -> Self {
         Self {
             engine: Box::new(engine),
+            shared,
         }
     }
 
@@ -45,10 +50,14 @@ impl Keys {
         parsed.map_err(|error: Unreadable| failed(error.into()))
     }
 
-    /// Runs a transaction; true if its last statement returned a row.
+    /// Runs a transaction, and tells others if it counted a change; true if its last statement returned a row.
     fn write(&self, doing: &'static str, steps: Vec<Step>) -> Result<bool, StoreError> {
+        let counted = steps.first().is_some_and(|step| step.sql == CHANGE);
         let written = self.engine.write(steps);
         let rows = written.map_err(|source| StoreError { doing, source })?;
+        if let Some(shared) = self.shared.as_ref().filter(|_| counted) {
+            shared.tell();
+        }
         Ok(rows.last().is_some_and(|rows| !rows.is_empty()))
     }
 }

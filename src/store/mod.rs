@@ -13,6 +13,7 @@ pub use spend::open_ledger;
 
 use crate::auth::KeyStore;
 use crate::secret::Secret;
+use crate::shared::Shared;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,27 +48,37 @@ impl Config {
     }
 }
 
-/// Opens the store that keeps keys. Blocks.
+/// Opens the store that keeps keys, of whose changes others are told in a shared place, if there is one. Blocks.
 ///
 /// # Errors
 /// If the URL names no store that there is, or the store cannot be opened.
-pub fn open(config: &Config, data: &Path) -> Result<Arc<dyn KeyStore>, OpenError> {
+pub fn open(
+    config: &Config,
+    data: &Path,
+    shared: Option<Arc<dyn Shared>>,
+) -> Result<Arc<dyn KeyStore>, OpenError> {
     let url = config.url.expose();
     if url == "sqlite" {
-        return Ok(Arc::new(keys::Keys::new(sqlite::Sqlite::open(
-            data,
-            "sluicegate.db",
-            sqlite::MIGRATIONS,
-        )?)));
+        let sqlite = sqlite::Sqlite::open(data, "sluicegate.db", sqlite::MIGRATIONS)?;
+        return Ok(Arc::new(keys::Keys::new(sqlite, shared)));
     }
     // Not the URL itself: it may hold a password.
     match url.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => {
             let postgres = postgres::Postgres::open(url, config.ca.as_deref())?;
-            Ok(Arc::new(keys::Keys::new(postgres)))
+            Ok(Arc::new(keys::Keys::new(postgres, shared)))
         }
         Some(_) | None => Err(OpenError::Unknown),
     }
+}
+
+/// Opens the place that several gateways share, if there is one. Blocks for at most 2 seconds.
+///
+/// # Errors
+/// If the URL cannot be used.
+pub fn shared(url: Option<&str>) -> Result<Option<Arc<dyn Shared>>, OpenError> {
+    let open = |url| Ok(redis::Redis::open(url, None)? as Arc<dyn Shared>);
+    url.map(open).transpose()
 }
 
 /// The host and port of a URL, which may be shown: user, password and everything else left out.
@@ -182,7 +193,7 @@ mod tests {
                 url: Secret::new(url.to_owned()),
                 ..Config::default()
             };
-            let error = open(&config, folder.path()).unwrap_err();
+            let error = open(&config, folder.path(), None).unwrap_err();
             assert!(!format!("{error} {error:?} {config:?}").contains("hunter2"));
         }
     }

@@ -10,6 +10,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, TlsCertificates};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -26,12 +27,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A connection that takes longer to answer a ping is given up.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The channel on which gateways and commands tell that keys changed.
+const CHANGES: &str = "sluicegate:keys";
+
 /// A connection to Redis or Valkey.
 #[derive(Debug)]
 pub struct Redis {
     line: Arc<Line>,
     scripts: Mutex<HashMap<&'static str, Arc<::redis::Script>>>,
-    _background: Background,
+    background: Background,
 }
 
 struct Line {
@@ -86,7 +90,7 @@ impl Redis {
         Ok(Arc::new(Self {
             line,
             scripts: Mutex::default(),
-            _background: background,
+            background,
         }))
     }
 
@@ -138,6 +142,52 @@ impl Shared for Redis {
 
     fn is_connected(&self) -> bool {
         self.line.connection.load().is_some()
+    }
+
+    fn tell(&self) {
+        let Some(connection) = self.line.connection.load_full() else {
+            return;
+        };
+        let (sending, sent) = mpsc::channel::<()>();
+        self.background.handle.spawn(async move {
+            let mut connection = (*connection).clone();
+            let publish = ::redis::cmd("PUBLISH").arg(CHANGES).arg("").to_owned();
+            if let Err(error) = publish.exec_async(&mut connection).await {
+                tracing::warn!(%error, "a change of keys could not be told to other gateways");
+            }
+            drop(sending);
+        });
+        // Ends when the task drops its side.
+        if sent.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            self.line.complaints.notify_one();
+        }
+    }
+
+    fn hear(&self) -> Arc<Notify> {
+        let told = Arc::new(Notify::new());
+        let hearing = hear(Arc::clone(&self.line), Arc::clone(&told));
+        self.background.handle.spawn(hearing);
+        told
+    }
+}
+
+/// Subscribes to what others tell, on a connection of its own, for ever.
+async fn hear(line: Arc<Line>, told: Arc<Notify>) {
+    loop {
+        let subscribing = async {
+            let mut subscription = line.client.get_async_pubsub().await?;
+            subscription.subscribe(CHANGES).await?;
+            Ok::<_, ::redis::RedisError>(subscription)
+        };
+        if let Ok(Ok(subscription)) = timeout(CONNECT, subscribing).await {
+            let mut messages = subscription.into_on_message();
+            // What was told before went unheard.
+            told.notify_one();
+            while messages.next().await.is_some() {
+                told.notify_one();
+            }
+        }
+        sleep(RETRY).await;
     }
 }
 

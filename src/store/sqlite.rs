@@ -273,7 +273,10 @@ mod tests {
     fn files_are_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let store = Keys::new(Sqlite::open(&data, "sluicegate.db", MIGRATIONS).unwrap());
+        let store = Keys::new(
+            Sqlite::open(&data, "sluicegate.db", MIGRATIONS).unwrap(),
+            None,
+        );
         insert(&store, &data);
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&data), 0o700);
@@ -291,6 +294,7 @@ mod tests {
                 scope.spawn(|| {
                     let store = Keys::new(
                         Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap(),
+                        None,
                     );
                     for _ in 0..10 {
                         insert(&store, folder.path());
@@ -298,7 +302,10 @@ mod tests {
                 });
             }
         });
-        let store = Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
+        let store = Keys::new(
+            Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap(),
+            None,
+        );
         assert_eq!(store.list(None, 100).unwrap().len(), 40);
     }
 
@@ -324,8 +331,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sluicegate.db");
         {
-            let store =
-                Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
+            let store = Keys::new(
+                Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap(),
+                None,
+            );
             for _ in 0..100 {
                 insert(&store, folder.path());
             }
@@ -363,7 +372,10 @@ mod tests {
                     '2026-01-02T03:04:05.25Z', '2030-01-02T03:04:05.678901234Z', '2026-02-01T00:00:00Z')";
             connection.execute(insert, [hash]).unwrap();
         }
-        let store = Keys::new(Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap());
+        let store = Keys::new(
+            Sqlite::open(folder.path(), "sluicegate.db", MIGRATIONS).unwrap(),
+            None,
+        );
         let grant = store.find("abcdefgh").unwrap().remove(0);
         assert_eq!(grant.bearer.hash, hash);
         let at = |text: &str| text.parse().unwrap();

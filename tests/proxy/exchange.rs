@@ -340,7 +340,7 @@ async fn keys_are_checked_and_each_refusal_is_recorded() {
 
 /// The gateway's store, as another process opens it.
 pub(crate) fn store(gateway: &Gateway) -> Arc<dyn KeyStore> {
-    sluicegate::store::open(&sluicegate::store::Config::default(), &gateway.data).unwrap()
+    sluicegate::store::open(&sluicegate::store::Config::default(), &gateway.data, None).unwrap()
 }
 
 /// A further key in the gateway's store.

@@ -275,7 +275,7 @@ pub(crate) fn rate_limit(case: &Case) -> Result {
 pub(crate) fn session(case: &Case) -> Result {
     let folder = folder();
     let pepper = || Pepper::open(folder.path()).unwrap();
-    let store = store::open(&store::Config::default(), folder.path()).unwrap();
+    let store = store::open(&store::Config::default(), folder.path(), None).unwrap();
     let key = generate().unwrap();
     let bearer = Bearer::new(&pepper(), &key).unwrap();
     let start = Timestamp::UNIX_EPOCH;

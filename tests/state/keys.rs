@@ -56,7 +56,7 @@ impl Subject {
     }
 
     fn open(&self) -> Arc<dyn KeyStore> {
-        store::open(&self.config, self.folder.path()).unwrap()
+        store::open(&self.config, self.folder.path(), None).unwrap()
     }
 
     fn pepper(&self) -> Pepper {
@@ -568,7 +568,7 @@ fn a_database_that_lets_nobody_in_is_told_without_its_password() {
         ..Config::default()
     };
     let began = std::time::Instant::now();
-    let error = store::open(&config, Path::new("")).unwrap_err();
+    let error = store::open(&config, Path::new(""), None).unwrap_err();
     assert!(
         !format!("{error} {error:?}").contains(&password()),
         "{error:?}"
@@ -586,7 +586,7 @@ fn postgres_is_spoken_to_by_tls() {
     };
     let folder = tempfile::tempdir().unwrap();
     let refused = |config: &Config| {
-        let error = store::open(config, folder.path()).unwrap_err();
+        let error = store::open(config, folder.path(), None).unwrap_err();
         assert!(matches!(error, OpenError::Connect { .. }), "{error}");
         assert!(!format!("{error:?}").contains(&password()));
     };
@@ -596,7 +596,7 @@ fn postgres_is_spoken_to_by_tls() {
         ca: Some(ca),
         ..plain.clone()
     };
-    let store = store::open(&trusted, folder.path()).unwrap();
+    let store = store::open(&trusted, folder.path(), None).unwrap();
     assert!(store.list(None, 1).unwrap().is_empty());
     refused(&plain); // nobody vouches for it
     refused(&Config {

@@ -163,6 +163,14 @@ impl Shared for Counting {
     fn is_connected(&self) -> bool {
         self.0.is_connected()
     }
+
+    fn tell(&self) {
+        self.0.tell();
+    }
+
+    fn hear(&self) -> Arc<tokio::sync::Notify> {
+        self.0.hear()
+    }
 }
 
 /// The promise of docs/SCALING.md: one round trip before an exchange and one after it, however it ends.

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 
+use sluicegate::auth::{Bearer, Denied, KeyRecord, Keyring, Pepper, Principal, generate};
+use sluicegate::secret::Secret;
 use sluicegate::shared::{Away, Script, Shared};
+use sluicegate::store;
 use sluicegate::store::redis::Redis as Connection;
 
-use crate::servers::{PATIENCE, Redis, eventually};
+use crate::servers::{PATIENCE, Postgres, Redis, eventually};
 
 const COUNT: Script = Script {
     name: "count",
@@ -107,6 +111,49 @@ async fn the_server_may_come_later_than_the_gateway() {
     assert!(!shared.is_connected());
     server.restart();
     eventually("connection", || shared.is_connected()).await;
+}
+
+/// Two gateways over one PostgreSQL: what one revokes, the other hears of at once; without Redis it finds out when it looks.
+#[tokio::test]
+async fn revocations_are_told_to_every_gateway() {
+    let (mut server, postgres) = (Redis::start(), Postgres::shared());
+    let folder = tempfile::tempdir().unwrap();
+    let config = store::Config {
+        url: Secret::new(postgres.database()),
+        ..store::Config::default()
+    };
+    let (one, two) = (connect(&server).await, connect(&server).await);
+    let changes = two.hear();
+    let told = || tokio::time::timeout(PATIENCE, changes.notified());
+    told().await.expect("what went unheard before");
+    let open = |shared: &Arc<Connection>| {
+        let shared: Arc<dyn Shared> = Arc::clone(shared) as Arc<dyn Shared>;
+        store::open(&config, folder.path(), Some(shared)).unwrap()
+    };
+    let pepper = || Pepper::open(folder.path()).unwrap();
+    let store = open(&one);
+    let gateway = Keyring::open(open(&two), pepper(), true).unwrap();
+    let (from, now) = ("192.0.2.1".parse().unwrap(), Timestamp::now());
+    let callers: Vec<Principal> = (0..2)
+        .map(|_| {
+            let key = generate().unwrap();
+            let bearer = Bearer::new(&pepper(), &key).unwrap();
+            let record = KeyRecord::new(&bearer.prefix, "app", now);
+            store.insert(&record, &bearer).unwrap();
+            gateway.look_up(key.expose(), from, now).unwrap()
+        })
+        .collect();
+    assert!(store.revoke(&callers[0].key.id, now).unwrap());
+    told().await.expect("the revocation");
+    gateway.refresh(now).unwrap();
+    assert_eq!(callers[0].recheck(now), Err(Denied::Revoked));
+    server.kill();
+    eventually("loss", || !one.is_connected()).await;
+    assert!(store.revoke(&callers[1].key.id, now).unwrap());
+    gateway.refresh(now).unwrap();
+    assert_eq!(callers[1].recheck(now), Err(Denied::Revoked));
+    server.restart();
+    told().await.expect("what went unheard meanwhile");
 }
 
 #[test]

@@ -150,8 +150,13 @@ pub(super) struct Opened {
 impl Opened {
     /// Of a gateway that is there: a mistyped folder is no empty gateway.
     pub(super) fn open(place: Place) -> anyhow::Result<Self> {
-        let config = place.existing()?;
-        let store = store::open(&config.store, &config.data)?;
+        Self::of(place.existing()?)
+    }
+
+    /// What it changes is told to running gateways, where they share a place.
+    fn of(config: Config) -> anyhow::Result<Self> {
+        let shared = store::shared(config.shared.as_deref())?;
+        let store = store::open(&config.store, &config.data, shared)?;
         Ok(Self { store, config })
     }
 
@@ -190,8 +195,7 @@ fn create(arguments: Create, now: Timestamp, output: &mut Output) -> anyhow::Res
     let name = check_name(&arguments.name)?;
     let mut made = KeyRecord::new("", name, now);
     arguments.settings.apply(&mut made, &config, now)?;
-    let store = store::open(&config.store, &config.data)?;
-    let keys = Opened { store, config };
+    let keys = Opened::of(config)?;
     let pepper = keys.pepper()?;
     let log = keys.log(now)?;
     let (key, bearer) = generate(&pepper)?;
