@@ -12,7 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["policy"],
     &["guard"],
     &["durable", "shared"],
-    &["auth", "limit", "vault", "audit", "telemetry"],
+    &["auth", "kept", "limit", "vault", "audit", "telemetry"],
     &["upstream", "store"],
     &["proxy", "admin", "echo"],
     &["config"],

@@ -27,7 +27,7 @@ use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
 use crate::shared::Fail;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy, store, telemetry};
+use crate::{admin, echo, kept, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
@@ -58,6 +58,8 @@ pub struct Config {
     pub tls: Option<proxy::tls::Config>,
     /// Where keys are kept.
     pub store: store::Config,
+    /// Whose the answers are that providers keep.
+    pub stored_responses: kept::Config,
     /// The server of `HashiCorp` Vault that `hashicorp:` credentials come from.
     pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
@@ -98,6 +100,7 @@ impl Default for Config {
             policy: "default".to_owned(),
             tls: None,
             store: store::Config::default(),
+            stored_responses: kept::Config::default(),
             hashicorp: None,
             providers: provider::built_in(),
             echo: echo::Config::default(),

@@ -17,6 +17,7 @@ mod change;
 mod count;
 mod edit;
 mod fence;
+mod ids;
 mod known;
 mod lane;
 mod notes;

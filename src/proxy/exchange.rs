@@ -19,6 +19,7 @@ use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
+use super::stored::Keeper;
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::Outcome;
@@ -107,6 +108,8 @@ pub(super) struct Call {
     pub(super) originals: Arc<Originals>,
     /// The model to count tokens for, if somebody has to know how many there are.
     pub(super) count_for: Option<String>,
+    /// Takes note of what the provider keeps of the answer.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Exchange {
@@ -159,10 +162,11 @@ impl Exchange {
                     policy,
                     originals: Arc::default(),
                     count_for,
+                    keeper: None,
                 };
                 self.converse(admitted, call, body).await
             }
-            Endpoint::Stored(api) => self.stored(admitted, api).await,
+            Endpoint::Stored { api, id } => self.stored(admitted, api, id).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Realtime => self.realtime(admitted).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
@@ -230,6 +234,11 @@ impl Exchange {
         let upstream = self.choose(&mut admitted, call.model.as_deref())?;
         same(&admitted.policy, &call.policy)?;
         let principal = admitted.principal.clone();
+        let references = &inspection.facts.refers;
+        self.may_refer(&upstream, &principal, references).await?;
+        if call.api == Api::Responses && call.generates && !references.unkept {
+            call.keeper = Some(Keeper::new(&self.gateway, &upstream, &principal));
+        }
         self.reserve(&call, &principal, (&inspection, upstream.name()))
             .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;

@@ -13,6 +13,7 @@ use super::StartError;
 use crate::auth::{KeyRecord, Keyring, Pepper, Sessions};
 use crate::config::{self, Config};
 use crate::guard::verdicts::Verdicts;
+use crate::kept::Register;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
@@ -79,10 +80,9 @@ pub fn build(
         warnings.push(TEMPORARY.to_owned());
     }
     let (keyring, first_key) = keyring(config, now)?;
+    let kept = store::open_kept(&config.store, &config.data)?;
     let start = Instant::now().into_std();
     let limiter = Limiter::new(limits(config)?, start, now);
-    let metrics = Metrics::default();
-    metrics.policy_generation.set(1);
     let gateway = Gateway {
         table,
         policies: ArcSwap::from_pointee(Policies {
@@ -100,11 +100,12 @@ pub fn build(
         vault,
         hashicorp: hashicorp(config)?,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
-        metrics,
+        metrics: metrics(),
         tls,
         limits: config.limits,
         timeouts: config.timeouts,
         json: json(&config.limits),
+        kept: Register::new(kept, config.stored_responses),
         verdicts: Verdicts::default(),
         fence_secret: rand::random(),
         placeholders: Placeholders::default(),
@@ -115,6 +116,13 @@ pub fn build(
         first_key,
         warnings,
     })
+}
+
+/// Counters from nothing, at the first generation of policies.
+fn metrics() -> Metrics {
+    let metrics = Metrics::default();
+    metrics.policy_generation.set(1);
+    metrics
 }
 
 /// What the limiter goes by, with all that was spent before.

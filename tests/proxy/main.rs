@@ -17,6 +17,7 @@ mod limits;
 mod realtime;
 mod sessions;
 mod smuggling;
+mod stored;
 mod transport;
 
 #[path = "../support/mod.rs"]
