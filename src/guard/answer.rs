@@ -100,7 +100,8 @@ impl Answer {
             media: 0,
             upstream_error: false,
             ids: (exchange.kept && api == Api::Responses).then(Ids::default),
-            lanes: Vec::new(),
+            // Mostly one; a vector makes room for four at once.
+            lanes: Vec::with_capacity(1),
             lane: 0,
             closed: Vec::new(),
             ended: false,

@@ -45,7 +45,8 @@ impl StreamGuard {
             kept_bytes: exchange.originals.bytes(),
             splitter: Splitter::with_limit(framing, limits.event_bytes),
             answer: Answer::new(api, framing, policy, limits, exchange),
-            queue: VecDeque::new(),
+            // Mostly one waits.
+            queue: VecDeque::with_capacity(1),
             held_bytes: 0,
             buffers,
             notes: Notes::default(),
