@@ -31,7 +31,7 @@ use crate::{admin, echo, kept, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
-pub use master::master_key;
+pub use master::{master_key, master_key_of};
 pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.

@@ -337,21 +337,14 @@ impl Exchange {
         };
         let principal = admitted.principal;
         let secret = self.credential(upstream, &principal).await?;
-        let is_own = principal.credential(upstream.name()).is_some();
-        let source = &upstream.provider().credential;
         // For the time of a rotation: should the provider refuse the new secret, the one before is tried.
-        let rotating = !is_own && credential::is_rotating(&self.gateway.vault, source);
+        let source = &upstream.provider().credential;
+        let rotating = credential::is_rotating(&self.gateway.vault, source);
         let spare = rotating.then(|| request.clone());
         let mut answer = self.try_send(upstream, request, secret.as_ref()).await?;
-        let refused = credential::is_refused(upstream.provider().family, answer.status);
-        if let Some(request) = spare.filter(|_| refused)
-            && let Some(before) = credential::previous(&self.gateway.vault, source)
+        if let Some(request) = spare
+            && let Some(before) = self.before(upstream, &principal, answer.status)
         {
-            tracing::warn!(
-                id = self.id,
-                provider = upstream.name(),
-                "the provider refuses the rotated credential; the one before is tried"
-            );
             answer = self.try_send(upstream, request, Some(&before)).await?;
         }
         self.account.charge.answers(answer.status.is_success());
@@ -366,6 +359,27 @@ impl Exchange {
             );
         }
         Ok(answer)
+    }
+
+    /// The secret before, if the provider refuses by this status the one that everyone's credential was rotated to.
+    pub(super) fn before(
+        &self,
+        upstream: &Upstream,
+        principal: &Principal,
+        status: StatusCode,
+    ) -> Option<Secret> {
+        let provider = upstream.provider();
+        let is_own = principal.credential(&provider.name).is_some();
+        if is_own || !credential::is_refused(provider.family, status) {
+            return None;
+        }
+        let before = credential::previous(&self.gateway.vault, &provider.credential)?;
+        tracing::warn!(
+            id = self.id,
+            provider = provider.name,
+            "the provider refuses the rotated credential; the one before is tried"
+        );
+        Some(before)
     }
 
     async fn try_send(
