@@ -18,6 +18,7 @@ pub mod echo;
 pub mod glob;
 pub mod guard;
 pub mod judge;
+pub mod kept;
 pub mod limit;
 pub mod policy;
 pub mod proxy;

@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops at the first surprise"
 )]
 
@@ -20,14 +21,14 @@ use sluicegate::guard::{Context, Failure};
 use sluicegate::judge::{Judges, Limits, folder};
 use sluicegate::policy::{Action, Answers, Policy, Question, Source, Unanswered, compile};
 use sluicegate::text::Origin;
-use sluicegate::wire::Api;
+use sluicegate::wire::{Api, json as wire_json};
 use tempfile::TempDir;
 
 use model::{ATTACK, BENIGN};
 
 /// Enough for a debug build on a machine that is busy.
 const PATIENT: Limits = Limits {
-    deadline: Duration::from_secs(60),
+    deadline: Duration::from_mins(1),
     queue: 256,
     threads: 2,
 };
@@ -204,7 +205,7 @@ fn bound(yaml: &str) -> Policy {
 fn inspect(policy: &Policy, text: &str, answers: Option<&Answers>) -> Inspection {
     let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
     let context = Context::default().hearing(answers);
-    let limits = Default::default();
+    let limits = wire_json::Limits::default();
     inspect_request(
         context,
         Api::Chat,

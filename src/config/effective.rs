@@ -12,6 +12,7 @@ use crate::upstream::{Credential, Provider};
 use super::file::FORMATS;
 use super::limit::UNKNOWN;
 use super::provider::FAMILIES;
+use super::state::{OWNERS, UNKNOWN_IDS};
 use super::{Config, Origin};
 
 /// One setting in force.
@@ -144,6 +145,20 @@ impl List<'_> {
         self.add("store.fail", fail);
         let ca = store.ca.as_deref();
         self.add("store.ca", ca.map_or_else(|| "null".to_owned(), shown));
+        self.stored_responses(config);
+    }
+
+    fn stored_responses(&mut self, config: &Config) {
+        let stored = config.stored_responses;
+        let word = |words: [(&'static str, bool); 2], value| {
+            let found = words.into_iter().find(|(_, meant)| *meant == value);
+            found.map_or("", |(word, _)| word)
+        };
+        let belong_to = word(OWNERS, stored.by_team);
+        self.add("stored_responses.belong_to", belong_to);
+        let unknown = word(UNKNOWN_IDS, stored.allow_unknown);
+        self.add("stored_responses.unknown", unknown);
+        self.add("stored_responses.keep", duration(stored.keep));
     }
 
     fn shared(&mut self, config: &Config) {

@@ -60,6 +60,9 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         &mut config.store,
         fields.optional("store", |reader, node| state::store(reader, node, folder)),
     );
+    fields.optional("stored_responses", |reader, node| {
+        state::stored_responses(reader, node, &mut config.stored_responses)
+    });
     config.shared = fields.optional("shared", shared).flatten();
     config.hashicorp = fields.nullable("hashicorp", |reader, node| {
         provider::hashicorp(reader, node, folder)

@@ -28,11 +28,11 @@ use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
 use crate::shared::Fail;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy, store, telemetry};
+use crate::{admin, echo, kept, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
-pub use master::master_key;
+pub use master::{master_key, master_key_of};
 pub use model::{Model, Place, judges};
 pub use policies::{Policies, check_policies, policies, policy, prices};
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub tls: Option<proxy::tls::Config>,
     /// Where keys are kept.
     pub store: store::Config,
+    /// Whose the answers are that providers keep.
+    pub stored_responses: kept::Config,
     /// The server of `HashiCorp` Vault that `hashicorp:` credentials come from.
     pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
@@ -102,6 +104,7 @@ impl Default for Config {
             policy: "default".to_owned(),
             tls: None,
             store: store::Config::default(),
+            stored_responses: kept::Config::default(),
             hashicorp: None,
             providers: provider::built_in(),
             models: Vec::new(),

@@ -18,6 +18,7 @@ mod change;
 mod count;
 mod edit;
 mod fence;
+mod ids;
 mod known;
 mod lane;
 mod notes;

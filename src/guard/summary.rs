@@ -38,6 +38,8 @@ pub struct Exchange {
     pub originals: Arc<Originals>,
     /// Tokens are to be counted, for this model.
     pub count_for: Option<String>,
+    /// The ids are wanted under which the provider may keep the answer.
+    pub kept: bool,
 }
 
 /// What became of a stream.

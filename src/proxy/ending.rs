@@ -186,11 +186,7 @@ impl Conversation {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&self.policy));
             let (before, text) = (Arc::clone(&self.said.originals), text.clone());
             move |answers: Option<&Answers>| {
-                let context = Context {
-                    originals: Some(&before),
-                    answers,
-                    ..gateway.context()
-                };
+                let context = gateway.context().knowing(&before).hearing(answers);
                 let text = text.clone();
                 Ok(inspect_request(
                     context,

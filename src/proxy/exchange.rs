@@ -18,6 +18,7 @@ use super::escalate::escalate;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
+use super::stored::Keeper;
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::Outcome;
@@ -105,6 +106,8 @@ pub(super) struct Call {
     pub(super) originals: Arc<Originals>,
     /// The model to count tokens for, if somebody has to know how many there are.
     pub(super) count_for: Option<String>,
+    /// Takes note of what the provider keeps of the answer.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Exchange {
@@ -157,10 +160,11 @@ impl Exchange {
                     policy,
                     originals: Arc::default(),
                     count_for,
+                    keeper: None,
                 };
                 self.converse(admitted, call, body).await
             }
-            Endpoint::Stored(api) => self.stored(admitted, api).await,
+            Endpoint::Stored { api, id } => self.stored(admitted, api, id).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Realtime => self.realtime(admitted).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
@@ -229,6 +233,11 @@ impl Exchange {
         let upstream = self.choose(&mut admitted, call.model.as_deref())?;
         same(&admitted.policy, &call.policy)?;
         let principal = admitted.principal.clone();
+        let references = &inspection.facts.refers;
+        self.may_refer(&upstream, &principal, references).await?;
+        if call.api == Api::Responses && call.generates && !references.unkept {
+            call.keeper = Some(Keeper::new(&self.gateway, &upstream, &principal));
+        }
         self.reserve(&call, &principal, (&inspection, upstream.name()))
             .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
@@ -313,21 +322,14 @@ impl Exchange {
         };
         let principal = admitted.principal;
         let secret = self.credential(upstream, &principal).await?;
-        let is_own = principal.credential(upstream.name()).is_some();
-        let source = &upstream.provider().credential;
         // For the time of a rotation: should the provider refuse the new secret, the one before is tried.
-        let rotating = !is_own && credential::is_rotating(&self.gateway.vault, source);
+        let source = &upstream.provider().credential;
+        let rotating = credential::is_rotating(&self.gateway.vault, source);
         let spare = rotating.then(|| request.clone());
         let mut answer = self.try_send(upstream, request, secret.as_ref()).await?;
-        let refused = credential::is_refused(upstream.provider().family, answer.status);
-        if let Some(request) = spare.filter(|_| refused)
-            && let Some(before) = credential::previous(&self.gateway.vault, source)
+        if let Some(request) = spare
+            && let Some(before) = self.before(upstream, &principal, answer.status)
         {
-            tracing::warn!(
-                id = self.id,
-                provider = upstream.name(),
-                "the provider refuses the rotated credential; the one before is tried"
-            );
             answer = self.try_send(upstream, request, Some(&before)).await?;
         }
         self.account.charge.answers(answer.status.is_success());
@@ -342,6 +344,27 @@ impl Exchange {
             );
         }
         Ok(answer)
+    }
+
+    /// The secret before, if the provider refuses by this status the one that everyone's credential was rotated to.
+    pub(super) fn before(
+        &self,
+        upstream: &Upstream,
+        principal: &Principal,
+        status: StatusCode,
+    ) -> Option<Secret> {
+        let provider = upstream.provider();
+        let is_own = principal.credential(&provider.name).is_some();
+        if is_own || !credential::is_refused(provider.family, status) {
+            return None;
+        }
+        let before = credential::previous(&self.gateway.vault, &provider.credential)?;
+        tracing::warn!(
+            id = self.id,
+            provider = provider.name,
+            "the provider refuses the rotated credential; the one before is tried"
+        );
+        Some(before)
     }
 
     async fn try_send(

@@ -30,6 +30,7 @@ mod session;
 mod side;
 mod socket;
 mod stall;
+mod stored;
 mod stream;
 pub mod tls;
 mod usage;
@@ -51,6 +52,7 @@ use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
 use crate::judge::Judges;
+use crate::kept::Register;
 use crate::limit::{Failures, Limiter, OwnLimiter};
 use crate::policy::Policy;
 use crate::telemetry::Metrics;
@@ -168,6 +170,8 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// Limits on JSON.
     pub json: wire::json::Limits,
+    /// Who made what providers keep.
+    pub kept: Register,
     /// What was found in texts judged before, for histories that are sent again.
     pub verdicts: Verdicts,
     /// What the marks around untrusted text are derived from; random.
@@ -206,6 +210,8 @@ pub struct Load {
     heavy: Arc<Semaphore>,
     /// Places for keys that must be looked up in the store.
     lookups: Arc<Semaphore>,
+    /// Places for ids that are looked up in the store, or written to it.
+    ids: Arc<Semaphore>,
     /// The same for addresses that sent too many wrong keys.
     suspects: Arc<Semaphore>,
 }
@@ -220,6 +226,7 @@ impl Load {
             keys_healthy: AtomicBool::new(true),
             heavy: Arc::new(Semaphore::new(threads.max(1))),
             lookups: Arc::new(Semaphore::new(caller::LOOKUPS)),
+            ids: Arc::new(Semaphore::new(stored::PLACES)),
             suspects: Arc::new(Semaphore::new(1)),
         }
     }

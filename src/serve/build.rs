@@ -14,6 +14,7 @@ use crate::auth::{KeyRecord, Keyring, Pepper, Sessions};
 use crate::config::{self, Config, Place};
 use crate::guard::verdicts::Verdicts;
 use crate::judge::Judges;
+use crate::kept::Register;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
@@ -78,10 +79,9 @@ pub fn build(
     policies.bind(&judges).map_err(StartError::Problems)?;
     warnings.extend(policies.warnings.iter().map(ToString::to_string));
     let (keyring, first_key) = keyring(config, now)?;
+    let kept = store::open_kept(&config.store, &config.data)?;
     let start = Instant::now().into_std();
     let limiter = Limiter::new(limits(config)?, start, now);
-    let metrics = Metrics::default();
-    metrics.policy_generation.set(1);
     let gateway = Gateway {
         table,
         policies: ArcSwap::from_pointee(Policies {
@@ -99,11 +99,12 @@ pub fn build(
         vault,
         hashicorp,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
-        metrics,
+        metrics: metrics(),
         tls,
         limits: config.limits,
         timeouts: config.timeouts,
         json: json(&config.limits),
+        kept: Register::new(kept, config.stored_responses),
         verdicts: Verdicts::default(),
         fence_secret: rand::random(),
         placeholders: Placeholders::default(),
@@ -129,6 +130,13 @@ fn check_listeners(config: &Config) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Counters from nothing, at the first generation of policies.
+fn metrics() -> Metrics {
+    let metrics = Metrics::default();
+    metrics.policy_generation.set(1);
+    metrics
 }
 
 /// What the limiter goes by, with all that was spent before.

@@ -18,6 +18,7 @@ mod models;
 mod realtime;
 mod sessions;
 mod smuggling;
+mod stored;
 mod transport;
 
 #[path = "../support/model.rs"]

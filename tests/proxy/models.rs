@@ -1,5 +1,6 @@
 //! Models that judge requests: one in a folder, and services that are slow, broken or gone.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,7 @@ async fn with(provider: &Upstream, policy: &str, model: Model) -> (Gateway, Temp
     std::fs::write(folder.path().join("judged.yaml"), policy).unwrap();
     let configure = |config: &mut Config| {
         config.policies = Some(folder.path().to_owned());
-        config.policy = "judged".to_owned();
+        "judged".clone_into(&mut config.policy);
         config.models = vec![model];
     };
     (Gateway::start(provider.address, configure).await, folder)
@@ -222,7 +223,7 @@ async fn a_service_that_is_broken_has_said_nothing() {
     let (provider, (_folder, key)) = (provider().await, key());
     let huge = format!("{{\"score\": 0, \"x\": \"{}\"}}", "x".repeat(100_000));
     let redirect = b"HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
-    for (name, bytes) in [
+    let broken = vec![
         (
             "no number",
             answer(200, "application/json", br#"{"score": "0"}"#),
@@ -245,15 +246,24 @@ async fn a_service_that_is_broken_has_said_nothing() {
         ("redirect", redirect.to_vec()),
         ("garbage", b"SSH-2.0-OpenSSH_9\r\n\r\n".to_vec()),
         ("nothing", Vec::new()),
-    ] {
-        let judge = Upstream::start(move |_| vec![Step::Write(bytes.clone()), Step::Close]).await;
-        let model = outside(&judge, score(), PATIENT, &key);
-        let (gateway, _policies) = with(&provider, BLOCK, model).await;
-        assert_eq!(ask(&gateway, BENIGN).await.status, 500, "{name}");
+    ];
+    let answers: HashMap<&str, Vec<u8>> = broken.iter().cloned().collect();
+    let judge = Upstream::start(move |seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let name = asked["text"].as_str().unwrap().strip_prefix("This is ");
+        vec![Step::Write(answers[name.unwrap()].clone()), Step::Close]
+    })
+    .await;
+    let model = outside(&judge, score(), PATIENT, &key);
+    let (gateway, _policies) = with(&provider, BLOCK, model).await;
+    for (name, _) in &broken {
+        let reply = ask(&gateway, &format!("This is {name}")).await;
+        assert_eq!(reply.status, 500, "{name}");
+    }
+    assert_eq!(judge.seen().len(), broken.len(), "each is asked once");
+    for record in gateway.records(broken.len()).await {
         let reason = "the model judge gave no answer: it failed";
-        let record = &gateway.records(1).await[0];
-        assert_eq!(record["request"]["unjudged"], reason, "{name}");
-        assert_eq!(judge.seen().len(), 1, "{name}");
+        assert_eq!(record["request"]["unjudged"], reason, "{record}");
     }
     assert!(provider.seen().is_empty());
 }
