@@ -3,6 +3,7 @@
 //! Two digits that follow each other settle, for each way to group them, what kind of byte they make. Text needs some bytes in a row that are none but text.
 
 use super::digits::{ANYWHERE, Inside, LEAST_TEXT, NO_DIGIT, RESTART, Radix, WAYS};
+use super::gate;
 
 /// A place in a text from which a run has to be read digit by digit.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +25,21 @@ pub fn seek(
     (mut from, before): (usize, Option<char>),
     mut inside: Option<Inside>,
 ) -> Option<Found> {
+    // What is known of a run's start is no more than the search finds.
+    inside = inside.filter(|inside| inside.count > 0);
     loop {
         let (place, start, known) = if let Some(inside) = inside.take() {
             (from, None, inside)
         } else {
             let place = find((radix, thorough), text, from, before)?;
+            if text.len() - place < least_run(radix) && radix != Radix::Hex {
+                return Some(Found {
+                    place,
+                    inside: Inside::default(),
+                    text: false,
+                    start: Some(place),
+                });
+            }
             (place, Some(place), Inside::default())
         };
         let walked = match radix {
@@ -49,6 +60,41 @@ pub fn seek(
     }
 }
 
+/// The digits of the shortest text.
+const fn least_run(radix: Radix) -> usize {
+    (LEAST_TEXT * 8).div_ceil(radix.bits())
+}
+
+/// Whether digits in base64 at the start of a run, fewer than the shortest text has, may be the start of one in a stream.
+pub fn begins_text(digits: &[u8]) -> bool {
+    let mut high = false;
+    let mut values = digits
+        .iter()
+        .filter_map(|digit| Radix::Base64.value(*digit, false));
+    let Some(mut last) = values.next() else {
+        return false;
+    };
+    // After a sign, text may begin again.
+    let mut sign = last >= 62;
+    for (place, value) in values.enumerate() {
+        let pair = usize::from(last) << 6 | usize::from(value);
+        last = value;
+        sign |= value >= 62;
+        let phase = place % WAYS;
+        if phase == RESTART {
+            continue;
+        }
+        let kinds = PAIRS.get(pair).copied().unwrap_or_default();
+        match kinds >> (2 * phase) & 3 {
+            ASCII => high = false,
+            NONE => return sign,
+            FOLLOWS if !high => return sign,
+            _ => high = true,
+        }
+    }
+    true
+}
+
 /// What a run is after it has been walked over: a place to read it from, where that is in the run, and whether there may be text. An error is the
 /// place where it ended without any.
 type Walked = Result<(usize, Inside, bool), usize>;
@@ -56,7 +102,7 @@ type Walked = Result<(usize, Inside, bool), usize>;
 /// A run of few ways: long enough is all that is asked.
 fn walk(text: &[u8], start: usize, (radix, thorough): (Radix, bool), at: Inside) -> Walked {
     let (mut inside, mut before) = (at, 0);
-    let least = (LEAST_TEXT * 8).div_ceil(radix.bits());
+    let least = least_run(radix);
     for (place, byte) in text.iter().enumerate().skip(start) {
         let value = radix.value(*byte, thorough);
         if value.is_none() && inside.is_prefix(radix, before, *byte) {
@@ -271,9 +317,8 @@ fn find(
 ) -> Option<usize> {
     match radix {
         Radix::Base64 | Radix::Base32 => {
-            let least = (LEAST_TEXT * 8).div_ceil(radix.bits());
             let values = radix.values(thorough);
-            find_run(text, from, least, |byte| {
+            find_run(text, from, least_run(radix), |byte| {
                 values.get(usize::from(byte)) != Some(&NO_DIGIT)
             })
         }
@@ -283,48 +328,14 @@ fn find(
 
 /// The first two digits, or `0x`, that no letter or digit stands before; or one digit, if the text ends there.
 fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
-    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or(0);
-    let mut last = match before {
-        Some(before) if before.is_alphanumeric() || !before.is_ascii() => WORD,
-        _ => 0,
-    };
-    let mut bytes = text.iter().enumerate().skip(from);
-    let found = bytes.find(|(place, byte)| {
-        let before = last;
-        last = class(byte);
-        before & WORD == 0 && last & DIGIT != 0 && {
-            let next = text.get(place + 1);
-            let prefix = |next: u8| **byte == b'0' && next | 0x20 == b'x';
-            next.is_none_or(|next| class(next) & DIGIT != 0 || prefix(*next))
-        }
-    });
-    found.map(|(place, _)| place)
-}
-
-/// A hexadecimal digit.
-const DIGIT: u8 = 1;
-/// A letter, a digit, or a part of a character that is no ASCII.
-const WORD: u8 = 2;
-static CLASSES: [u8; 256] = classes();
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the compiler runs it, and would refuse"
-)]
-const fn classes() -> [u8; 256] {
-    let mut classes = [WORD; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        let digit = if byte.is_ascii_hexdigit() { DIGIT } else { 0 };
-        let word = if byte.is_ascii_alphanumeric() {
-            WORD
-        } else {
-            0
-        };
-        classes[byte as usize] = digit | word;
-        byte += 1;
-    }
-    classes
+    let word = before.is_some_and(|before| before.is_alphanumeric() || !before.is_ascii());
+    let ends = (if word { b'a' } else { b' ' }, b'a');
+    gate::find(text, from, ends, |before, byte, after| {
+        let prefix = byte == b'0' && after | 0x20 == b'x';
+        !(before.is_ascii_alphanumeric() || before >= 0x80)
+            && byte.is_ascii_hexdigit()
+            && (after.is_ascii_hexdigit() || prefix)
+    })
 }
 
 /// The first run of at least so many digits, or that goes up to the end.

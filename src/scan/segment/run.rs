@@ -14,7 +14,7 @@ use crate::{
         digits::{Digits, Inside, Open, RESTART, Radix, WAYS},
         fragment::{Fragments, Step},
         hidden::{self, Hidden},
-        seek::{Found, seek},
+        seek::{Found, begins_text, seek},
     },
 };
 
@@ -246,6 +246,11 @@ impl Slot {
 
 /// Where in the segment digits begin that are undecided and may be text.
 fn held(block: Block<'_>, found: Found, radix: Radix) -> Option<usize> {
+    let digits = block.text.get(found.place..).unwrap_or_default();
+    if radix == Radix::Base64 && found.start == Some(found.place) && !begins_text(digits.as_bytes())
+    {
+        return None;
+    }
     let mut digits = Digits::new(radix, false, found.inside);
     for (_, character, source) in block.characters(found.place) {
         digits.push(character, source, &mut |_, _| {});
