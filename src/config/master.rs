@@ -23,6 +23,16 @@ impl Config {
     }
 }
 
+/// The master key that a file holds by now. Never prints it.
+///
+/// # Errors
+///
+/// If it is empty, no text, or cannot be read.
+pub fn master_key_of(file: &Path) -> Result<MasterKey, Vec<Diagnostic>> {
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"));
+    parsed(&file.display().to_string(), text)
+}
+
 /// A master key from a variable of the environment, else from a file; `None` if there is neither. Never prints it.
 ///
 /// # Errors
@@ -32,28 +42,25 @@ pub fn master_key(
     variable: &str,
     file: Option<&Path>,
 ) -> Result<Option<MasterKey>, Vec<Diagnostic>> {
-    let help = "for a lasting vault use the output of `openssl rand -base64 32`; leave it out for one that ends with the process";
-    let wrong = |from: &str, found: String| {
-        let problem = Diagnostic::error(from, found);
+    match (env::var_os(variable), file) {
+        (Some(value), _) => {
+            let text = value.into_string().map_err(|_| "is not UTF-8".to_owned());
+            parsed(variable, text).map(Some)
+        }
+        (None, Some(file)) => master_key_of(file).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn parsed(from: &str, text: Result<String, String>) -> Result<MasterKey, Vec<Diagnostic>> {
+    let wrong = |found: &str| {
+        let problem = Diagnostic::error(from, format!("the master key {found}"));
         vec![
             problem
                 .expected("32 random bytes in base64, or a passphrase")
-                .help(help),
+                .help("for a lasting vault use the output of `openssl rand -base64 32`; leave it out for one that ends with the process"),
         ]
     };
-    let (from, text) = match (env::var_os(variable), file) {
-        (Some(value), _) => (
-            variable.to_owned(),
-            value.into_string().map_err(|_| "is not UTF-8".to_owned()),
-        ),
-        (None, Some(path)) => {
-            let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"));
-            (path.display().to_string(), text)
-        }
-        (None, None) => return Ok(None),
-    };
-    let text = text.map_err(|why| wrong(&from, format!("the master key {why}")))?;
-    let key = MasterKey::from_text(&Secret::new(text));
-    key.map(Some)
-        .map_err(|_| wrong(&from, "the master key is empty".to_owned()))
+    let text = text.map_err(|why| wrong(&why))?;
+    MasterKey::from_text(&Secret::new(text)).map_err(|_| wrong("is empty"))
 }

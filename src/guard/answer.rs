@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::count::Counter;
+use crate::guard::ids::Ids;
 use crate::guard::known::Known;
 use crate::guard::lane::{Judge, Running};
 use crate::guard::notes::{Delta, Notes};
@@ -56,6 +57,8 @@ pub(super) struct Answer {
     pub(super) media: u32,
     /// The provider sent an error in place of the rest.
     pub(super) upstream_error: bool,
+    /// Ids under which the provider may keep it, if they are wanted.
+    pub(super) ids: Option<Ids>,
     lanes: Vec<Running>,
     /// The lane of the last delta.
     lane: usize,
@@ -96,6 +99,7 @@ impl Answer {
             counter: Counter::new(exchange.count_for.as_deref()),
             media: 0,
             upstream_error: false,
+            ids: (exchange.kept && api == Api::Responses).then(Ids::default),
             // Mostly one; a vector makes room for four at once.
             lanes: Vec::with_capacity(1),
             lane: 0,
@@ -185,6 +189,9 @@ impl Answer {
             return Err(Stop::Block);
         }
         check_shape(&self.policy, event.unknown)?;
+        if let Some(ids) = &mut self.ids {
+            ids.note(event.ids(data));
+        }
         notes.logprobs.extend_from_slice(&event.logprobs);
         if let Some(calls) = &mut self.calls {
             let mut bench = Bench {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::answer::Answer;
+use crate::guard::ids::Ids;
 use crate::guard::notes::Notes;
 use crate::guard::pace;
 use crate::guard::restore::Originals;
@@ -103,6 +104,15 @@ impl StreamGuard {
             upstream_error: stream.answer.upstream_error,
             unjudged: stream.unjudged.clone(),
         }
+    }
+
+    /// Ids that came since this was last asked, under which the provider may keep the answer and its items.
+    pub fn new_ids(&mut self) -> Vec<String> {
+        self.0
+            .answer
+            .ids
+            .as_mut()
+            .map_or_else(Vec::new, Ids::untold)
     }
 
     /// A comment to write while nothing else can be, so that the client sees the gateway alive; `None` where nothing waits or the

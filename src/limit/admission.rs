@@ -133,13 +133,7 @@ impl Admission {
             Err(_) => match together.fail {
                 Fail::Local => self.take_here(claims, ask, now),
                 Fail::Open => Ok(()),
-                Fail::Closed => Err(Box::new(Refused {
-                    scope: Scope::Everyone,
-                    limit: Limit::Away,
-                    wait: Some(Duration::from_secs(1)),
-                    never: false,
-                    standing: self.standing,
-                })),
+                Fail::Closed => Err(Box::new(Refused::away(self.standing))),
             },
         }
     }
@@ -551,7 +545,8 @@ mod tests {
         let (cost, written) = first.settle((true, usage), start, time);
         assert_eq!(cost, Some(300));
         assert!(written.is_ok());
-        let (month, used) = limiter.report(caller, start + Duration::from_millis(500), time);
+        let later = start + Duration::from_millis(500);
+        let (month, used) = now(limiter.report(caller, later, time)).unwrap();
         assert_eq!((month.requests, month.tokens(), month.money), (1, 120, 300));
         let [rate, budget] = used.as_slice() else {
             panic!("{used:?}")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::claim::{Cap, Claim, Kind};
 use super::gcra;
@@ -161,5 +161,23 @@ pub(super) const fn without(reserved: Ask, ask: Ask) -> Ask {
     Ask {
         tokens: reserved.tokens.saturating_sub(ask.tokens),
         money: reserved.money.saturating_sub(ask.money),
+    }
+}
+
+/// What was used of a claim's cell, what is reserved of it, and when it is whole again.
+pub(super) fn used(claim: &Claim, cell: Cell, now: Present) -> (u64, u64, Option<Timestamp>) {
+    match (claim.name.kind, cell) {
+        (Kind::Requests(rate) | Kind::Tokens(rate), Cell::Rate(at)) => {
+            let left = gcra::remaining(at, rate, now.nanos);
+            let whole = SignedDuration::try_from(gcra::until_whole(at, rate, now.nanos)).ok();
+            let whole = whole.and_then(|whole| now.time.checked_add(whole).ok());
+            (u64::from(rate.count.get().saturating_sub(left)), 0, whole)
+        }
+        (Kind::Spend(window), Cell::Spend { spent, reserved }) => match claim.cap {
+            Cap::Amount(Unit::Money, _) => (spent.money, reserved.money, window.end()),
+            _ => (spent.tokens(), reserved.tokens, window.end()),
+        },
+        (_, Cell::Count(count)) => (u64::from(count), 0, None),
+        _ => (0, 0, None),
     }
 }

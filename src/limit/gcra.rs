@@ -63,6 +63,11 @@ pub(super) fn until_whole(at: u128, rate: Rate, now: u64) -> Duration {
     duration(rate, at.saturating_sub(scaled(rate, now)))
 }
 
+/// The cell of which all is there after this time.
+pub(super) fn whole_in(rate: Rate, wait: Duration, now: u64) -> u128 {
+    scaled(rate, now) + wait.as_nanos() * u128::from(rate.count.get())
+}
+
 /// Whether all of the limit is there.
 pub(super) fn is_whole(at: u128, rate: Rate, now: u64) -> bool {
     at <= scaled(rate, now)

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::admission::Admission;
-use super::cell::{Ask, Present, Spend};
+use super::cell::{self, Ask, Cell, Present, Spend};
 use super::claim::{Caller, Cap, Claim, Kind, Name, Plan, Rules, Scope, Stage, Target};
 use super::ledger::{Account, Books, LedgerError};
 use super::price::Prices;
@@ -19,6 +19,7 @@ use super::table::{Refusal, Table};
 use super::window::Window;
 use super::{Limit, Refused, Standing};
 use crate::rate::quota::{Budget, Cycle};
+use crate::shared::Fail;
 
 /// What a limiter goes by.
 #[derive(Debug, Default)]
@@ -163,8 +164,17 @@ impl Limiter {
         self.rules.counts_tokens(caller)
     }
 
-    /// What a key has used this month, and how its own limits and its team's stand.
-    pub fn report(&self, caller: Caller<'_>, now: Instant, time: Timestamp) -> (Spend, Vec<Used>) {
+    /// What a key has used this month, and how its own limits and its team's stand: on all gateways that count together.
+    ///
+    /// # Errors
+    ///
+    /// If the place where they count is away, and nothing counts in its stead.
+    pub async fn report(
+        &self,
+        caller: Caller<'_>,
+        now: Instant,
+        time: Timestamp,
+    ) -> Result<(Spend, Vec<Used>), Box<Refused>> {
         let mut claims = Vec::new();
         for stage in [Stage::Head, Stage::Body] {
             let mut plan = Plan::new(stage, true, time);
@@ -172,23 +182,39 @@ impl Limiter {
             claims.append(&mut plan.claims);
         }
         claims.retain(|claim| matches!(claim.name.scope, Scope::Key | Scope::Team));
-        let month = Account {
-            scope: Scope::Key,
-            subject: Arc::clone(caller.key),
-            window: Window::at(Cycle::Month, time),
-        };
         let present = self.present(now, time);
-        let used = claims.iter().filter_map(|claim| {
-            let (used, reserved, whole) = self.table.used(claim, present);
-            Some(Used {
+        let cells = self.cells(&claims, present).await?;
+        let month = Kind::Spend(Window::at(Cycle::Month, time));
+        let (mut this_month, mut told) = (Spend::default(), Vec::new());
+        for (claim, cell) in claims.iter().zip(cells) {
+            let is_month = claim.name.scope == Scope::Key && claim.name.kind == month;
+            if let (true, Cell::Spend { spent, .. }) = (is_month, cell) {
+                this_month = spent;
+            }
+            let (used, reserved, whole) = cell::used(claim, cell, present);
+            told.extend(limit(claim).map(|limit| Used {
                 scope: claim.name.scope,
-                limit: limit(claim)?,
+                limit,
                 used,
                 reserved,
                 whole,
-            })
-        });
-        (self.table.spent(&name(month)).0, used.collect())
+            }));
+        }
+        Ok((this_month, told))
+    }
+
+    async fn cells(&self, claims: &[Claim], now: Present) -> Result<Vec<Cell>, Box<Refused>> {
+        if let Some(together) = &self.together {
+            match together.cells(claims, now).await {
+                Ok(cells) => return Ok(cells),
+                Err(_) if together.fail == Fail::Closed => {
+                    return Err(Box::new(Refused::away(Standing::default())));
+                }
+                Err(_) => {}
+            }
+        }
+        let cell = |claim: &Claim| self.table.cell(&claim.name);
+        Ok(claims.iter().map(cell).collect())
     }
 
     /// What a key has used this month on all gateways, up to a second ago; `None` if this one keeps its own books. Blocks.

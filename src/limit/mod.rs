@@ -122,6 +122,17 @@ pub enum Limit {
 }
 
 impl Refused {
+    /// By the place where limits are counted, which is away.
+    const fn away(standing: Standing) -> Self {
+        Self {
+            scope: Scope::Everyone,
+            limit: Limit::Away,
+            wait: Some(Duration::from_secs(1)),
+            never: false,
+            standing,
+        }
+    }
+
     /// The word for programs, as the providers' own APIs have it where they have one.
     pub const fn code(&self) -> &'static str {
         match self.limit {

@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::cell::{Ask, Spend};
+use super::cell::{Ask, Cell, Present, Spend};
 use super::claim::{Cap, Claim, Kind};
+use super::gcra;
 use super::table::Refusal;
 use super::{Level, Standing};
 use crate::rate::quota::Unit;
@@ -31,6 +32,10 @@ const TAKE: Script = Script {
 const SETTLE: Script = Script {
     name: "limit_settle",
     text: concat!(include_str!("head.lua"), include_str!("settle.lua")),
+};
+const STAND: Script = Script {
+    name: "limit_stand",
+    text: concat!(include_str!("head.lua"), include_str!("stand.lua")),
 };
 const RENEW: Script = Script {
     name: "limit_renew",
@@ -110,6 +115,36 @@ impl Together {
             leases.filter_map(|claim| lease(claim, &id, ask)).collect();
         self.live().insert(Arc::clone(&id), leases);
         Ok(Ok((id, standing)))
+    }
+
+    /// How the cells of some claims stand.
+    pub(super) async fn cells(&self, claims: &[Claim], now: Present) -> Result<Vec<Cell>, Away> {
+        let keys: Vec<String> = claims.iter().flat_map(keys).collect();
+        let mut arguments = vec![String::new(), "0".to_owned()];
+        arguments.extend(claims.iter().map(|claim| word(claim.name.kind).to_owned()));
+        let told = self.run(STAND, &keys, &arguments).await?;
+        let mut told = told.iter().map(|told| u64::try_from(*told).unwrap_or(0));
+        let mut next = || told.next().unwrap_or(0);
+        let cell = |claim: &Claim| match claim.name.kind {
+            Kind::Requests(rate) | Kind::Tokens(rate) => {
+                let wait = Duration::from_micros(next());
+                Cell::Rate(gcra::whole_in(rate, wait, now.nanos))
+            }
+            Kind::Running | Kind::Streams => Cell::Count(u32::try_from(next()).unwrap_or(u32::MAX)),
+            Kind::Spend(_) => Cell::Spend {
+                spent: Spend {
+                    requests: next(),
+                    input: next(),
+                    output: next(),
+                    money: next(),
+                },
+                reserved: Ask {
+                    tokens: next(),
+                    money: next(),
+                },
+            },
+        };
+        Ok(claims.iter().map(cell).collect())
     }
 
     /// Hands over what an exchange used, to be told to the place as soon as it listens. `cancel` gives its request back, too.
@@ -276,6 +311,15 @@ fn keys(claim: &Claim) -> [String; 2] {
     [cell, leases]
 }
 
+/// What the scripts call a kind of cell.
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Requests(_) | Kind::Tokens(_) => "r",
+        Kind::Running | Kind::Streams => "c",
+        Kind::Spend(_) => "s",
+    }
+}
+
 /// The end of a window in microseconds, 0 for none.
 fn end(window: super::Window) -> u128 {
     let end = window.end().map(jiff::Timestamp::as_microsecond);
@@ -285,28 +329,23 @@ fn end(window: super::Window) -> u128 {
 fn described(claim: &Claim) -> [String; 6] {
     let rate = |units: i64, rate: crate::rate::Rate| {
         (
-            "r",
             units,
             i128::from(rate.count.get()),
             rate.per.duration().as_micros(),
         )
     };
-    let (kind, a, b, c) = match (claim.name.kind, claim.cap) {
+    let (a, b, c) = match (claim.name.kind, claim.cap) {
         (Kind::Requests(limit), _) => rate(1, limit),
         (Kind::Tokens(limit), _) => rate(-1, limit),
-        (Kind::Running | Kind::Streams, Cap::Most(most)) => ("c", i64::from(most), 0, 0),
-        (Kind::Running | Kind::Streams, _) => ("c", i64::MAX, 0, 0),
-        (Kind::Spend(window), Cap::Amount(Unit::Tokens, most)) => {
-            ("s", signed(most), -1, end(window))
-        }
-        (Kind::Spend(window), Cap::Amount(Unit::Money, most)) => {
-            ("s", -1, most.into(), end(window))
-        }
-        (Kind::Spend(window), _) => ("s", -1, -1, end(window)),
+        (Kind::Running | Kind::Streams, Cap::Most(most)) => (i64::from(most), 0, 0),
+        (Kind::Running | Kind::Streams, _) => (i64::MAX, 0, 0),
+        (Kind::Spend(window), Cap::Amount(Unit::Tokens, most)) => (signed(most), -1, end(window)),
+        (Kind::Spend(window), Cap::Amount(Unit::Money, most)) => (-1, most.into(), end(window)),
+        (Kind::Spend(window), _) => (-1, -1, end(window)),
     };
     let again = if claim.again { "1" } else { "0" };
     [
-        kind.to_owned(),
+        word(claim.name.kind).to_owned(),
         again.to_owned(),
         a.to_string(),
         b.to_string(),

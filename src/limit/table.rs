@@ -10,15 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::cell::{Ask, Cell, Present, Spend, check, filled, without};
-use super::claim::{Cap, Claim, Kind, Name, Scope};
+use super::claim::{Claim, Kind, Name, Scope};
 use super::gcra;
 use super::window::Window;
 use super::{Level, Standing};
 use crate::rate::Rate;
-use crate::rate::quota::Unit;
 
 const SHARDS: usize = 64;
 /// Cells beyond which new users and models, whose names clients choose, share one.
@@ -151,35 +148,10 @@ impl Table {
         }
     }
 
-    /// What was spent, and what is kept for exchanges under way.
-    pub(super) fn spent(&self, name: &Name) -> (Spend, Ask) {
-        match self.shard(self.index(name)).get(name) {
-            Some(Cell::Spend { spent, reserved }) => (*spent, *reserved),
-            _ => <(Spend, Ask)>::default(),
-        }
-    }
-
-    /// What was used of a claim's cell, what is reserved of it, and when it is whole again.
-    pub(super) fn used(&self, claim: &Claim, now: Present) -> (u64, u64, Option<Timestamp>) {
-        let cell = self
-            .shard(self.index(&claim.name))
-            .get(&claim.name)
-            .copied();
-        let cell = cell.unwrap_or_else(|| Cell::empty(claim.name.kind));
-        match (claim.name.kind, cell) {
-            (Kind::Requests(rate) | Kind::Tokens(rate), Cell::Rate(at)) => {
-                let left = gcra::remaining(at, rate, now.nanos);
-                let whole = SignedDuration::try_from(gcra::until_whole(at, rate, now.nanos)).ok();
-                let whole = whole.and_then(|whole| now.time.checked_add(whole).ok());
-                (u64::from(rate.count.get().saturating_sub(left)), 0, whole)
-            }
-            (Kind::Spend(window), Cell::Spend { spent, reserved }) => match claim.cap {
-                Cap::Amount(Unit::Money, _) => (spent.money, reserved.money, window.end()),
-                _ => (spent.tokens(), reserved.tokens, window.end()),
-            },
-            (_, Cell::Count(count)) => (u64::from(count), 0, None),
-            _ => (0, 0, None),
-        }
+    /// How a cell stands.
+    pub(super) fn cell(&self, name: &Name) -> Cell {
+        let cell = self.shard(self.index(name)).get(name).copied();
+        cell.unwrap_or_else(|| Cell::empty(name.kind))
     }
 
     /// Forgets cells that are as good as new, and those of windows that are over.
@@ -322,8 +294,10 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::claim::Cap;
     use super::*;
-    use crate::rate::quota::Cycle;
+    use crate::rate::quota::{Cycle, Unit};
+    use jiff::Timestamp;
     use proptest::collection::vec;
 
     const SECOND: u64 = 1_000_000_000;
@@ -476,7 +450,7 @@ mod tests {
                 }
                 for (subject, (spent, kept)) in model.spent.iter().enumerate() {
                     let name = budget(&subject.to_string(), Unit::Tokens, BUDGET).name;
-                    let (found, reserved) = table.spent(&name);
+                    let Cell::Spend { spent: found, reserved } = table.cell(&name) else { panic!() };
                     proptest::prop_assert_eq!((found.tokens(), reserved.tokens), (*spent, *kept));
                 }
             }

@@ -23,7 +23,7 @@ use crate::guard::Context;
 use crate::guard::body::inspect_text;
 use crate::guard::stream::{self, StreamGuard};
 use crate::policy;
-use crate::upstream::{Request, Socket, Upgrade};
+use crate::upstream::{Request, Socket, Upgrade, Upstream};
 use crate::wire::{Api, Framing};
 
 impl Exchange {
@@ -52,6 +52,7 @@ impl Exchange {
             policy: admitted.policy,
             originals: Arc::default(),
             count_for,
+            keeper: None,
         };
         // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
         let (context, up) = (Context::default(), policy::Direction::Request);
@@ -64,14 +65,7 @@ impl Exchange {
             headers: handshake.up(&admitted.head.headers),
             body: None,
         };
-        let secret = self.credential(&upstream, &admitted.principal).await?;
-        self.account.charge.sends(true);
-        let opened = upstream.upgrade(request, secret.as_ref()).await;
-        let opened = opened.map_err(|failure| Problem::Upstream {
-            provider: upstream.name().to_owned(),
-            failure,
-        })?;
-        match opened {
+        match self.open(&upstream, request, &admitted.principal).await? {
             Upgrade::Socket(socket, headers) => {
                 self.account.charge.answers(true);
                 let conversation = self.conversation(admitted.principal, call)?;
@@ -91,6 +85,30 @@ impl Exchange {
         }
     }
 
+    /// Asks the provider for a WebSocket, while its credential is rotated with the one before, too.
+    async fn open(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        request: Request,
+        principal: &Principal,
+    ) -> Result<Upgrade, Problem> {
+        let failed = |failure| Problem::Upstream {
+            provider: upstream.name().to_owned(),
+            failure,
+        };
+        let secret = self.credential(upstream, principal).await?;
+        self.account.charge.sends(true);
+        let opened = upstream.upgrade(request.clone(), secret.as_ref()).await;
+        let opened = opened.map_err(failed)?;
+        if let Upgrade::Answer(answer) = &opened
+            && let Some(before) = self.before(upstream, principal, answer.status)
+        {
+            let again = upstream.upgrade(request, Some(&before)).await;
+            return again.map_err(failed);
+        }
+        Ok(opened)
+    }
+
     /// Hands the account on to the conversation that follows.
     fn conversation(&mut self, principal: Principal, call: Call) -> Result<Conversation, Problem> {
         let asked = stream::Exchange {
@@ -98,6 +116,7 @@ impl Exchange {
             model: call.model,
             originals: Arc::default(),
             count_for: call.count_for,
+            kept: false,
         };
         let json = &self.gateway.json;
         let (framing, policy) = (Framing::Messages, call.policy);

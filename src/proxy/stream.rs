@@ -8,7 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +21,7 @@ use super::account::Account;
 use super::body::Hold;
 use super::respond::Problem;
 use super::stall::Progress;
+use super::stored::Keeper;
 use crate::auth::Principal;
 use crate::guard::Cleared;
 use crate::guard::stream::{End, Ending, Flow, StreamGuard};
@@ -38,6 +39,9 @@ pub(super) struct Stream {
     ready: Vec<Cleared>,
     account: Account,
     admission: Admission,
+    keeper: Option<Keeper>,
+    /// Runs until it is written down whose the ids are that wait in `ready`.
+    keeping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     progress: Option<Arc<Progress>>,
     /// The place that what waits in the guard takes in the budget, and what the answer's placeholders stand for.
     hold: Hold,
@@ -54,7 +58,7 @@ impl Stream {
         source: upstream::Body,
         guard: StreamGuard,
         (account, hold): (Account, Hold),
-        admission: Admission,
+        (admission, keeper): (Admission, Option<Keeper>),
         progress: Option<Arc<Progress>>,
     ) -> Self {
         account.metrics().streams_open.inc();
@@ -64,6 +68,8 @@ impl Stream {
             ready: Vec::new(),
             account,
             admission,
+            keeper,
+            keeping: None,
             progress,
             hold,
             received: 0,
@@ -93,11 +99,12 @@ impl Stream {
 
     /// Whether everything was handed over.
     pub(super) fn is_end(&self) -> bool {
-        self.source.is_none() && self.ready.is_empty()
+        self.source.is_none() && self.ready.is_empty() && self.keeping.is_none()
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
+            ready!(self.poll_kept(cx));
             if let Some(bytes) = join(&mut self.ready) {
                 self.quiet = None;
                 return Poll::Ready(Some(Ok(bytes)));
@@ -146,6 +153,21 @@ impl Stream {
                 ))));
             }
         }
+    }
+
+    /// Ready once the ids that the client is about to read will be known as its own.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(keeper) = &self.keeper
+            && self.keeping.is_none()
+        {
+            let ids = self.guard.new_ids();
+            self.keeping = (!ids.is_empty()).then(|| Box::pin(keeper.keep(ids)) as _);
+        }
+        if let Some(keeping) = &mut self.keeping {
+            ready!(keeping.as_mut().poll(cx));
+            self.keeping = None;
+        }
+        Poll::Ready(())
     }
 
     /// A comment, when the client has seen nothing for long and the guard holds something.

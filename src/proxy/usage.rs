@@ -26,7 +26,8 @@ impl Exchange {
     ) -> Result<Response<Outgoing>, Problem> {
         let limiter = &self.gateway.limiter;
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
-        let (month, used) = limiter.report(caller(principal), now, time);
+        let reported = limiter.report(caller(principal), now, time).await;
+        let (month, used) = reported.map_err(Problem::Limited)?;
         let (all, key) = (Arc::clone(limiter), Arc::clone(&principal.key.id));
         let all = tokio::task::spawn_blocking(move || all.spent_by_all(&key, time)).await;
         let all = all.map_err(|_| Problem::Internal)?;

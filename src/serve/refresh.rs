@@ -1,5 +1,6 @@
 //! Keys and credentials that another process changed, and what rested too long.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::config::{self, Config};
+use crate::durable::{self, Stamp};
 use crate::proxy::Gateway;
 use crate::secret::Secret;
 use crate::telemetry::Redactor;
-use crate::vault::{Level, Reader};
+use crate::vault::{self, Level, Reader};
 
 /// How often other processes' changes are looked for: a revoked key stops within this time.
 const STEP: Duration = Duration::from_millis(250);
@@ -31,16 +34,21 @@ const READER: Reader<'_> = Reader {
 pub(super) struct Refresh {
     gateway: Arc<Gateway>,
     redactor: Redactor,
+    master_key_file: Option<PathBuf>,
+    /// The state of that file whose key is not the vault's new one.
+    tried: Option<Stamp>,
     vault_healthy: bool,
     ledger_healthy: bool,
     access_log_healthy: bool,
 }
 
 impl Refresh {
-    pub(super) fn new(gateway: Arc<Gateway>, redactor: Redactor) -> Self {
+    pub(super) fn new(gateway: Arc<Gateway>, redactor: Redactor, config: &Config) -> Self {
         let refresh = Self {
             gateway,
             redactor,
+            master_key_file: config.master_key_file.clone(),
+            tried: None,
             vault_healthy: true,
             ledger_healthy: true,
             access_log_healthy: true,
@@ -67,7 +75,11 @@ impl Refresh {
             }
         }
         self.gateway.placeholders.prune(Timestamp::now());
-        match self.gateway.vault.refresh() {
+        let refreshed = match self.gateway.vault.refresh() {
+            Err(rekeyed @ vault::Error::Rekeyed { .. }) => self.reopen(rekeyed),
+            refreshed => refreshed,
+        };
+        match refreshed {
             Ok(changed) => {
                 self.vault_healthy = true;
                 if changed {
@@ -79,6 +91,31 @@ impl Refresh {
                     tracing::error!(%error, "credentials known so far stay in force");
                 }
             }
+        }
+    }
+
+    /// After `sluicegate vault rekey`: goes on with the new master key, once the file holds it.
+    fn reopen(&mut self, rekeyed: vault::Error) -> Result<bool, vault::Error> {
+        let Some(file) = &self.master_key_file else {
+            return Err(rekeyed);
+        };
+        let stamp = durable::stamp(file).ok().flatten();
+        if stamp.is_none() || stamp == self.tried {
+            return Err(rekeyed);
+        }
+        self.tried = stamp;
+        let Ok(master) = config::master_key_of(file) else {
+            return Err(rekeyed);
+        };
+        match self.gateway.vault.reopen(&master) {
+            Ok(()) => {
+                self.tried = None;
+                tracing::info!("the vault has a new master key, which the file holds");
+                super::record(&self.gateway, "vault.reopen", "*".to_owned());
+                Ok(true)
+            }
+            Err(vault::Error::WrongKey { .. }) => Err(rekeyed),
+            Err(error) => Err(error),
         }
     }
 
@@ -137,6 +174,9 @@ impl Refresh {
         if let Err(error) = self.gateway.keyring.sweep(Timestamp::now()) {
             tracing::warn!(%error, "sessions that ended stay in the store for now");
         }
+        if let Err(error) = self.gateway.kept.sweep(Timestamp::now()) {
+            tracing::warn!(%error, "ids of stored answers stay known for now");
+        }
     }
 }
 
@@ -178,8 +218,8 @@ impl Service for Refresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::serve::build;
+    use crate::vault::{MasterKey, NewEntry, Vault};
 
     #[test]
     fn keys_of_other_processes_arrive() {
@@ -189,7 +229,7 @@ mod tests {
             ..Config::default()
         };
         let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
-        let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default());
+        let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
         let store = crate::store::open(&config.store, &config.data).unwrap();
         let id = store.list(None, 1).unwrap()[0].id.clone();
         let before = built.gateway.keyring.generation();
@@ -198,5 +238,56 @@ mod tests {
         assert!(store.revoke(&id, Timestamp::now()).unwrap());
         refresh.refresh();
         assert!(built.gateway.keyring.generation() > before);
+    }
+
+    /// In either order: the vault is put under a new key, and the file gets it.
+    #[test]
+    fn a_new_master_key_is_taken_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("master.key");
+        let config = Config {
+            data: folder.path().join("data"),
+            master_key_file: Some(file.clone()),
+            ..Config::default()
+        };
+        let keys = [
+            "QNPyuU2u6POyMVWCUw5WG-Gf0Y4oGq4cOnrUYdM5Wj4=",
+            "2IwzE_4iO2ihAmUldD1Ck64tXxjSM9nGlCcUXNHChMs=",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        ];
+        let put = |key: &str| durable::replace(&file, key.as_bytes()).unwrap();
+        let master = |key: &str| MasterKey::from_text(&Secret::new(key)).unwrap();
+        let open = |key: &str| Vault::open(&config.data, Some(&master(key))).unwrap();
+        put(keys[0]);
+        let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
+        let vault = &built.gateway.vault;
+        let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
+        for (from, to, first) in [(keys[0], keys[1], false), (keys[1], keys[2], true)] {
+            if first {
+                put(to);
+            }
+            let now = Timestamp::now();
+            let rekeyed = open(from).rekey(&master(to), READER, now, &mut |_, _| {});
+            rekeyed.unwrap();
+            if !first {
+                for _ in 0..2 {
+                    refresh.refresh();
+                    assert!(matches!(vault.refresh(), Err(vault::Error::Rekeyed { .. })));
+                }
+                put(to);
+            }
+            refresh.refresh();
+            assert!(!vault.refresh().unwrap());
+            let secret = Secret::new("a secret");
+            let entry = NewEntry {
+                name: "openai",
+                secret: &secret,
+                level: Level::Elevated,
+            };
+            open(to).set(entry, READER, Timestamp::now()).unwrap();
+            refresh.refresh();
+            let read = vault.read("openai", READER, Timestamp::now()).unwrap();
+            assert_eq!(read.expose(), "a secret");
+        }
     }
 }

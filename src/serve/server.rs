@@ -84,7 +84,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
         config: config.echo,
     });
     server.add_service(Counting(Arc::clone(&gateway)));
-    server.add_service(Refresh::new(Arc::clone(&gateway), redactor));
+    server.add_service(Refresh::new(Arc::clone(&gateway), redactor, &config));
     server.add_service(Reload::new(Arc::clone(&gateway), config));
     record(
         &gateway,

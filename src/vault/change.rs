@@ -74,13 +74,13 @@ impl Vault {
         let version = self.update(now, |state| {
             let old = state.find(name, &self.folder)?.clone();
             permit(name, &old, by.level)?;
-            let opened = old.sealed.open(&self.master, old.bound(name));
+            let opened = old.sealed.open(&state.master, old.bound(name));
             let opened = opened.ok_or_else(|| self.damaged(name))?;
             let bound = Bound {
                 until: Some(until),
                 ..old.bound(name)
             };
-            let sealed = Envelope::seal(&self.master, opened.expose(), bound);
+            let sealed = Envelope::seal(&state.master, opened.expose(), bound);
             state.contents.messages += 1;
             let record = Record {
                 version: state.contents.generation,
@@ -152,18 +152,19 @@ impl Vault {
         let State {
             mut contents,
             index,
+            master,
             ..
-        } = self.current()?;
+        } = self.current(&self.state.load().master)?;
         let failed = |source| Error::io("rekey", &self.folder)(source);
         let (salt, key) = file::make_salt(to).map_err(failed)?;
         let count = contents.entries.len();
         for (done, (name, record)) in contents.entries.iter_mut().enumerate() {
             progress(done, count);
-            if !record.rewrap(name, &self.master, &key).map_err(failed)? {
+            if !record.rewrap(name, &master, &key).map_err(failed)? {
                 return Err(self.damaged(name));
             }
         }
-        let clients = contents.rewrap_clients(&self.master, &key);
+        let clients = contents.rewrap_clients(&master, &key);
         if !clients.map_err(failed)? {
             return Err(self.damaged("clients"));
         }
@@ -185,26 +186,30 @@ impl Vault {
         change: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.state.load();
         let (_lock, mut state) = if self.temporary {
-            (None, State::clone(&self.state.load()))
+            (None, State::clone(&known))
         } else {
             let lock = lock(&self.folder)?;
             file::finish_rekey(&self.folder)?;
-            (Some(lock), self.current()?)
+            (Some(lock), self.current(&known.master)?)
         };
         state.contents.generation += 1;
         state.forget(now);
         let result = change(&mut state)?;
         let State {
-            contents, index, ..
+            contents,
+            index,
+            master,
+            ..
         } = &mut state;
         contents.messages += 1; // that of the mark
-        let sealed = contents.seal_index(&self.master, index);
+        let sealed = contents.seal_index(master, index);
         sealed.map_err(Error::io("seal an entry for", &self.folder))?;
         if !self.temporary {
             let path = self.folder.join("vault.json");
             contents.write(&path)?;
-            file::write_mark(&self.folder, &self.master, contents.generation)?;
+            file::write_mark(&self.folder, master, contents.generation)?;
             state.stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
         }
         self.state.store(Arc::new(state));
@@ -225,7 +230,7 @@ impl Vault {
             level,
             until: None,
         };
-        let sealed = Envelope::seal(&self.master, secret.expose(), bound);
+        let sealed = Envelope::seal(&state.master, secret.expose(), bound);
         sealed.map_err(Error::io("seal an entry for", &self.folder))
     }
 }

@@ -38,6 +38,8 @@ impl Vault {
             return Err(Error::EmptySecret { name });
         }
         let sealed = self
+            .state
+            .load()
             .clients
             .derive_from(&owned.label())
             .seal(secret.expose().as_bytes(), &owned.label());
@@ -65,7 +67,7 @@ impl Vault {
                 held: reader.level,
             })
         } else {
-            let key = self.clients.derive_from(&owned.label());
+            let key = self.state.load().clients.derive_from(&owned.label());
             let opened = key.open(&Sealed::from_text(sealed), &owned.label());
             opened
                 .and_then(|bytes| Some(Secret::new(std::str::from_utf8(&bytes).ok()?)))

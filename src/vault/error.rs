@@ -74,9 +74,15 @@ pub enum Error {
         /// Where, from 1; 0 at the end of a line.
         column: usize,
     },
-    /// A later version of this program wrote the file.
+    /// Another version of this program wrote the file.
     #[error(
-        "{path} has format {found}: expected {FORMAT}; help: use the version of sluicegate that wrote it"
+        "{path} has format {found}: expected {FORMAT}; help: {}",
+        if *found < FORMAT {
+            "an earlier version of sluicegate wrote it, and this one does not read it: move vault.json, vault.salt and \
+             vault.mark away, and set the credentials again"
+        } else {
+            "a later version of sluicegate wrote it: use that one"
+        }
     )]
     UnknownFormat {
         /// The file.
@@ -114,7 +120,7 @@ pub enum Error {
     },
     /// Another process put the vault under a new master key.
     #[error(
-        "the vault {path} has a new master key; help: restart with it, the credentials known so far stay in force until then"
+        "the vault {path} has a new master key; help: put it into the file that master_key_file names, where a running gateway finds it, or restart with it; the credentials known so far stay in force until then"
     )]
     Rekeyed {
         /// The vault file.

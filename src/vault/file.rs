@@ -32,7 +32,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The only format so far.
+/// The format written and read; the first one bound no versions, and had no index.
 pub(super) const FORMAT: u32 = 2;
 const SALT_BYTES: usize = 16;
 const CHECK_TEXT: &[u8] = b"sluicegate vault";
@@ -60,8 +60,8 @@ pub(super) type Index = BTreeMap<String, (u64, Option<u64>)>;
 
 impl Contents {
     /// A vault with no entry.
-    pub(super) fn empty(master: &Key) -> io::Result<Self> {
-        let clients = Key::random()?.wrap(master, CLIENTS)?;
+    pub(super) fn empty(master: &Key, clients: &Key) -> io::Result<Self> {
+        let clients = clients.wrap(master, CLIENTS)?;
         let mut empty = Self {
             format: FORMAT,
             generation: 0,
@@ -407,7 +407,7 @@ mod tests {
         error
     }
 
-    fn replaced(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
+    fn replaced<'a>(from: &'a str, to: &'a str) -> impl FnOnce(&Path) + 'a {
         move |path| {
             let text = fs::read_to_string(path).unwrap();
             assert!(text.contains(from));
@@ -462,20 +462,21 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_refused() {
-        let error = error_with(
-            "vault.json",
-            replaced("\"format\": 2", "\"format\": 3, \"new\": true"),
-        );
-        assert!(
-            matches!(error, Error::UnknownFormat { found: 3, .. }),
-            "{error:?}"
-        );
-        let error = error_with("vault.salt", replaced("\"format\": 2", "\"format\": 3"));
-        assert!(
-            matches!(error, Error::UnknownFormat { found: 3, .. }),
-            "{error:?}"
-        );
+    fn other_formats_are_refused_with_what_to_do() {
+        for (name, written, format, help) in [
+            ("vault.json", "3, \"new\": true", 3, "use that one"),
+            ("vault.salt", "3", 3, "use that one"),
+            ("vault.json", "1", 1, "set the credentials again"),
+            ("vault.salt", "1", 1, "set the credentials again"),
+        ] {
+            let written = format!("\"format\": {written}");
+            let error = error_with(name, replaced("\"format\": 2", &written));
+            assert!(
+                matches!(&error, Error::UnknownFormat { found, .. } if *found == format),
+                "{error:?}"
+            );
+            assert!(error.to_string().ends_with(help), "{error}");
+        }
     }
 
     /// [vault_crypto-200]

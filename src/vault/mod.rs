@@ -34,15 +34,13 @@ use jiff::Timestamp;
 use record::Record;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open vault.
 pub struct Vault {
     folder: PathBuf,
-    master: Key,
-    /// Seals what is kept elsewhere.
-    clients: Key,
     /// Made without a master key: nothing is written to the disk, and entries end with the process.
     temporary: bool,
     state: ArcSwap<State>,
@@ -56,6 +54,10 @@ struct State {
     contents: Contents,
     /// What belongs in it.
     index: Index,
+    /// What it is sealed under.
+    master: Arc<Key>,
+    /// Seals what is kept elsewhere.
+    clients: Arc<Key>,
     stamp: Option<Stamp>,
 }
 
@@ -105,22 +107,16 @@ impl Vault {
     /// older than the last one written.
     pub fn open(folder: &Path, master: Option<&MasterKey>) -> Result<Self, Error> {
         durable::make_folder(folder).map_err(Error::io("create", folder))?;
-        let (key, state) = match master {
+        let state = match master {
             Some(master) => {
                 let _lock = lock(folder)?;
                 file::finish_rekey(folder)?;
-                let key = file::unlock(folder, master)?;
-                let state = State::first(folder, &key)?;
-                (key, state)
+                State::first(folder, &Arc::new(file::unlock(folder, master)?))?
             }
             None => temporary(folder)?,
         };
-        let path = folder.join("vault.json");
-        let clients = state.contents.open_clients(&key);
         Ok(Self {
             folder: folder.to_owned(),
-            master: key,
-            clients: clients.ok_or(Error::DamagedIndex { path })?,
             temporary: master.is_none(),
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(()),
@@ -156,7 +152,7 @@ impl Vault {
         let state = self.state.load();
         let opened = state.find(name, &self.folder).and_then(|record| {
             permit(name, record, reader.level)?;
-            let opened = record.sealed.open(&self.master, record.bound(name));
+            let opened = record.sealed.open(&state.master, record.bound(name));
             opened.ok_or_else(|| self.damaged(name))
         });
         let reason = opened.as_ref().err().map(Error::kind);
@@ -185,7 +181,7 @@ impl Vault {
         };
         let opened = permit(name, record, reader.level).and_then(|()| {
             let bound = record.bound_before(name, before);
-            let opened = before.sealed.open(&self.master, bound);
+            let opened = before.sealed.open(&state.master, bound);
             opened.ok_or_else(|| self.damaged(name))
         });
         let reason = opened.as_ref().err().map(Error::kind);
@@ -217,8 +213,25 @@ impl Vault {
             return Ok(false);
         }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.state.store(Arc::new(self.current()?));
+        let current = self.current(&self.state.load().master)?;
+        self.state.store(Arc::new(current));
         Ok(true)
+    }
+
+    /// Goes on with the master key that another process put everything under. Blocks; a passphrase takes tenths of a second.
+    ///
+    /// # Errors
+    /// If it is not that key, or a file cannot be read, is damaged or older; the entries known so far stay in force.
+    pub fn reopen(&self, master: &MasterKey) -> Result<(), Error> {
+        if self.temporary {
+            return Err(Error::Temporary);
+        }
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = lock(&self.folder)?;
+        file::finish_rekey(&self.folder)?;
+        let master = Arc::new(file::unlock(&self.folder, master)?);
+        self.state.store(Arc::new(self.current(&master)?));
+        Ok(())
     }
 
     /// Writes what the access log has only counted so far. Blocks.
@@ -250,10 +263,10 @@ impl Vault {
     }
 
     /// What is on the disk, which must not have gone or gone back, nor been put under another master key.
-    fn current(&self) -> Result<State, Error> {
+    fn current(&self, master: &Arc<Key>) -> Result<State, Error> {
         let path = self.folder.join("vault.json");
         let known = self.state.load().contents.generation;
-        let current = match State::read(&self.folder, &self.master)? {
+        let current = match State::read(&self.folder, master)? {
             Some(current) if current.contents.generation >= known => current,
             other => {
                 let found = other.map_or(0, |state| state.contents.generation);
@@ -295,28 +308,30 @@ impl Vault {
 }
 
 impl State {
-    fn new(contents: Contents, index: Index) -> Self {
-        Self {
-            contents,
-            index,
+    /// A vault with no entry.
+    fn empty(master: Arc<Key>) -> io::Result<Self> {
+        let clients = Key::random()?;
+        Ok(Self {
+            contents: Contents::empty(&master, &clients)?,
+            index: Index::new(),
+            clients: Arc::new(clients),
+            master,
             stamp: None,
-        }
+        })
     }
 
     /// The files as they are at the start, made if there are none; the caller holds the lock.
-    fn first(folder: &Path, master: &Key) -> Result<Self, Error> {
+    fn first(folder: &Path, master: &Arc<Key>) -> Result<Self, Error> {
         let path = folder.join("vault.json");
         let mark = file::read_mark(folder, master)?;
         let state = match Self::read(folder, master)? {
             Some(state) => state,
             None if mark.is_none() => {
-                let contents = Contents::empty(master).map_err(Error::io("create", &path))?;
-                contents.write(&path)?;
+                let empty = Self::empty(Arc::clone(master));
+                let empty = empty.map_err(Error::io("create", &path))?;
+                empty.contents.write(&path)?;
                 let stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
-                Self {
-                    stamp,
-                    ..Self::new(contents, Index::new())
-                }
+                Self { stamp, ..empty }
             }
             None => {
                 return Err(Error::OlderFile {
@@ -335,17 +350,22 @@ impl State {
         }
     }
 
-    fn read(folder: &Path, master: &Key) -> Result<Option<Self>, Error> {
+    fn read(folder: &Path, master: &Arc<Key>) -> Result<Option<Self>, Error> {
         let path = folder.join("vault.json");
         // The stamp first: if the file is replaced between the two, it is read once more, never once too few.
         let stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
         let Some(contents) = Contents::read(&path)? else {
             return Ok(None);
         };
-        match contents.open_index(master) {
-            Some(index) => Ok(Some(Self {
+        let opened = contents
+            .open_index(master)
+            .zip(contents.open_clients(master));
+        match opened {
+            Some((index, clients)) => Ok(Some(Self {
                 contents,
                 index,
+                master: Arc::clone(master),
+                clients: Arc::new(clients),
                 stamp,
             })),
             None if file::is_under(folder, master)? => Err(Error::DamagedIndex { path }),
@@ -390,7 +410,7 @@ impl fmt::Debug for Vault {
 }
 
 /// A key that nobody knows, and nothing under it, unless there are entries that need another.
-fn temporary(folder: &Path) -> Result<(Key, State), Error> {
+fn temporary(folder: &Path) -> Result<State, Error> {
     let path = folder.join("vault.json");
     for name in ["vault.json", "vault.rekey"] {
         let path = folder.join(name);
@@ -399,10 +419,8 @@ fn temporary(folder: &Path) -> Result<(Key, State), Error> {
             return Err(Error::NoMasterKey { path });
         }
     }
-    let failed = |source| Error::io("make a temporary key for", &path)(source);
-    let key = Key::random().map_err(failed)?;
-    let contents = Contents::empty(&key).map_err(failed)?;
-    Ok((key, State::new(contents, Index::new())))
+    let state = Key::random().and_then(|key| State::empty(Arc::new(key)));
+    state.map_err(Error::io("make a temporary key for", &path))
 }
 
 fn lock(folder: &Path) -> Result<File, Error> {

@@ -525,6 +525,33 @@ fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     let set = put(&running, "openai", "lost");
     assert!(matches!(set, Err(Error::Rekeyed { .. })));
     assert_eq!(read(&vault, "openai").unwrap().expose(), "first secret");
+    // Given the new key it goes on with that.
+    let stale = running.reopen(&key());
+    assert!(matches!(stale, Err(Error::WrongKey { .. })));
+    running.reopen(&other_key()).unwrap();
+    assert!(!running.refresh().unwrap());
+    let brought = running.open_owned(owned, &kept, OPERATOR, now()).unwrap();
+    assert_eq!(brought.expose(), "brought along");
+    put(&running, "openai", "kept").unwrap();
+    assert!(vault.refresh().unwrap());
+    assert_eq!(read(&vault, "openai").unwrap().expose(), "kept");
+}
+
+/// A master key that comes late opens no older files than those that were read before.
+#[test]
+fn what_is_opened_anew_may_not_be_older() {
+    let folder = filled();
+    let running = open(&folder);
+    open(&folder)
+        .rekey(&other_key(), OPERATOR, now(), &mut |_, _| {})
+        .unwrap();
+    let old = fs::read(folder.path().join("vault.json")).unwrap();
+    running.reopen(&other_key()).unwrap();
+    put(&running, "openai", "newer").unwrap();
+    fs::write(folder.path().join("vault.json"), old).unwrap();
+    let reopened = running.reopen(&other_key());
+    assert!(matches!(reopened, Err(Error::OlderFile { .. })));
+    assert_eq!(read(&running, "openai").unwrap().expose(), "newer");
 }
 
 /// Killed at any step of replacing the files, the next to open the vault has all of it, under the new key.
@@ -640,9 +667,13 @@ fn the_master_key_seals_no_more_than_is_safe() {
     assert_eq!(messages(), before + 3);
     let mut state = State::clone(&vault.state.load());
     state.contents.messages = (1 << 32) - 1;
-    let error = state.contents.seal_index(&vault.master, &state.index);
+    let error = state
+        .contents
+        .seal_index(&state.master.clone(), &state.index);
     assert!(error.is_ok());
-    let error = state.contents.seal_index(&vault.master, &state.index);
+    let error = state
+        .contents
+        .seal_index(&state.master.clone(), &state.index);
     assert!(error.unwrap_err().to_string().contains("rekey"));
 }
 

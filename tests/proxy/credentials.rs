@@ -8,11 +8,13 @@ use sluicegate::proxy::hashicorp;
 use sluicegate::secret::Secret;
 use sluicegate::upstream::Credential;
 use sluicegate::vault::{Level, NewEntry, Owned, Reader, Rotation};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::exchange::{add_key, store};
 use crate::support::client::{Reply, post, send};
 use crate::support::gateway::{CREDENTIAL, Gateway};
 use crate::support::upstream::{self, Step, Upstream, answer};
+use crate::support::websocket::Client;
 
 const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
 const OPERATOR: Reader<'_> = Reader {
@@ -24,10 +26,16 @@ const OPERATOR: Reader<'_> = Reader {
 async fn accepting(key: &'static str) -> Upstream {
     Upstream::start(move |seen| {
         let accepted = seen.headers("authorization") == [format!("Bearer {key}")];
-        let reply = if accepted {
-            answer(200, "application/json", &upstream::chat("Hello"))
-        } else {
-            answer(401, "application/json", br#"{"error":{"message":"no"}}"#)
+        let socket = seen.headers("sec-websocket-key").pop();
+        let reply = match socket {
+            _ if !accepted => answer(401, "application/json", br#"{"error":{"message":"no"}}"#),
+            None => answer(200, "application/json", &upstream::chat("Hello")),
+            Some(key) => format!(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                 sec-websocket-accept: {}\r\n\r\n",
+                derive_accept_key(key.as_bytes())
+            )
+            .into_bytes(),
         };
         vec![Step::Write(reply)]
     })
@@ -81,11 +89,16 @@ async fn while_a_secret_is_rotated_the_one_before_helps_out() {
     rotate(now.checked_add(Duration::from_hours(1)).unwrap());
     assert_eq!(chat(&gateway, &gateway.key).await, 200);
     assert_eq!(presented(&upstream), ["old", "new", "old"]);
+    let headers = format!("authorization: Bearer {}\r\n", gateway.key);
+    let converse = || Client::open_with(gateway.address, "/v1/realtime?model=m", &headers);
+    assert!(converse().await.is_ok());
+    assert_eq!(presented(&upstream)[3..], ["new", "old"]);
     // Over, it is never sent again.
     vault.set(entry, OPERATOR, now).unwrap();
     rotate(now);
     assert_ne!(chat(&gateway, &gateway.key).await, 200);
-    assert_eq!(presented(&upstream)[3..], ["new"]);
+    assert!(converse().await.is_err());
+    assert_eq!(presented(&upstream)[5..], ["new", "new"]);
 }
 
 /// A gateway with a vault that lasts, whose keys may bring credentials.

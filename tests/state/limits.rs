@@ -58,6 +58,14 @@ async fn exchange(limiter: &Arc<Limiter>, tokens: u64) -> Result<Admission, Box<
         quota: Some(&quota),
         team_quota: None,
     };
+    exchange_of(limiter, caller, tokens).await
+}
+
+async fn exchange_of(
+    limiter: &Arc<Limiter>,
+    caller: Caller<'_>,
+    tokens: u64,
+) -> Result<Admission, Box<Refused>> {
     let (mut admission, admitted) = limiter.admit(caller, Instant::now(), Timestamp::now());
     let estimate = Estimate {
         input: tokens,
@@ -205,6 +213,49 @@ async fn what_ends_is_settled_for_all() {
     let refused = exchange(&two, 0).await.unwrap_err();
     assert_eq!(refused.limit, Limit::Concurrent(2));
     drop((third, fourth));
+}
+
+/// Each gateway tells a key what it used at all of them.
+#[tokio::test]
+async fn every_gateway_tells_of_all() {
+    let mut server = Redis::start();
+    let place = connect(&server).await;
+    let mut helpers = JoinSet::new();
+    let gateways = [(); 2].map(|()| gateway(&place, "1000/day", Fail::Closed, &mut helpers));
+    let [one, two] = &gateways;
+    let key: Arc<str> = "key_1".into();
+    let quota: Quota = "10/hour tokens=700/hour concurrent=3 budget=1000tokens/month"
+        .parse()
+        .unwrap();
+    let caller = Caller {
+        key: &key,
+        name: "app",
+        team: None,
+        quota: Some(&quota),
+        team_quota: None,
+    };
+    let used = async |limiter: &Arc<Limiter>| {
+        let reported = limiter.report(caller, Instant::now(), Timestamp::now());
+        let (month, used) = reported.await.map_err(|refused| refused.limit)?;
+        let used: Vec<_> = used.iter().map(|used| (used.used, used.reserved)).collect();
+        assert!(used.len() < 5, "none of everyone's");
+        Ok::<_, Limit>((month.requests, month.tokens(), used))
+    };
+    let ended = exchange_of(one, caller, 100).await.unwrap();
+    let _open = exchange_of(two, caller, 60).await.unwrap();
+    for limiter in &gateways {
+        let expected = vec![(2, 0), (2, 0), (160, 0), (0, 160)];
+        assert_eq!(used(limiter).await, Ok((0, 0, expected)));
+    }
+    settle(ended, 40);
+    eventually("settled", || one.is_settled()).await;
+    for limiter in &gateways {
+        let expected = vec![(2, 0), (1, 0), (100, 0), (40, 60)];
+        assert_eq!(used(limiter).await, Ok((1, 40, expected)));
+    }
+    server.kill();
+    eventually("loss", || !place.is_connected()).await;
+    assert_eq!(used(one).await, Err(Limit::Away));
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ pub(super) enum Command {
         #[command(flatten)]
         options: Options,
     },
-    /// Put everything under a new master key; running gateways go on, and want it at their next start
+    /// Put everything under a new master key; running gateways go on, and take it from their master key file
     Rekey {
         /// File that holds the new master key [default: the environment's `SLUICEGATE_NEW_MASTER_KEY`]
         #[arg(long, value_name = "FILE")]
@@ -231,7 +231,8 @@ fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow:
     record(&log, "vault.rekey", "*", now)?;
     options.say(
         &format!(
-            "{count} entries are under the new master key; start gateways with it from now on"
+            "{count} entries are under the new master key; put it where the gateway has it from: a running one finds it in \
+             master_key_file, a variable needs a restart"
         ),
         &json!({"entries": count, "rekeyed": true}),
         output,
