@@ -54,6 +54,9 @@ const NOT_PIECES: &[(&str, &str)] = &[
     ("item.content[].image_url", "media"),
 ];
 
+/// Facts of bodies that say nothing of what a provider keeps; left out.
+const NO_IDS: &str = ", refers: References { unkept: false, ids: [], excessive: false }, ids: []";
+
 /// Members whose values are words of the protocol when they are not pieces.
 const WORDS: &[&str] = &[
     "type",
@@ -116,7 +119,9 @@ fn show_piece(piece: &Piece, path: &str, bytes: &[u8]) -> String {
 }
 
 fn show_body(body: &Body, bytes: &[u8]) -> String {
-    let mut out = format!("{:?}\nmedia: {}\n", body.facts, body.media);
+    let facts = format!("{:?}", body.facts);
+    let facts = facts.replace(NO_IDS, "");
+    let mut out = format!("{facts}\nmedia: {}\n", body.media);
     for span in &body.logprobs {
         writeln!(out, "logprobs: {}", body.path(bytes, *span)).unwrap();
     }

@@ -82,6 +82,14 @@ impl Principal {
         Some((holder, sealed.clone()))
     }
 
+    /// Whom a session was made for, as the key's holder said it: its user, else the session itself. `None` for the key itself.
+    pub fn made_for(&self) -> Option<Arc<str>> {
+        let session = self.session.as_ref()?;
+        let user = self.live.grant().bearer.user.clone();
+        // A user may be called like a session.
+        Some(user.map_or_else(|| Arc::clone(session), |user| format!("user {user}").into()))
+    }
+
     /// When it ends by itself.
     pub fn expires(&self) -> Option<Timestamp> {
         self.live.grant().expires()

@@ -12,6 +12,7 @@ use crate::upstream::{Credential, Provider};
 use super::file::FORMATS;
 use super::limit::UNKNOWN;
 use super::provider::FAMILIES;
+use super::state::{OWNERS, UNKNOWN_IDS};
 use super::{Config, Origin};
 
 /// One setting in force.
@@ -78,12 +79,10 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
         "master_key_file",
         master.map_or_else(|| "null".to_owned(), shown),
     );
+    let policies = config.policies.as_deref();
     list.add(
         "policies",
-        config
-            .policies
-            .as_deref()
-            .map_or_else(|| "(embedded)".to_owned(), shown),
+        policies.map_or_else(|| "(embedded)".to_owned(), shown),
     );
     list.add("policy", &config.policy);
     match &config.tls {
@@ -105,6 +104,7 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
     for provider in &config.providers {
         list.provider(provider);
     }
+    list.models(config);
     list.add("echo.chunk_chars", config.echo.chunk_chars);
     list.add("echo.pace", duration(config.echo.pace));
     for (index, route) in config.routes.iter().enumerate() {
@@ -145,6 +145,20 @@ impl List<'_> {
         self.add("store.fail", fail);
         let ca = store.ca.as_deref();
         self.add("store.ca", ca.map_or_else(|| "null".to_owned(), shown));
+        self.stored_responses(config);
+    }
+
+    fn stored_responses(&mut self, config: &Config) {
+        let stored = config.stored_responses;
+        let word = |words: [(&'static str, bool); 2], value| {
+            let found = words.into_iter().find(|(_, meant)| *meant == value);
+            found.map_or("", |(word, _)| word)
+        };
+        let belong_to = word(OWNERS, stored.by_team);
+        self.add("stored_responses.belong_to", belong_to);
+        let unknown = word(UNKNOWN_IDS, stored.allow_unknown);
+        self.add("stored_responses.unknown", unknown);
+        self.add("stored_responses.keep", duration(stored.keep));
     }
 
     fn shared(&mut self, config: &Config) {
@@ -220,6 +234,14 @@ impl List<'_> {
         self.add(&key("idle_timeout"), duration(provider.idle_timeout));
     }
 
+    fn models(&mut self, config: &Config) {
+        for model in &config.models {
+            for (key, value) in model.settings() {
+                self.add(&format!("models.{}.{key}", model.name), value);
+            }
+        }
+    }
+
     fn limits(&mut self, config: &Config) {
         let limits = &config.limits;
         self.add("limits.max_header_bytes", bytes(limits.max_header_bytes));
@@ -278,7 +300,7 @@ fn sequence(items: &[String]) -> String {
 }
 
 /// In the largest unit that divides it, as [`crate::document::duration`] reads it.
-fn duration(value: Duration) -> String {
+pub(super) fn duration(value: Duration) -> String {
     let units = [
         (86_400_000, "d"),
         (3_600_000, "h"),

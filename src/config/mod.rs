@@ -8,6 +8,7 @@ mod effective;
 mod file;
 mod limit;
 mod master;
+mod model;
 mod policies;
 mod provider;
 mod state;
@@ -27,11 +28,12 @@ use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
 use crate::shared::Fail;
 use crate::upstream::Provider;
-use crate::{admin, echo, proxy, store, telemetry};
+use crate::{admin, echo, kept, proxy, store, telemetry};
 
 pub use effective::Setting;
 pub use limit::Budgets;
 pub use master::{master_key, master_key_of};
+pub use model::{Model, Place, judges};
 pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
@@ -58,10 +60,14 @@ pub struct Config {
     pub tls: Option<proxy::tls::Config>,
     /// Where keys are kept.
     pub store: store::Config,
+    /// Whose the answers are that providers keep.
+    pub stored_responses: kept::Config,
     /// The server of `HashiCorp` Vault that `hashicorp:` credentials come from.
     pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
+    /// The operator's models.
+    pub models: Vec<Model>,
     /// How the built-in provider answers.
     pub echo: echo::Config,
     /// Which providers serve which models, first match first.
@@ -98,8 +104,10 @@ impl Default for Config {
             policy: "default".to_owned(),
             tls: None,
             store: store::Config::default(),
+            stored_responses: kept::Config::default(),
             hashicorp: None,
             providers: provider::built_in(),
+            models: Vec::new(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),

@@ -1,14 +1,15 @@
-//! Where keys are kept, as written: `store`.
+//! Where keys are kept, and whose the answers are that providers keep, as written: `store` and `stored_responses`.
 
 use std::env;
 use std::fs;
 use std::path::Path;
 
 use crate::document::{Node, Reader, text, word};
+use crate::kept;
 use crate::secret::Secret;
 use crate::store;
 
-use super::file::path;
+use super::file::{path, set, span};
 
 /// A URL, or a map with more.
 pub(super) fn store(reader: &mut Reader, node: &Node, folder: &Path) -> Option<store::Config> {
@@ -38,6 +39,26 @@ pub(super) fn store(reader: &mut Reader, node: &Node, folder: &Path) -> Option<s
             })
         },
     )
+}
+
+/// Who shares what a key made in YAML; whether it is the team.
+pub(super) const OWNERS: [(&str, bool); 2] = [("key", false), ("team", true)];
+/// What becomes of ids that this gateway has not seen, in YAML; whether they are allowed.
+pub(super) const UNKNOWN_IDS: [(&str, bool); 2] = [("block", false), ("allow", true)];
+
+pub(super) fn stored_responses(
+    reader: &mut Reader,
+    node: &Node,
+    config: &mut kept::Config,
+) -> Option<()> {
+    let mut fields = reader.fields(node)?;
+    let by_team = fields.optional("belong_to", word(&OWNERS));
+    set(&mut config.by_team, by_team);
+    let allow = fields.optional("unknown", word(&UNKNOWN_IDS));
+    set(&mut config.allow_unknown, allow);
+    set(&mut config.keep, fields.optional("keep", span));
+    fields.finish();
+    Some(())
 }
 
 fn has_scheme(url: &str, schemes: &[&str]) -> bool {

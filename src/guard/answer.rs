@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::guard::ask::Waiting;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::count::Counter;
+use crate::guard::ids::Ids;
 use crate::guard::known::Known;
 use crate::guard::lane::{Judge, Running};
 use crate::guard::notes::{Delta, Notes};
@@ -15,7 +17,7 @@ use crate::guard::pace;
 use crate::guard::restore::Originals;
 use crate::guard::size::Meter;
 use crate::guard::tools::{Bench, Calls};
-use crate::policy::{Policy, Stage, Tally};
+use crate::policy::{Answers, Policy, Stage, Tally};
 use crate::scan::finding::Finding;
 use crate::wire::json::{Limits, unescape};
 use crate::wire::sse::RawEvent;
@@ -56,6 +58,8 @@ pub(super) struct Answer {
     pub(super) media: u32,
     /// The provider sent an error in place of the rest.
     pub(super) upstream_error: bool,
+    /// Ids under which the provider may keep it, if they are wanted.
+    pub(super) ids: Option<Ids>,
     lanes: Vec<Running>,
     /// The lane of the last delta.
     lane: usize,
@@ -65,6 +69,8 @@ pub(super) struct Answer {
     pub(super) known: Known,
     /// How much text there has been.
     meter: Meter,
+    /// What models are to be asked.
+    pub(super) asking: Waiting,
     /// Calls of tools, where rules are about them.
     calls: Option<Calls>,
     // Scratch space, of no meaning between events.
@@ -96,12 +102,14 @@ impl Answer {
             counter: Counter::new(exchange.count_for.as_deref()),
             media: 0,
             upstream_error: false,
+            ids: (exchange.kept && api == Api::Responses).then(Ids::default),
             // Mostly one; a vector makes room for four at once.
             lanes: Vec::with_capacity(1),
             lane: 0,
             closed: Vec::new(),
             ended: false,
             known: Known::default(),
+            asking: Waiting::default(),
             event: Event::default(),
             findings: Vec::new(),
         }
@@ -185,6 +193,9 @@ impl Answer {
             return Err(Stop::Block);
         }
         check_shape(&self.policy, event.unknown)?;
+        if let Some(ids) = &mut self.ids {
+            ids.note(event.ids(data));
+        }
         notes.logprobs.extend_from_slice(&event.logprobs);
         if let Some(calls) = &mut self.calls {
             let mut bench = Bench {
@@ -211,6 +222,10 @@ impl Answer {
         let ended = self.ended;
         let closes = &event.advance.closes;
         self.close(|lane| ended || closes.iter().any(|close| close.ends(lane)))?;
+        if self.api == Api::Realtime {
+            // Its answers have no end at which models could be asked.
+            self.hear(&Answers::default())?;
+        }
         notes.call = match &self.calls {
             Some(calls) if !self.policy.observe => calls.waits(),
             Some(_) | None => None,
@@ -254,6 +269,7 @@ impl Answer {
                 originals: &self.originals,
                 tally: &mut self.tally,
                 meter: &mut self.meter,
+                asking: &mut self.asking,
                 findings: &mut self.findings,
             })?;
         }
@@ -289,6 +305,7 @@ impl Answer {
             originals: &self.originals,
             tally: &mut self.tally,
             meter: &mut self.meter,
+            asking: &mut self.asking,
             findings: &mut self.findings,
         };
         let text = running.push(&mut judge, &text)?;

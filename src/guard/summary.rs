@@ -38,6 +38,8 @@ pub struct Exchange {
     pub originals: Arc<Originals>,
     /// Tokens are to be counted, for this model.
     pub count_for: Option<String>,
+    /// The ids are wanted under which the provider may keep the answer.
+    pub kept: bool,
 }
 
 /// What became of a stream.
@@ -74,4 +76,14 @@ pub struct Summary {
     pub upstream_error: bool,
     /// Events that passed unjudged, because the policy says so on an error; and the first error.
     pub unjudged: Option<(u64, Failure)>,
+}
+
+impl Summary {
+    /// Why it was not judged in full, whether or not it passed.
+    pub fn failure(&self) -> Option<&Failure> {
+        match (&self.ending, &self.unjudged) {
+            (Ending::Fail(failure), _) | (_, Some((_, failure))) => Some(failure),
+            (Ending::Open | Ending::Complete | Ending::Refuse(_) | Ending::Break, None) => None,
+        }
+    }
 }

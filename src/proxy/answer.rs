@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::account::Account;
 use super::applies::may_use;
-use super::body::Unread;
+use super::body::{Hold, Unread};
 use super::exchange::{Admitted, Call, Exchange};
+use super::inspect::inspect_asking;
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use super::stream::{Admission, Stream};
@@ -18,9 +20,9 @@ use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Context, Refused};
-use crate::policy::{self, Unknown};
+use crate::policy::{self, Answers, Unknown};
 use crate::telemetry::Direction;
-use crate::upstream::{Answer, Failure};
+use crate::upstream::{Answer, Body, Failure};
 use crate::wire::refusal::Respond;
 use crate::wire::{Api, Family, Framing};
 
@@ -64,28 +66,6 @@ impl Exchange {
         }
     }
 
-    /// An answer that the provider keeps. Nobody guesses its id, so whoever knows it may read it; it is scanned like a new one.
-    pub(super) async fn stored(
-        &mut self,
-        mut admitted: Admitted,
-        api: Api,
-    ) -> Result<Response<Outgoing>, Problem> {
-        self.account.speaks(api);
-        let upstream = self.choose(&mut admitted, None)?;
-        let call = Call {
-            api,
-            generates: false,
-            model: None,
-            framing: None,
-            policy: Arc::clone(&admitted.policy),
-            originals: Arc::default(),
-            count_for: None,
-        };
-        let principal = admitted.principal.clone();
-        let answer = self.send(&upstream, admitted, None).await?;
-        self.answer(answer, call, principal).await
-    }
-
     /// The models that the key may use, or one of them.
     pub(super) async fn list_models(
         &mut self,
@@ -109,6 +89,7 @@ impl Exchange {
             policy: Arc::clone(&admitted.policy),
             originals: Arc::default(),
             count_for: None,
+            keeper: None,
         };
         let principal = admitted.principal.clone();
         let answer = self.send(&upstream, admitted, None).await?;
@@ -166,19 +147,7 @@ impl Exchange {
         shape: Shape<'_>,
     ) -> Result<Response<Outgoing>, Problem> {
         let (status, provider) = (answer.status, answer.provider().to_owned());
-        let limit = self.gateway.limits.max_response_bytes;
-        let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
-        let collected = answer
-            .body
-            .collect(limit, |bytes| hold.grow(bytes).is_ok())
-            .await;
-        let mut body = collected.map_err(|failure| match failure {
-            Failure::NoRoom => Problem::Unread(Unread::Busy),
-            failure => Problem::Upstream {
-                provider: provider.clone(),
-                failure,
-            },
-        })?;
+        let (mut body, hold) = self.collect(answer.body, &provider).await?;
         if let Shape::Models(principal) = shape {
             body = models::filter(body, principal)
                 .map_err(|problem| uninspectable(&provider, problem))?;
@@ -186,29 +155,31 @@ impl Exchange {
         let bytes = body.len() as u64;
         let is_text = matches!(shape, Shape::Text) || body.is_empty();
         let inspection = {
-            let (api, policy, limits) = (
-                call.api,
-                Arc::clone(&call.policy),
-                self.gateway.json.clone(),
-            );
+            let (api, policy) = (call.api, Arc::clone(&call.policy));
+            let limits = self.gateway.json.clone();
             let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
             let effort = policy.response.effort(body.len());
-            self.inspect(Direction::Response, effort, move || {
+            let work = move |answers: Option<&Answers>| {
                 let context = Context::answering(&originals).counting(count_for.as_deref());
-                if is_text {
+                let (context, body) = (context.hearing(answers), body.clone());
+                Ok(if is_text {
                     inspect_text(context, policy::Direction::Response, body, &policy)
                 } else {
                     inspect_response(context, api, body, &policy, &limits)
-                }
-            })
-            .await?
+                })
+            };
+            inspect_asking(&self.gateway, Direction::Response, effort, work).await?
         };
-        let told = inspection.facts.usage;
-        self.account.charge.wrote(told, inspection.tokens);
+        let (told, charge) = (inspection.facts.usage, &mut self.account.charge);
+        charge.wrote(told, inspection.tokens);
         self.account.note(|record| {
             record.response.bytes = bytes;
             Account::judged(&mut record.response, &inspection.verdict, inspection.media);
+            record.response.unjudged = inspection.failure().map(ToString::to_string);
         });
+        if let Some(keeper) = &call.keeper {
+            keeper.keep(inspection.facts.ids).await;
+        }
         match inspection.outcome {
             Outcome::Clear(body) => {
                 let mut response = outgoing::whole(status, body, forward::down(&answer.headers));
@@ -225,6 +196,21 @@ impl Exchange {
         }
     }
 
+    /// All bytes of an answer, and their part of the memory budget.
+    async fn collect(&self, body: Body, provider: &str) -> Result<(Bytes, Hold), Problem> {
+        let limit = self.gateway.limits.max_response_bytes;
+        let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
+        let collected = body.collect(limit, |bytes| hold.grow(bytes).is_ok()).await;
+        let body = collected.map_err(|failure| match failure {
+            Failure::NoRoom => Problem::Unread(Unread::Busy),
+            failure => Problem::Upstream {
+                provider: provider.to_owned(),
+                failure,
+            },
+        })?;
+        Ok((body, hold))
+    }
+
     /// An answer that is inspected as it comes.
     fn stream(
         &mut self,
@@ -239,6 +225,7 @@ impl Exchange {
             request_id: self.id.clone(),
             originals: call.originals,
             count_for,
+            kept: call.keeper.is_some(),
         };
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
@@ -251,7 +238,7 @@ impl Exchange {
             answer.body,
             guard,
             (self.account.hand_on(), hold),
-            Admission::new(&self.gateway, principal),
+            (Admission::new(&self.gateway, principal), call.keeper),
             self.peer.stalls.as_ref().map(|stalls| stalls.join()),
         );
         let mut response = Response::new(Outgoing::Stream(Box::new(stream)));

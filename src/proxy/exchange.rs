@@ -15,10 +15,10 @@ use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
 use super::escalate::escalate;
-use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
+use super::stored::Keeper;
 use super::{Gateway, caller, charge, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::Outcome;
@@ -27,7 +27,6 @@ use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::secret::Secret;
-use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
 
@@ -107,6 +106,8 @@ pub(super) struct Call {
     pub(super) originals: Arc<Originals>,
     /// The model to count tokens for, if somebody has to know how many there are.
     pub(super) count_for: Option<String>,
+    /// Takes note of what the provider keeps of the answer.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Exchange {
@@ -159,10 +160,11 @@ impl Exchange {
                     policy,
                     originals: Arc::default(),
                     count_for,
+                    keeper: None,
                 };
                 self.converse(admitted, call, body).await
             }
-            Endpoint::Stored(api) => self.stored(admitted, api).await,
+            Endpoint::Stored { api, id } => self.stored(admitted, api, id).await,
             Endpoint::Models { model, .. } => self.list_models(admitted, model).await,
             Endpoint::Realtime => self.realtime(admitted).await,
             Endpoint::Unscanned => self.pass(admitted, body).await,
@@ -213,6 +215,7 @@ impl Exchange {
             record.model.clone_from(&call.model);
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
+            record.request.unjudged = inspection.failure().map(ToString::to_string);
         });
         let who = (&admitted.principal, inspection.facts.user.as_deref());
         let (account, verdict) = (&mut self.account, &inspection.verdict);
@@ -230,6 +233,11 @@ impl Exchange {
         let upstream = self.choose(&mut admitted, call.model.as_deref())?;
         same(&admitted.policy, &call.policy)?;
         let principal = admitted.principal.clone();
+        let references = &inspection.facts.refers;
+        self.may_refer(&upstream, &principal, references).await?;
+        if call.api == Api::Responses && call.generates && !references.unkept {
+            call.keeper = Some(Keeper::new(&self.gateway, &upstream, &principal));
+        }
         self.reserve(&call, &principal, (&inspection, upstream.name()))
             .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
@@ -255,20 +263,6 @@ impl Exchange {
         self.account
             .note(|record| record.request.bytes = bytes.len() as u64);
         Ok((bytes, hold))
-    }
-
-    /// Runs an inspection of this exchange.
-    pub(super) async fn inspect<F, T>(
-        &self,
-        direction: Direction,
-        effort: usize,
-        work: F,
-    ) -> Result<T, Problem>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        inspect(&self.gateway, direction, effort, work).await
     }
 
     /// The provider for a model, and with it the policy.
@@ -297,11 +291,11 @@ impl Exchange {
         principal: &Principal,
     ) -> Result<Option<Secret>, Problem> {
         let vault = &self.gateway.vault;
-        let secret = match principal.credential(upstream.name()) {
-            Some((holder, sealed)) => {
-                credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
-            }
-            None => credential::open(&self.gateway, &upstream.provider().credential).await,
+        let secret = if let Some((holder, sealed)) = principal.credential(upstream.name()) {
+            credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
+        } else {
+            let hashicorp = self.gateway.hashicorp.as_deref();
+            credential::open((vault, hashicorp), &upstream.provider().credential).await
         };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),

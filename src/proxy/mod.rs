@@ -25,10 +25,12 @@ mod placeholders;
 mod realtime;
 mod respond;
 pub mod route;
+pub mod service;
 mod session;
 mod side;
 mod socket;
 mod stall;
+mod stored;
 mod stream;
 pub mod tls;
 mod usage;
@@ -49,6 +51,8 @@ use self::route::Table;
 use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
+use crate::judge::Judges;
+use crate::kept::Register;
 use crate::limit::{Failures, Limiter, OwnLimiter};
 use crate::policy::Policy;
 use crate::telemetry::Metrics;
@@ -153,9 +157,9 @@ pub struct Gateway {
     /// What keys ask the gateway itself.
     pub own: OwnLimiter,
     /// The providers' credentials.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// The server of `HashiCorp` Vault that some credentials come from.
-    pub hashicorp: Option<HashiCorp>,
+    pub hashicorp: Option<Arc<HashiCorp>>,
     /// One record per exchange.
     pub audit: audit::Log,
     /// Counters.
@@ -168,12 +172,16 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// Limits on JSON.
     pub json: wire::json::Limits,
+    /// Who made what providers keep.
+    pub kept: Register,
     /// What was found in texts judged before, for histories that are sent again.
     pub verdicts: Verdicts,
     /// What the marks around untrusted text are derived from; random.
     pub fence_secret: [u8; 32],
     /// What placeholders stand for over the exchanges of a session.
     pub placeholders: Placeholders,
+    /// Models of the operator's.
+    pub judges: Judges,
     /// What is under way.
     pub load: Load,
 }
@@ -204,6 +212,8 @@ pub struct Load {
     heavy: Arc<Semaphore>,
     /// Places for keys that must be looked up in the store.
     lookups: Arc<Semaphore>,
+    /// Places for ids that are looked up in the store, or written to it.
+    ids: Arc<Semaphore>,
     /// The same for addresses that sent too many wrong keys.
     suspects: Arc<Semaphore>,
 }
@@ -218,6 +228,7 @@ impl Load {
             keys_healthy: AtomicBool::new(true),
             heavy: Arc::new(Semaphore::new(threads.max(1))),
             lookups: Arc::new(Semaphore::new(caller::LOOKUPS)),
+            ids: Arc::new(Semaphore::new(stored::PLACES)),
             suspects: Arc::new(Semaphore::new(1)),
         }
     }

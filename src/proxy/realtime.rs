@@ -52,6 +52,7 @@ impl Exchange {
             policy: admitted.policy,
             originals: Arc::default(),
             count_for,
+            keeper: None,
         };
         // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
         let (context, up) = (Context::default(), policy::Direction::Request);
@@ -115,6 +116,7 @@ impl Exchange {
             model: call.model,
             originals: Arc::default(),
             count_for: call.count_for,
+            kept: false,
         };
         let json = &self.gateway.json;
         let (framing, policy) = (Framing::Messages, call.policy);

@@ -9,10 +9,11 @@ use super::body::Unread;
 use super::forward::NoKey;
 use super::outgoing::{Outgoing, json};
 use super::route::NoRoute;
+use super::stored::NotThere;
 use crate::guard::Cleared;
 use crate::limit::{Limit, Refused, RetryAfter};
 use crate::upstream::Failure;
-use crate::wire::Family;
+use crate::wire::{Family, Referent};
 
 /// Header with the id of an exchange: the client's to quote, the operator's to search for.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-sluicegate-request-id");
@@ -36,6 +37,10 @@ pub(super) enum Problem {
     Denied(crate::auth::Denied),
     /// Whether the key is valid cannot be told; says why, to the operator only.
     Unchecked(String),
+    /// The provider keeps no such thing for this caller.
+    NotThere(NotThere),
+    /// Whose something is that the provider keeps cannot be told; says why, to the operator only.
+    Unregistered(String),
     /// A session cannot be opened or ended.
     Session(u16, &'static str, &'static str),
     /// The address showed too many wrong keys.
@@ -95,7 +100,11 @@ const PATHS: &str = "unknown path; the gateway serves POST /v1/chat/completions,
 const KEY: &str = "send a key made by `sluicegate key create`, as Authorization: Bearer, x-api-key, \
     x-goog-api-key or ?key=";
 const UNCHECKED: &str = "keys cannot be checked at the moment; try again shortly";
+const UNREGISTERED: &str =
+    "whose a stored answer is cannot be told at the moment; try again shortly";
 const TOO_OFTEN: &str = "the key asks about its sessions and its use too often";
+/// When to try again where nobody can tell.
+const SHORTLY: Duration = Duration::from_secs(1);
 /// How long a log that cannot be written may take to be mended.
 const MENDED: Duration = Duration::from_secs(5);
 const LOCKED: &str = "too many wrong keys from this address; wait and send a valid one";
@@ -116,6 +125,7 @@ impl Problem {
             | Self::Credential { .. }
             | Self::Unrecorded
             | Self::Unchecked(_)
+            | Self::Unregistered(_)
             | Self::Internal
             | Self::Unread(Unread::Busy) => Party::Internal,
             _ => Party::Downstream,
@@ -126,7 +136,7 @@ impl Problem {
     pub(super) fn detail(&self) -> Option<String> {
         let failure = match self {
             Self::Upstream { failure, .. } => failure,
-            Self::Unchecked(problem) => return Some(problem.clone()),
+            Self::Unchecked(problem) | Self::Unregistered(problem) => return Some(problem.clone()),
             _ => return None,
         };
         let mut text = failure.to_string();
@@ -158,9 +168,9 @@ impl Problem {
                 "invalid_api_key",
                 format!("the key is not valid; {KEY}"),
             ),
-            Self::Unchecked(_) => {
-                say(503, "keys_unavailable", UNCHECKED).after(Duration::from_secs(1))
-            }
+            Self::Unchecked(_) => say(503, "keys_unavailable", UNCHECKED).after(SHORTLY),
+            Self::NotThere(what) => not_there(*what),
+            Self::Unregistered(_) => say(503, "ids_unavailable", UNREGISTERED).after(SHORTLY),
             Self::Session(status, code, message) => say(*status, code, *message),
             Self::TooOften(wait) => say(429, "too_many_requests", TOO_OFTEN).after(*wait),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
@@ -247,6 +257,33 @@ fn route(problem: NoRoute) -> Told {
             403,
             "provider_not_allowed",
             "the key may not use this provider",
+        ),
+    }
+}
+
+/// As `OpenAI` says it.
+fn not_there(what: NotThere) -> Told {
+    match what {
+        NotThere::Response => say(404, "response_not_found", "the key made no such response"),
+        NotThere::Referent(Referent::Response) => say(
+            400,
+            "previous_response_not_found",
+            "the key made no response of this previous_response_id",
+        ),
+        NotThere::Referent(Referent::Conversation) => say(
+            404,
+            "conversation_not_found",
+            "the key made no such conversation",
+        ),
+        NotThere::Referent(Referent::Item) => say(
+            404,
+            "item_not_found",
+            "the key made no item of an id in the input, or it was not stored",
+        ),
+        NotThere::Excessive => say(
+            400,
+            "invalid_request",
+            "the request refers to more than 256 stored things, or by ids of more than 128 bytes",
         ),
     }
 }

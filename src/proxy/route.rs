@@ -33,7 +33,7 @@ pub(super) enum Endpoint {
         framing: Option<Framing>,
     },
     /// An answer that the provider keeps: read, deleted or cancelled by its id.
-    Stored(Api),
+    Stored { api: Api, id: String },
     /// The models a key may use, or one of them.
     Models {
         family: Family,
@@ -66,7 +66,7 @@ impl Endpoint {
     /// Whose conventions it follows; `None` if it has none of its own.
     pub(super) fn family(&self, named: Option<&Arc<Upstream>>) -> Option<Family> {
         match self {
-            Self::Exchange { api, .. } | Self::Stored(api) => Some(api.family()),
+            Self::Exchange { api, .. } | Self::Stored { api, .. } => Some(api.family()),
             Self::Models { family, .. } => Some(*family),
             Self::Realtime => Some(Family::OpenAi),
             Self::Unscanned => named.map(|upstream| upstream.provider().family),
@@ -263,7 +263,7 @@ fn endpoint(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
     let expected = match found {
         Endpoint::Exchange { .. } => Method::POST,
         Endpoint::Models { .. }
-        | Endpoint::Stored(_)
+        | Endpoint::Stored { .. }
         | Endpoint::Realtime
         | Endpoint::Unscanned
         | Endpoint::Own(_) => Method::GET,
@@ -330,7 +330,10 @@ fn stored(method: &Method, path: &str) -> Result<Endpoint, NoRoute> {
         _ => return Err(NoRoute::Path),
     };
     if allowed.contains(method) {
-        Ok(Endpoint::Stored(Api::Responses))
+        Ok(Endpoint::Stored {
+            api: Api::Responses,
+            id: id.to_owned(),
+        })
     } else {
         Err(NoRoute::Method(expected))
     }
@@ -528,7 +531,10 @@ mod tests {
             ("GET", "/v1/responses/a/b", Err(NoRoute::Path)),
         ] {
             let found = find(method, path).map(|target| {
-                assert_eq!(target.endpoint, Endpoint::Stored(Api::Responses));
+                let Endpoint::Stored { api, id } = target.endpoint else {
+                    panic!("{path}")
+                };
+                assert_eq!((api, id.as_str()), (Api::Responses, "resp_1"), "{path}");
             });
             assert_eq!(found, expected, "{method} {path}");
         }

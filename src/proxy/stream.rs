@@ -8,7 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,16 +19,21 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::Gateway;
 use super::account::Account;
 use super::body::Hold;
+use super::inspect::ask;
 use super::respond::Problem;
 use super::stall::Progress;
+use super::stored::Keeper;
 use crate::auth::Principal;
 use crate::guard::Cleared;
 use crate::guard::stream::{End, Ending, Flow, StreamGuard};
+use crate::policy::Answers;
 use crate::telemetry::Direction;
 use crate::upstream;
 
 /// How long a client sees nothing while the guard holds all of an answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+type Asking = Pin<Box<dyn Future<Output = Answers> + Send>>;
 
 /// A streamed answer.
 pub(super) struct Stream {
@@ -38,6 +43,9 @@ pub(super) struct Stream {
     ready: Vec<Cleared>,
     account: Account,
     admission: Admission,
+    keeper: Option<Keeper>,
+    /// Runs until it is written down whose the ids are that wait in `ready`.
+    keeping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     progress: Option<Arc<Progress>>,
     /// The place that what waits in the guard takes in the budget, and what the answer's placeholders stand for.
     hold: Hold,
@@ -45,6 +53,8 @@ pub(super) struct Stream {
     /// Time spent in the guard.
     inspecting: Duration,
     failed: bool,
+    /// Models that are asked at the answer's end.
+    asking: Option<Asking>,
     /// Runs while the guard holds what the client waits for.
     quiet: Option<Pin<Box<Sleep>>>,
 }
@@ -54,7 +64,7 @@ impl Stream {
         source: upstream::Body,
         guard: StreamGuard,
         (account, hold): (Account, Hold),
-        admission: Admission,
+        (admission, keeper): (Admission, Option<Keeper>),
         progress: Option<Arc<Progress>>,
     ) -> Self {
         account.metrics().streams_open.inc();
@@ -64,11 +74,14 @@ impl Stream {
             ready: Vec::new(),
             account,
             admission,
+            keeper,
+            keeping: None,
             progress,
             hold,
             received: 0,
             inspecting: Duration::ZERO,
             failed: false,
+            asking: None,
             quiet: None,
         }
     }
@@ -93,11 +106,12 @@ impl Stream {
 
     /// Whether everything was handed over.
     pub(super) fn is_end(&self) -> bool {
-        self.source.is_none() && self.ready.is_empty()
+        self.source.is_none() && self.ready.is_empty() && self.keeping.is_none()
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
+            ready!(self.poll_kept(cx));
             if let Some(bytes) = join(&mut self.ready) {
                 self.quiet = None;
                 return Poll::Ready(Some(Ok(bytes)));
@@ -109,6 +123,11 @@ impl Stream {
                 self.account
                     .note(|record| record.reason = Some("key_withdrawn".to_owned()));
                 self.guard.finish(End::Break, &mut self.ready);
+            } else if let Some(asking) = &mut self.asking {
+                let Poll::Ready(answers) = asking.as_mut().poll(cx) else {
+                    return self.poll_keep_alive(cx);
+                };
+                let _end = self.guard.hear(&answers, &mut self.ready);
             } else {
                 match source.poll_chunk(cx) {
                     Poll::Pending => return self.poll_keep_alive(cx),
@@ -130,7 +149,8 @@ impl Stream {
                         // The rest is of no interest, but a connection read to its end can be used again.
                         if source.poll_chunk(cx).is_pending() {}
                     }
-                    Poll::Ready(None) => self.guard.finish(End::Complete, &mut self.ready),
+                    Poll::Ready(None) if self.asks() => continue,
+                    Poll::Ready(None) => {}
                     Poll::Ready(Some(Err(failure))) => {
                         tracing::warn!(id = self.account.id(), %failure, "the provider's stream broke off");
                         self.guard.finish(End::Break, &mut self.ready);
@@ -146,6 +166,32 @@ impl Stream {
                 ))));
             }
         }
+    }
+
+    /// Ready once the ids that the client is about to read will be known as its own.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(keeper) = &self.keeper
+            && self.keeping.is_none()
+        {
+            let ids = self.guard.new_ids();
+            self.keeping = (!ids.is_empty()).then(|| Box::pin(keeper.keep(ids)) as _);
+        }
+        if let Some(keeping) = &mut self.keeping {
+            ready!(keeping.as_mut().poll(cx));
+            self.keeping = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends the answer; whether models are asked before.
+    fn asks(&mut self) -> bool {
+        self.guard.finish(End::Complete, &mut self.ready);
+        self.asking = self.guard.questions().map(|questions| {
+            let gateway = Arc::clone(&self.admission.gateway);
+            let asking = async move { ask(&gateway, &questions).await };
+            Box::pin(asking) as Asking
+        });
+        self.asking.is_some()
     }
 
     /// A comment, when the client has seen nothing for long and the guard holds something.

@@ -179,6 +179,9 @@ impl Refresh {
         if let Err(error) = self.gateway.keyring.sweep(Timestamp::now()) {
             tracing::warn!(%error, "sessions that ended stay in the store for now");
         }
+        if let Err(error) = self.gateway.kept.sweep(Timestamp::now()) {
+            tracing::warn!(%error, "ids of stored answers stay known for now");
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 mod background;
 mod cells;
 mod engine;
+mod kept;
 mod keys;
 mod postgres;
 pub mod redis;
 mod spend;
 mod sqlite;
 
+pub use kept::open_kept;
 pub use spend::open_ledger;
 
 use crate::auth::KeyStore;

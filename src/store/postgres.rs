@@ -69,6 +69,19 @@ const MIGRATIONS: &[&str] = &[
     );
     CREATE TABLE journals (name TEXT PRIMARY KEY, last BIGINT NOT NULL);
 ",
+    "
+    CREATE TABLE kept (
+        position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        provider TEXT NOT NULL,
+        id       TEXT NOT NULL,
+        key      TEXT NOT NULL,
+        team     TEXT,
+        session  TEXT,
+        since    BIGINT NOT NULL,
+        UNIQUE (provider, id)
+    );
+    CREATE INDEX kept_since ON kept (since);
+",
 ];
 
 /// How long anything may take, waiting for a connection included.

@@ -155,6 +155,15 @@ impl Sqlite {
         })
     }
 
+    /// The same for what need not outlive a loss of power: transactions are not synced one by one. They outlive the process.
+    pub(super) fn unhurried(self) -> Self {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Should it not be taken, transactions are only slower.
+        let taken = writer.pragma_update(None, "synchronous", "normal");
+        drop((writer, taken));
+        self
+    }
+
     /// A connection that is free, else the next in turn.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let free = self

@@ -3,8 +3,8 @@
 use super::json::{Document, Kind, Limits, Malformed, Value};
 use super::walk::{Mark, Notes, Walk};
 use super::{
-    Api, Call, Piece, Usage, calls, chat, completions, embeddings, gemini, messages, path,
-    realtime, responses, shape,
+    Api, Call, Piece, References, Usage, calls, chat, completions, embeddings, gemini, messages,
+    path, realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -40,6 +40,10 @@ pub struct Facts {
     pub user: Option<String>,
     /// Tokens used, in responses.
     pub usage: Option<Usage>,
+    /// What a request says of things that the provider keeps (responses API).
+    pub refers: References,
+    /// The ids under which the provider may keep an answer and its items (responses API).
+    pub ids: Vec<String>,
 }
 
 impl Default for Facts {
@@ -51,6 +55,8 @@ impl Default for Facts {
             max_output_tokens: None,
             user: None,
             usage: None,
+            refers: References::default(),
+            ids: Vec::new(),
         }
     }
 }
@@ -106,7 +112,10 @@ pub fn read_request(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Malf
     let read = read_body(body, limits, |walk, root, facts| {
         match api {
             Api::Chat => chat::request(walk, root, facts),
-            Api::Responses => responses::request(walk, root, facts),
+            Api::Responses => {
+                facts.refers = responses::kept::references(root);
+                responses::request(walk, root, facts);
+            }
             Api::Completions => completions::request(walk, root, facts),
             Api::Embeddings => embeddings::request(walk, root, facts),
             Api::Messages => messages::request(walk, root, facts),
@@ -140,7 +149,10 @@ pub fn read_response(api: Api, body: &[u8], limits: &Limits) -> Result<Body, Mal
         match api {
             // Of realtime only refusals to begin a conversation are no events.
             Api::Chat | Api::Realtime => chat::response(walk, root, facts),
-            Api::Responses => responses::response(walk, root, facts),
+            Api::Responses => {
+                facts.ids = responses::kept::ids(root);
+                responses::response(walk, root, facts);
+            }
             Api::Completions => completions::response(walk, root, facts),
             Api::Embeddings => embeddings::response(walk, root, facts),
             Api::Messages => messages::response(walk, root, facts),

@@ -121,6 +121,12 @@ impl Event {
         found
     }
 
+    /// The ids in it under which the provider may keep the answer and its items (responses API).
+    pub fn ids(&self, data: &[u8]) -> Vec<String> {
+        let root = self.document.root(data);
+        root.map(responses::kept::ids).unwrap_or_default()
+    }
+
     fn clear(&mut self) {
         self.pieces.clear();
         self.advance.clear();

@@ -36,6 +36,7 @@ pub use body::{Body, Facts, read_request, read_response};
 pub use calls::{Call, free_text};
 pub use context::StreamContext;
 pub use event::{Advance, Close, Event, read_event};
+pub use responses::kept::{Reference, References, Referent};
 
 use crate::text::{Form, Origin, Span};
 

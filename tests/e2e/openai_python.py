@@ -142,9 +142,12 @@ def case_responses_cut_stream():
 def case_responses_stored():
     # An id names no model, so the path names the provider; this one keeps nothing.
     echo = client.with_options(base_url=str(client.base_url).replace("/v1", "/echo/v1"))
+    made = echo.responses.create(model="echo", input="Hello").id
+    error = raises(openai.NotFoundError, lambda: echo.responses.retrieve(made))
+    assert f"GET /v1/responses/{made}" in str(error), "the provider was not asked"
+    raises(openai.NotFoundError, lambda: echo.responses.delete(made))
     error = raises(openai.NotFoundError, lambda: echo.responses.retrieve("resp_1"))
-    assert "GET /v1/responses/resp_1" in str(error), "the provider was not asked"
-    raises(openai.NotFoundError, lambda: echo.responses.delete("resp_1"))
+    assert error.code == "response_not_found", "an id that the key did not make went up"
 
 
 def case_completions():

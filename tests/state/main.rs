@@ -10,6 +10,7 @@
 )]
 #![expect(unreachable_pub, reason = "nothing outside this crate sees it")]
 
+mod kept;
 mod keys;
 mod limits;
 mod redis;

@@ -2,6 +2,7 @@
 
 mod event;
 pub(super) mod item;
+pub(super) mod kept;
 
 pub(super) use event::event;
 
