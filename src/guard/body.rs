@@ -337,14 +337,8 @@ impl<'a> Inspector<'a> {
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        scanned.or_else(|overflow| self.overflow(overflow))?;
-        match asked {
-            Err(failure) if passes_unjudged(self.policy, &failure) => {
-                self.unjudged = Some(failure);
-                Ok(())
-            }
-            asked => Ok(asked?),
-        }
+        self.asking.note(self.policy, asked);
+        scanned.or_else(|overflow| self.overflow(overflow))
     }
 
     /// Goes on where not all can have been found, if the policy lets that pass.
@@ -362,6 +356,9 @@ impl<'a> Inspector<'a> {
         let outcome = match result {
             Ok(()) if self.blocked => {
                 Outcome::Refuse(Refused::new(self.policy, self.tally.verdict()))
+            }
+            Ok(()) if self.asking.failed.is_some() => {
+                Outcome::Fail(self.asking.failed.take().unwrap_or(Failure::Unasked))
             }
             Ok(()) if !self.asking.questions.is_empty() => {
                 let questions = std::mem::take(&mut self.asking.questions);
