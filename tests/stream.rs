@@ -21,7 +21,7 @@ use sluicegate::guard::Context;
 use sluicegate::guard::Failure;
 use sluicegate::guard::body::{Outcome, inspect_request, inspect_response, inspect_text};
 use sluicegate::guard::stream::{End, Ending, Exchange, Flow, StreamGuard, Summary};
-use sluicegate::policy::{Action, Direction, Policy, Source, compile};
+use sluicegate::policy::{Action, Direction, Policy, Source, Verdict, compile};
 use sluicegate::scan::engine::Engine;
 use sluicegate::scan::{Rule, Scanner};
 use sluicegate::wire::json::{Limits, unescape};
@@ -30,6 +30,8 @@ use sluicegate::wire::{Api, Event, Field, Framing, Lane, Part, read_event};
 
 #[path = "stream/canary.rs"]
 mod canary;
+#[path = "stream/credential.rs"]
+mod credential;
 #[path = "stream/fence.rs"]
 mod fence;
 #[path = "stream/modes.rs"]

@@ -280,6 +280,7 @@ impl<'a> Inspector<'a> {
                 part: Part::Whole,
                 argument: false,
                 said: false,
+                credential: false,
             },
             Coding::Plain,
             text,

@@ -17,6 +17,7 @@ pub(super) struct Context {
     keys: bool,
     argument: bool,
     said: bool,
+    credential: bool,
 }
 
 impl Context {
@@ -29,6 +30,7 @@ impl Context {
             keys: false,
             argument: false,
             said: false,
+            credential: false,
         }
     }
 
@@ -61,6 +63,14 @@ impl Context {
     /// The same for what is said: text that goes on in the next part or message.
     pub(super) const fn said(self) -> Self {
         Self { said: true, ..self }
+    }
+
+    /// The same for a credential that the provider is to use elsewhere.
+    pub(super) const fn credential(self) -> Self {
+        Self {
+            credential: true,
+            ..self
+        }
     }
 
     /// The same for strings in this relation to other events.
@@ -111,7 +121,8 @@ impl Mark {
         };
         let argument = if context.argument { 16 } else { 0 };
         let said = if context.said { 32 } else { 0 };
-        Self(8 | origin | form | argument | said)
+        let credential = if context.credential { 64 } else { 0 };
+        Self(8 | origin | form | argument | said | credential)
     }
 
     /// Whether there is a piece.
@@ -139,6 +150,7 @@ impl Mark {
             part: Part::Whole,
             argument: self.0 & 16 != 0,
             said: self.0 & 32 != 0,
+            credential: self.0 & 64 != 0,
         }
     }
 }
@@ -221,22 +233,47 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Calls `read` for each value of an object whose keys are of the sender's own choosing, and so pieces themselves.
+    /// Calls `read` for each member of an object whose keys are of the sender's own choosing, and so pieces themselves.
     pub(super) fn entries(
         &mut self,
         value: Value<'_>,
         context: Context,
-        mut read: impl FnMut(&mut Self, Value<'_>),
+        mut read: impl FnMut(&mut Self, &[u8], Value<'_>),
     ) {
         if value.kind() != Kind::Object {
             return self.any(value, context.keyed());
         }
         for (key, member) in value.members() {
-            if !is_word(&key.name()) {
+            let name = key.name();
+            if !is_word(&name) {
                 self.push(key, context.whole());
             }
-            read(self, member);
+            read(self, &name, member);
         }
+    }
+
+    /// Everything at and below a value, of which the members at these places hold credentials: names with dots between, which
+    /// also lead through arrays.
+    pub(super) fn holding(&mut self, value: Value<'_>, context: Context, credentials: &[&str]) {
+        if credentials.is_empty() {
+            return self.any(value, context.keyed());
+        }
+        self.one_or_more(value, |walk, value, _| {
+            walk.entries(value, context, |walk, name, value| {
+                let steps = credentials
+                    .iter()
+                    .map(|place| place.split_once('.').unwrap_or((place, "")));
+                let below: Vec<&str> = steps
+                    .filter(|(step, _)| step.as_bytes() == name)
+                    .map(|(_, rest)| rest)
+                    .collect();
+                match name {
+                    _ if below.contains(&"") => walk.any(value, context.keyed().credential()),
+                    b"type" | b"role" | b"object" => walk.word(value, context),
+                    _ => walk.holding(value, context, &below),
+                }
+            });
+        });
     }
 
     /// Calls `read` for each item of an array with its position; anything else is walked as it stands.
@@ -355,6 +392,7 @@ impl<'a> Walk<'a> {
                 part: context.part,
                 argument: context.argument,
                 said: context.said,
+                credential: context.credential,
             }),
             Notes::Marks(marks) => {
                 if let Some(mark) = marks.get_mut(value.position()) {
