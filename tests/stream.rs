@@ -36,6 +36,8 @@ mod credential;
 mod fence;
 #[path = "stream/modes.rs"]
 mod modes;
+#[path = "stream/reference.rs"]
+mod reference;
 #[path = "stream/restore.rs"]
 mod restore;
 #[path = "stream/size.rs"]

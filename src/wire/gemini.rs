@@ -5,7 +5,8 @@
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
-use super::walk::{Context, Walk, fnv, index_of, lane};
+use super::mark::Context;
+use super::walk::{Walk, fnv, index_of, lane};
 use super::{Field, Part, Usage};
 use crate::text::Origin;
 

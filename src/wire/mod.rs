@@ -24,6 +24,7 @@ mod embeddings;
 mod event;
 mod gemini;
 mod lines;
+mod mark;
 mod messages;
 mod path;
 mod realtime;

@@ -2,7 +2,8 @@
 
 use crate::text::Origin;
 use crate::wire::json::{Kind, Value};
-use crate::wire::walk::{Context, Walk};
+use crate::wire::mark::Context;
+use crate::wire::walk::Walk;
 
 /// One item of whatever type; `context` says whose it is where the item itself does not.
 pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {

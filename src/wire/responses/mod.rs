@@ -11,7 +11,8 @@ use super::body::Facts;
 use super::chat;
 use super::chat::detail;
 use super::json::Value;
-use super::walk::{Context, Walk};
+use super::mark::Context;
+use super::walk::Walk;
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);
