@@ -17,6 +17,7 @@ pub mod durable;
 pub mod echo;
 pub mod glob;
 pub mod guard;
+pub mod judge;
 pub mod kept;
 pub mod limit;
 pub mod policy;

@@ -50,10 +50,10 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "request:\n  model: {action: block}\n  injektion: {action: block}\n  secrets: {}\n",
+        "request:\n  tools: {action: block}\n  injektion: {action: block}\n  secrets: {}\n",
         &[
-            "p.yaml:2:3: request.model is not available in this version\n  help: remove it",
-            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, classifier, toxicity, fence or rules\n  help: did you mean \"injection\"?",
+            "p.yaml:2:3: request.tools is not available in this version\n  help: remove it",
+            "p.yaml:3:3: unknown key \"injektion\" in request\n  expected: injection, secrets, pii, url, html, path, code, canary, size, classifier, toxicity, model, fence or rules\n  help: did you mean \"injection\"?",
             "p.yaml:4:12: request.secrets has no key \"action\"\n  help: add \"action\"",
         ],
     ),
@@ -93,6 +93,12 @@ const BROKEN: &[(&str, &[&str])] = &[
         "response:\n  injection: {action: log, origins: [user]}\n",
         &[
             "p.yaml:2:28: unknown key \"origins\" in response.injection\n  expected: action, message or level",
+        ],
+    ),
+    (
+        "request:\n  model: {a: {action: block, when: flagged}}\n",
+        &[
+            "p.yaml:2:11: a second look by a without a first one\n  expected: the section classifier\n  help: add classifier, or write when: always",
         ],
     ),
     (
@@ -151,11 +157,11 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, model: {action: block}}\n",
+        "version: 2\nshiny: 1\nrequest: {secrets: {action: redact}, tools: {action: block}}\n",
         &[
             "p.yaml:1:10: warning: the policy is written for version 2\n  expected: version 1 or older\n  help: keys that this program does not know have no effect",
             "p.yaml:2:1: warning: unknown key \"shiny\" in the document\n  expected: version, name, extends, description, on_error, unknown, media, respond, message, observe, stream, tools, placeholders, sessions, request, response, topics, exceptions or tests",
-            "p.yaml:3:38: warning: request.model is not available in this version\n  help: remove it",
+            "p.yaml:3:38: warning: request.tools is not available in this version\n  help: remove it",
         ],
     ),
     (

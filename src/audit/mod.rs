@@ -105,6 +105,9 @@ pub struct Side {
     /// How sure a judge was at most, from 0 to 1, by rule.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub probabilities: BTreeMap<String, f64>,
+    /// Why it was not judged in full: a model that gave no answer, text beyond the engine's bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
     /// Images, audio and other parts that no scanner reads.
     #[serde(skip_serializing_if = "is_zero")]
     pub media_unscanned: u32,

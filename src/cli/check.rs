@@ -16,6 +16,7 @@ use crate::guard::Context;
 use crate::guard::body::{self, inspect_text};
 use crate::policy::{self, Action, Direction, Policy};
 
+use super::judge::Models;
 use super::output::{Output, Style};
 use super::{Problems, Status, schema, serve};
 
@@ -47,12 +48,15 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         write!(output, "{}", schema::text(kind))?;
         return Ok(Status::Done);
     }
-    let (policies, problems, mut warnings) = read(arguments);
+    let (mut policies, mut problems, mut warnings) = read(arguments);
+    let (flags, environment) = (arguments.settings.flags(), Environment::of_process());
+    let models = Models::load(&config::inspect(&flags, &environment).0.config)?;
+    problems.extend(models.bind(&mut policies).err().into_iter().flatten());
     warnings.extend(policies.warnings.iter().cloned());
     let tested: Vec<Tested> = policies
         .by_name
         .values()
-        .flat_map(|policy| test(policy))
+        .flat_map(|policy| test(policy, &models))
         .collect();
     let failed = tested.iter().filter(|test| test.failure.is_some()).count();
     if arguments.json {
@@ -143,8 +147,9 @@ fn is_server_file(file: &PathBuf) -> bool {
 }
 
 /// Runs a policy's own tests through the guard.
-fn test(policy: &Policy) -> Vec<Tested> {
-    let reports = policy::check(policy, |direction, text| judge(policy, direction, text));
+fn test(policy: &Policy, models: &Models) -> Vec<Tested> {
+    let judge = |direction, text: &str| judge(policy, models, direction, text);
+    let reports = policy::check(policy, judge);
     let tested = |report: policy::Report| Tested {
         policy: policy.name.clone(),
         name: report.name,
@@ -153,13 +158,12 @@ fn test(policy: &Policy) -> Vec<Tested> {
     reports.into_iter().map(tested).collect()
 }
 
-fn judge(policy: &Policy, direction: Direction, text: &str) -> policy::Outcome {
-    let inspection = inspect_text(
-        Context::default(),
-        direction,
-        Bytes::copy_from_slice(text.as_bytes()),
-        policy,
-    );
+fn judge(policy: &Policy, models: &Models, direction: Direction, text: &str) -> policy::Outcome {
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let inspection = models.inspect(|answers| {
+        let context = Context::default().hearing(answers);
+        inspect_text(context, direction, bytes.clone(), policy)
+    });
     let mut verdict = inspection.verdict;
     let output = match inspection.outcome {
         body::Outcome::Clear(cleared) => {

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod eval;
 mod health;
+mod judge;
 mod key;
 mod man;
 mod output;

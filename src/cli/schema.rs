@@ -41,6 +41,10 @@ const ABOUT: &[(&str, &str)] = &[
         "Another policy, from which everything is taken that this file leaves open.",
     ),
     (
+        "model.on_error",
+        "What happens where the model gives no answer. Default: as the policy's.",
+    ),
+    (
         "on_error",
         "What happens where a text cannot be judged. Default: block.",
     ),
@@ -174,6 +178,31 @@ const ABOUT: &[(&str, &str)] = &[
         "toxicity",
         "A trained judge of insults, hate and the like; docs/DETECTION.md says what it finds.",
     ),
+    (
+        "model",
+        "Models that the operator supplies, by their names in the server file.",
+    ),
+    (
+        "when",
+        "About every text, or as a second look: about what classifier would at least log. Default: always.",
+    ),
+    (
+        "grey",
+        "A second look at windows whose probability by classifier is within these two.",
+    ),
+    (
+        "labels",
+        "The model's labels that count. Default: those that its folder names.",
+    ),
+    (
+        "shadow",
+        "What the model says is recorded and never acts. Default: false.",
+    ),
+    (
+        "optional",
+        "Where the model cannot be used, the policy goes on without it. Default: false.",
+    ),
+    ("sha256", "The digest that the model's file must have."),
     (
         "threshold",
         "The probability from which the action is taken, or one for each origin; by default the model's own.",

@@ -79,12 +79,10 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
         "master_key_file",
         master.map_or_else(|| "null".to_owned(), shown),
     );
+    let policies = config.policies.as_deref();
     list.add(
         "policies",
-        config
-            .policies
-            .as_deref()
-            .map_or_else(|| "(embedded)".to_owned(), shown),
+        policies.map_or_else(|| "(embedded)".to_owned(), shown),
     );
     list.add("policy", &config.policy);
     match &config.tls {
@@ -106,6 +104,7 @@ pub(super) fn settings(config: &Config, origins: &HashMap<String, Origin>) -> Ve
     for provider in &config.providers {
         list.provider(provider);
     }
+    list.models(config);
     list.add("echo.chunk_chars", config.echo.chunk_chars);
     list.add("echo.pace", duration(config.echo.pace));
     for (index, route) in config.routes.iter().enumerate() {
@@ -235,6 +234,14 @@ impl List<'_> {
         self.add(&key("idle_timeout"), duration(provider.idle_timeout));
     }
 
+    fn models(&mut self, config: &Config) {
+        for model in &config.models {
+            for (key, value) in model.settings() {
+                self.add(&format!("models.{}.{key}", model.name), value);
+            }
+        }
+    }
+
     fn limits(&mut self, config: &Config) {
         let limits = &config.limits;
         self.add("limits.max_header_bytes", bytes(limits.max_header_bytes));
@@ -293,7 +300,7 @@ fn sequence(items: &[String]) -> String {
 }
 
 /// In the largest unit that divides it, as [`crate::document::duration`] reads it.
-fn duration(value: Duration) -> String {
+pub(super) fn duration(value: Duration) -> String {
     let units = [
         (86_400_000, "d"),
         (3_600_000, "h"),

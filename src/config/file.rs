@@ -11,7 +11,7 @@ use crate::document::{
 use crate::shared::Fail;
 use crate::{admin, echo, proxy, telemetry};
 
-use super::{Config, limit, parse_address, provider, state};
+use super::{Config, limit, model, parse_address, provider, state};
 
 /// Reads the file's text into `config`, and gives warnings. Paths are relative to `folder`.
 ///
@@ -70,6 +70,10 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     fields.optional("providers", |reader, node| {
         provider::providers(reader, node, folder, &mut config.providers)
     });
+    set(
+        &mut config.models,
+        fields.optional("models", |reader, node| model::models(reader, node, folder)),
+    );
     fields.optional("echo", |reader, node| {
         built_in(reader, node, &mut config.echo)
     });

@@ -8,6 +8,7 @@ mod effective;
 mod file;
 mod limit;
 mod master;
+mod model;
 mod policies;
 mod provider;
 mod state;
@@ -32,6 +33,7 @@ use crate::{admin, echo, kept, proxy, store, telemetry};
 pub use effective::Setting;
 pub use limit::Budgets;
 pub use master::{master_key, master_key_of};
+pub use model::{Model, Place, judges};
 pub use policies::{Policies, check_policies, policies, policy, prices};
 
 /// The server file that is read from the working directory if no other is named; it may be missing.
@@ -64,6 +66,8 @@ pub struct Config {
     pub hashicorp: Option<proxy::hashicorp::Config>,
     /// The providers, in order; `echo` is not among them.
     pub providers: Vec<Provider>,
+    /// The operator's models.
+    pub models: Vec<Model>,
     /// How the built-in provider answers.
     pub echo: echo::Config,
     /// Which providers serve which models, first match first.
@@ -103,6 +107,7 @@ impl Default for Config {
             stored_responses: kept::Config::default(),
             hashicorp: None,
             providers: provider::built_in(),
+            models: Vec::new(),
             echo: echo::Config::default(),
             routes: provider::built_in_routes(),
             limits: proxy::Limits::default(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::judge::Judges;
 use crate::limit::{PRICES_FILE, Prices};
 use crate::policy::{self, Policy, Source};
 use crate::scan::engine::Automata;
@@ -146,6 +147,31 @@ fn compile_all<'s>(
 }
 
 impl Policies {
+    /// Looks for the models that the policies want; optional ones that cannot be used are left out, with a warning.
+    ///
+    /// # Errors
+    ///
+    /// Every model that a policy cannot go on without.
+    pub fn bind(&mut self, judges: &Judges) -> Result<(), Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        for policy in self.by_name.values_mut() {
+            // Nobody else has one yet.
+            let Some(policy) = Arc::get_mut(policy) else {
+                continue;
+            };
+            match judges.bind(policy) {
+                Ok(warnings) => self.warnings.extend(warnings),
+                Err(found) => problems.extend(found),
+            }
+        }
+        problems.dedup();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
     /// The policy of a name.
     ///
     /// # Errors

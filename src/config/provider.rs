@@ -218,7 +218,8 @@ fn base_url(reader: &mut Reader, node: &Node) -> Option<String> {
     None
 }
 
-fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credential> {
+/// Where a credential comes from.
+pub(super) fn credential(reader: &mut Reader, node: &Node, folder: &Path) -> Option<Credential> {
     let written = text(reader, node)?;
     let name = |rest: &str| {
         !rest.is_empty()

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::guard::ask::Asking;
 use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
 use crate::guard::fence;
 use crate::guard::place::Place;
 use crate::guard::plant;
 use crate::guard::restore::Originals;
-use crate::guard::seam::Seams;
+use crate::guard::seam::{Seams, scan};
 use crate::guard::size::Meter;
 use crate::guard::tools::{self, Bench, Calls};
-use crate::policy::{Direction, Policy, Stage, Tally, Verdict};
-use crate::scan::engine::{Engine, Overflow};
+use crate::policy::{Direction, Policy, Question, Stage, Tally, Verdict};
+use crate::scan::engine::Overflow;
 use crate::scan::finding::Finding;
-use crate::scan::segment::SegmentScan;
 use crate::text::{Encoding, Form, Origin, Span};
 use crate::wire::json::{Document, Limits, unescape};
 use crate::wire::{Api, Body, Facts, Part, Piece, read_request, read_response};
@@ -45,8 +45,20 @@ pub struct Inspection {
     pub places: Vec<Place>,
     /// Why it was not judged in full, where the policy lets it pass all the same.
     pub unjudged: Option<Failure>,
+    /// What models have to be asked; then the outcome is [`Failure::Unasked`].
+    pub questions: Vec<Question>,
     /// What the placeholders that went into a request stand for.
     pub originals: Arc<Originals>,
+}
+
+impl Inspection {
+    /// Why it was not judged in full, whether or not it passes.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Fail(failure) => Some(failure),
+            Outcome::Clear(_) | Outcome::Refuse(_) => self.unjudged.as_ref(),
+        }
+    }
 }
 
 /// What may be written.
@@ -141,6 +153,7 @@ pub(super) struct Inspector<'a> {
     pub(super) places: Vec<Place>,
     pub(super) meter: Meter,
     pub(super) unjudged: Option<Failure>,
+    pub(super) asking: Asking<'a>,
 }
 
 impl<'a> Inspector<'a> {
@@ -170,6 +183,10 @@ impl<'a> Inspector<'a> {
             places: Vec::new(),
             meter: Meter::default(),
             unjudged: None,
+            asking: Asking {
+                answers: context.answers,
+                ..Asking::default()
+            },
         }
     }
 
@@ -312,13 +329,23 @@ impl<'a> Inspector<'a> {
                 known.remember(key, &self.findings);
             }
         }
+        let asked = self
+            .asking
+            .ask(side, (text, piece.form), piece.origin, &mut self.findings);
         self.seams
             .add_to(piece.span.start, text, &mut self.findings);
         self.meter.whole(&side.limits, text, &mut self.findings);
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        scanned.or_else(|overflow| self.overflow(overflow))
+        scanned.or_else(|overflow| self.overflow(overflow))?;
+        match asked {
+            Err(failure) if passes_unjudged(self.policy, &failure) => {
+                self.unjudged = Some(failure);
+                Ok(())
+            }
+            asked => Ok(asked?),
+        }
     }
 
     /// Goes on where not all can have been found, if the policy lets that pass.
@@ -336,6 +363,14 @@ impl<'a> Inspector<'a> {
         let outcome = match result {
             Ok(()) if self.blocked => {
                 Outcome::Refuse(Refused::new(self.policy, self.tally.verdict()))
+            }
+            Ok(()) if !self.asking.questions.is_empty() => {
+                let questions = std::mem::take(&mut self.asking.questions);
+                let inspection = self.end(Outcome::Fail(Failure::Unasked));
+                return Inspection {
+                    questions,
+                    ..inspection
+                };
             }
             Ok(()) if self.splices.is_empty() => Outcome::Clear(Cleared(body.clone())),
             Ok(()) => Outcome::Clear(Cleared(carrier::splice(self.bytes, &self.splices).into())),
@@ -358,27 +393,9 @@ impl<'a> Inspector<'a> {
             media: self.media,
             tokens: self.counter.tokens(),
             places: self.places,
-            unjudged: self.unjudged,
+            unjudged: self.unjudged.or(self.asking.missing),
+            questions: Vec::new(),
             originals: self.originals,
         }
     }
-}
-
-/// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
-pub(super) fn scan(
-    engine: &Engine,
-    form: Form,
-    text: &str,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Overflow> {
-    const BLOCK: usize = 16 << 10;
-    let (mut scan, mut rest, mut result) = (SegmentScan::whole(form), text, Ok(()));
-    while !rest.is_empty() {
-        let (block, after) = rest
-            .split_at_checked(rest.floor_char_boundary(BLOCK))
-            .unwrap_or((rest, ""));
-        result = scan.push(engine, block, findings).and(result);
-        rest = after;
-    }
-    scan.finish(engine, findings).and(result)
 }

@@ -12,6 +12,7 @@ pub mod stream;
 pub mod verdicts;
 
 mod answer;
+mod ask;
 mod carrier;
 mod change;
 mod count;
@@ -39,7 +40,7 @@ use thiserror::Error;
 
 use crate::guard::restore::Originals;
 use crate::guard::verdicts::Verdicts;
-use crate::policy::{Action, OnError, Policy, Respond, Unknown, Verdict};
+use crate::policy::{Action, Answers, OnError, Policy, Respond, Unanswered, Unknown, Verdict};
 use crate::scan::engine::Overflow;
 use crate::wire::json::Malformed;
 use crate::wire::refusal::{self, Refusal};
@@ -127,6 +128,8 @@ pub struct Context<'a> {
     pub secret: &'a [u8],
     /// Tokens are to be counted, for this model if the body names none.
     pub count_for: Option<&'a str>,
+    /// What models said, once they were asked.
+    pub answers: Option<&'a Answers>,
 }
 
 impl<'a> Context<'a> {
@@ -134,6 +137,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub const fn counting(mut self, count_for: Option<&'a str>) -> Self {
         self.count_for = count_for;
+        self
+    }
+
+    /// The same once models were asked.
+    #[must_use]
+    pub const fn hearing(mut self, answers: Option<&'a Answers>) -> Self {
+        self.answers = answers;
         self
     }
 
@@ -189,6 +199,17 @@ pub enum Failure {
     /// A shape that is not known, where the policy wants it refused.
     #[error("the API has no such body or event, and the policy refuses what is unknown")]
     Unknown,
+    /// Models have to be asked first: what is to be asked stands beside it.
+    #[error("models have to be asked, and nobody has")]
+    Unasked,
+    /// A model said nothing of a text, and the policy does not go on without its word.
+    #[error("the model {model} gave no answer: {why}")]
+    Unanswered {
+        /// The model's name.
+        model: Arc<str>,
+        /// Why.
+        why: Unanswered,
+    },
     /// A bug of ours.
     #[error("the scan failed by a fault of the gateway's own; please report it")]
     Panic,
@@ -275,6 +296,8 @@ impl Duty {
 fn passes_unjudged(policy: &Policy, failure: &Failure) -> bool {
     match policy.on_error {
         OnError::Allow if *failure == Failure::Unknown => false,
+        // A model's own `on_error` has decided.
+        _ if matches!(failure, Failure::Unanswered { .. }) => policy.observe,
         OnError::Allow => true,
         OnError::Block => policy.observe,
     }

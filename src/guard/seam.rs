@@ -7,11 +7,11 @@
 
 use std::borrow::Cow;
 
-use crate::guard::body::scan;
 use crate::guard::verdicts::Verdicts;
 use crate::policy::Side;
-use crate::scan::engine::Overflow;
+use crate::scan::engine::{Engine, Overflow};
 use crate::scan::finding::Finding;
+use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
 use crate::wire::Piece;
 use crate::wire::json::{raw_offset, unescape};
@@ -293,6 +293,25 @@ fn tail(raw: &[u8]) -> Cow<'_, str> {
     let text = unescape(raw).into_owned();
     let start = text.floor_char_boundary(text.len().saturating_sub(EDGE));
     Cow::Owned(text.get(start..).unwrap_or_default().to_owned())
+}
+
+/// Scans a whole text, in blocks: views and their maps of a large text at once would take many times its size.
+pub(super) fn scan(
+    engine: &Engine,
+    form: Form,
+    text: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Overflow> {
+    const BLOCK: usize = 16 << 10;
+    let (mut scan, mut rest, mut result) = (SegmentScan::whole(form), text, Ok(()));
+    while !rest.is_empty() {
+        let (block, after) = rest
+            .split_at_checked(rest.floor_char_boundary(BLOCK))
+            .unwrap_or((rest, ""));
+        result = scan.push(engine, block, findings).and(result);
+        rest = after;
+    }
+    scan.finish(engine, findings).and(result)
 }
 
 #[cfg(test)]

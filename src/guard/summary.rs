@@ -77,3 +77,13 @@ pub struct Summary {
     /// Events that passed unjudged, because the policy says so on an error; and the first error.
     pub unjudged: Option<(u64, Failure)>,
 }
+
+impl Summary {
+    /// Why it was not judged in full, whether or not it passed.
+    pub fn failure(&self) -> Option<&Failure> {
+        match (&self.ending, &self.unjudged) {
+            (Ending::Fail(failure), _) | (_, Some((_, failure))) => Some(failure),
+            (Ending::Open | Ending::Complete | Ending::Refuse(_) | Ending::Break, None) => None,
+        }
+    }
+}

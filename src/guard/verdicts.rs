@@ -1,11 +1,11 @@
-//! What was found in texts that were judged before: long histories are sent again with each turn.
+//! What was found in texts that were judged before, and what models said of them: long histories are sent again with each turn.
 //!
 //! A text is known by a keyed hash of 128 bits (two `SipHash-1-3`, whose keys are random per value of this type) over text, origin, form
 //! and the policy's generation, so nobody outside can make two texts that pass for one. Memory is bounded: of each shard two halves
 //! are kept; what was not asked for while one half filled is forgotten with the other.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::scan::finding::Finding;
@@ -20,21 +20,25 @@ const SHARDS: usize = 32;
 
 /// Findings of whole texts, shared by all exchanges.
 #[derive(Debug)]
-pub struct Verdicts {
+pub struct Verdicts(Memory<Box<[Finding]>>);
+
+/// What is known of texts, by their hashes.
+#[derive(Debug)]
+pub struct Memory<V> {
     hashers: [RandomState; 2],
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Mutex<Shard<V>>>,
     /// Entries of half a shard.
     half: usize,
 }
 
 /// A text, by its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u64, u64);
+pub struct Key(u64, u64);
 
-#[derive(Debug, Default)]
-struct Shard {
-    young: HashMap<Key, Box<[Finding]>>,
-    old: HashMap<Key, Box<[Finding]>>,
+#[derive(Debug)]
+struct Shard<V> {
+    young: HashMap<Key, V>,
+    old: HashMap<Key, V>,
 }
 
 impl Default for Verdicts {
@@ -47,11 +51,7 @@ impl Default for Verdicts {
 impl Verdicts {
     /// For so many texts, rounded up to 64.
     pub fn new(texts: usize) -> Self {
-        Self {
-            hashers: [RandomState::new(), RandomState::new()],
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            half: texts.div_ceil(SHARDS * 2).max(1),
-        }
+        Self(Memory::new(texts))
     }
 
     /// How a text is known; `None` for one that is not worth it.
@@ -62,52 +62,77 @@ impl Verdicts {
         form: Form,
         text: &str,
     ) -> Option<Key> {
-        if text.len() < MIN_BYTES {
-            return None;
-        }
-        let [first, second] = self.hashers.each_ref().map(|hasher| {
-            let mut hasher = hasher.build_hasher();
-            (generation, origin, form).hash(&mut hasher);
-            hasher.write(text.as_bytes());
-            hasher.finish()
-        });
-        Some(Key(first, second))
+        (text.len() >= MIN_BYTES).then(|| self.0.key(&(generation, origin, form), text))
     }
 
     /// Puts what is known of a text into `findings`; `false` if it is not known.
     pub(super) fn recall(&self, key: Key, findings: &mut Vec<Finding>) -> bool {
-        let Some(mut shard) = self.shard(key) else {
-            return false;
-        };
-        if let Some(known) = shard.young.get(&key) {
-            findings.extend_from_slice(known);
-            return true;
-        }
-        let Some(known) = shard.old.remove(&key) else {
-            return false;
-        };
-        findings.extend_from_slice(&known);
-        self.insert(&mut shard, key, known);
-        true
+        let known = self
+            .0
+            .recall(key, |known| findings.extend_from_slice(known));
+        known.is_some()
     }
 
     /// Remembers all that was found in a text.
     pub(super) fn remember(&self, key: Key, findings: &[Finding]) {
-        if findings.len() <= MAX_FINDINGS
-            && let Some(mut shard) = self.shard(key)
-        {
-            self.insert(&mut shard, key, findings.into());
+        if findings.len() <= MAX_FINDINGS {
+            self.0.remember(key, findings.into());
+        }
+    }
+}
+
+impl<V> Memory<V> {
+    /// For so many texts, rounded up to 64.
+    pub fn new(texts: usize) -> Self {
+        let shard = || Shard {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        };
+        Self {
+            hashers: [RandomState::new(), RandomState::new()],
+            shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
+            half: texts.div_ceil(SHARDS * 2).max(1),
         }
     }
 
-    fn insert(&self, shard: &mut Shard, key: Key, findings: Box<[Finding]>) {
+    /// How a text is known, and who asks about it.
+    pub fn key(&self, asks: &impl Hash, text: &str) -> Key {
+        let [first, second] = self.hashers.each_ref().map(|hasher| {
+            let mut hasher = hasher.build_hasher();
+            asks.hash(&mut hasher);
+            hasher.write(text.as_bytes());
+            hasher.finish()
+        });
+        Key(first, second)
+    }
+
+    /// Reads what is known of a text, if anything.
+    pub fn recall<R>(&self, key: Key, read: impl FnOnce(&V) -> R) -> Option<R> {
+        let mut shard = self.shard(key)?;
+        if let Some(known) = shard.young.get(&key) {
+            return Some(read(known));
+        }
+        let known = shard.old.remove(&key)?;
+        let read = read(&known);
+        self.insert(&mut shard, key, known);
+        Some(read)
+    }
+
+    /// Remembers something of a text.
+    pub fn remember(&self, key: Key, known: V) {
+        if let Some(mut shard) = self.shard(key) {
+            self.insert(&mut shard, key, known);
+        }
+    }
+
+    fn insert(&self, shard: &mut Shard<V>, key: Key, known: V) {
         if shard.young.len() >= self.half {
             shard.old = std::mem::take(&mut shard.young);
         }
-        shard.young.insert(key, findings);
+        shard.young.insert(key, known);
     }
 
-    fn shard(&self, key: Key) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, key: Key) -> Option<MutexGuard<'_, Shard<V>>> {
         let index = usize::try_from(key.0 % SHARDS as u64).ok()?;
         // A panic between two steps leaves at worst an entry less.
         let shard = self.shards.get(index)?.lock();

@@ -7,6 +7,8 @@ use jiff::civil::Date;
 
 use super::file::{Exception, File, Scope, SideFile, Topic};
 use super::judge::Judges;
+use super::model::Models;
+use super::model::file::check_models;
 use super::place::Places;
 use super::{Action, Direction, Policy, Scored, Side, Treatment, size};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
@@ -72,6 +74,9 @@ pub fn compile_with(
             .map(|rule| unusable(rule, &file.topics, source))
             .collect()
     };
+    for side in [&file.request, &file.response] {
+        problems.extend(check_models(side));
+    }
     // The file's own patterns first: that is quick, and the built-in ones are known to compile.
     let own = file.topics.iter().map(|topic| (topic.rule(), false));
     problems.extend(
@@ -142,11 +147,14 @@ fn compile_side(
         .map(|treatment| treatment.action.interferes() && !observe);
     let mut engine = Engine::compile_with(rules.into_iter().zip(holds).collect(), automata)?;
     let judges = Judges::compile(written, &mut engine, &mut treatments)?;
+    let on_error = file.on_error.unwrap_or_default();
+    let models = Models::compile(&written.models, on_error, &mut engine, &mut treatments);
     let limits = size::limits(written, &mut treatments);
     let marker = treatments.iter().position(|own| own.id == "canary.marker");
     Ok(Side {
         engine,
         judges,
+        models,
         limits,
         minds_places: treatments.iter().any(|own| !own.places.is_all()),
         treatments,
@@ -342,6 +350,8 @@ fn valid_exceptions(
     known.extend(scan::POLICY_RULES.map(Cow::Borrowed));
     known.extend(scan::TOOL_RULES.map(Cow::Borrowed));
     known.extend(file.topics.iter().map(|topic| Cow::Owned(topic.id())));
+    let models = file.request.models.iter().chain(&file.response.models);
+    known.extend(models.map(|model| Cow::Owned(model.id())));
     let mut valid = Vec::new();
     for Exception {
         rule,

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::check::{Case, read_test};
 use super::judge::JudgeFile;
+use super::model::file::ModelFile;
 use super::place::Places;
 use super::section::{action, filled, read_reversible, read_side, some};
 use super::session::{Escalation, read_sessions};
@@ -68,6 +69,7 @@ pub(super) struct SideFile {
     pub(super) fence: Option<bool>,
     pub(super) sections: Vec<(Scanner, Section)>,
     pub(super) judges: Vec<(Task, JudgeFile)>,
+    pub(super) models: Vec<ModelFile>,
     pub(super) rules: Vec<(String, Action)>,
 }
 
@@ -199,6 +201,11 @@ impl SideFile {
         for (task, judge) in parent.judges {
             if self.judges.iter().all(|(own, _)| *own != task) {
                 self.judges.push((task, judge));
+            }
+        }
+        for model in parent.models {
+            if self.models.iter().all(|own| own.name != model.name) {
+                self.models.push(model);
             }
         }
         for (id, action) in parent.rules {

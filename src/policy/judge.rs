@@ -10,14 +10,14 @@ use super::file::SideFile;
 use super::place::Places;
 use super::section::{filled, some};
 use super::{Action, Direction, Treatment};
-use crate::document::{Node, Reader, number, word};
+use crate::document::{Node, Reader, list, number, word};
 use crate::scan::classifier::{Classifiers, Opinion, Probability, Task};
 use crate::scan::engine::{Engine, Unsupported};
 use crate::scan::finding::{Finding, RuleIndex};
 use crate::scan::{Rule, Scanner};
 use crate::text::{Encoding, Form, Origin};
 
-const ORIGINS: [Origin; 4] = [
+pub(super) const ORIGINS: [Origin; 4] = [
     Origin::System,
     Origin::User,
     Origin::Assistant,
@@ -38,8 +38,15 @@ pub(super) struct JudgeFile {
     message: Option<String>,
 }
 
+impl JudgeFile {
+    /// Whether it is switched on.
+    pub(super) fn is_on(&self) -> bool {
+        self.action > Action::Allow
+    }
+}
+
 /// What was written for each of [`ORIGINS`].
-type ByOrigin = [Option<Probability>; 4];
+pub(super) type ByOrigin = [Option<Probability>; 4];
 
 /// The section of a task.
 pub(super) fn read_judge(
@@ -64,22 +71,45 @@ pub(super) fn read_judge(
         },
         message: fields.optional("message", filled),
     };
-    let pairs = file.threshold.iter().zip(&file.flag);
-    if pairs
-        .filter_map(|(threshold, flag)| threshold.zip(*flag))
-        .any(|(threshold, flag)| flag > threshold)
-    {
-        let problem = fields.reader().problem(node, "a flag above its threshold");
-        fields
-            .reader()
-            .report(problem.expected("flag of at most threshold"));
-    }
+    check_flags(fields.reader(), node, &file.threshold, &file.flag);
     fields.finish();
     action.map(|_| file)
 }
 
+/// Reports what is acted on but not logged.
+pub(super) fn check_flags(reader: &mut Reader, node: &Node, threshold: &ByOrigin, flag: &ByOrigin) {
+    let pairs = threshold.iter().zip(flag);
+    if pairs
+        .filter_map(|(threshold, flag)| threshold.zip(*flag))
+        .any(|(threshold, flag)| flag > threshold)
+    {
+        let problem = reader.problem(node, "a flag above its threshold");
+        reader.report(problem.expected("flag of at most threshold"));
+    }
+}
+
+/// What was written for an origin.
+pub(super) fn at_origin(written: &ByOrigin, origin: Origin) -> Option<Probability> {
+    let mut all = ORIGINS.iter().zip(written);
+    all.find(|(known, _)| **known == origin)?.1.to_owned()
+}
+
+/// `[LOW, HIGH]`, two probabilities in order.
+pub(super) fn range(reader: &mut Reader, node: &Node) -> Option<(Probability, Probability)> {
+    let written = list(|reader: &mut Reader, node| number(0.0..=1.0)(reader, node));
+    let written = written(reader, node)?;
+    if let [low, high] = written.as_slice()
+        && low <= high
+    {
+        return Some((Probability::new(*low), Probability::new(*high)));
+    }
+    let problem = reader.problem(node, format!("{} is no range", reader.path()));
+    reader.report(problem.expected("[LOW, HIGH], two numbers from 0 to 1"));
+    None
+}
+
 /// An action that a judge's opinion can have: it speaks of sentences, not of words that could be taken out.
-fn judged_action(reader: &mut Reader, node: &Node) -> Option<Action> {
+pub(super) fn judged_action(reader: &mut Reader, node: &Node) -> Option<Action> {
     let action = super::section::action(reader, node)?;
     if action == Action::Redact {
         let found = format!("{} \"redact\" has nothing to take out", reader.path());
@@ -91,7 +121,11 @@ fn judged_action(reader: &mut Reader, node: &Node) -> Option<Action> {
 }
 
 /// One number for all, or a map by origin.
-fn by_origin(reader: &mut Reader, node: &Node, direction: Direction) -> Option<ByOrigin> {
+pub(super) fn by_origin(
+    reader: &mut Reader,
+    node: &Node,
+    direction: Direction,
+) -> Option<ByOrigin> {
     let probability =
         |reader: &mut Reader, node: &Node| number(0.001..=1.0)(reader, node).map(Probability::new);
     let short =
@@ -219,6 +253,15 @@ impl Judges {
         }
     }
 
+    /// What an opinion comes to where another judge overrules it: a line in the log, if it is worth one.
+    pub fn suspicion(&self, opinion: &Opinion, origin: Origin) -> Option<Finding> {
+        let judge = self.tasks.iter().find(|judge| judge.task == opinion.task)?;
+        let at = ORIGINS.iter().position(|known| *known == origin)?;
+        let probability = Probability::new(opinion.probability);
+        (probability >= *judge.flag.get(at)?)
+            .then(|| judge.found(opinion, judge.task.labels().len()))
+    }
+
     /// What an opinion comes to, if it is worth a finding.
     pub fn finding(&self, opinion: &Opinion, origin: Origin, agrees: bool) -> Option<Finding> {
         let judge = self.tasks.iter().find(|judge| judge.task == opinion.task)?;
@@ -239,13 +282,20 @@ impl Judges {
             .is_some_and(|act| probability >= act || flagged && agrees);
         let labels = judge.task.labels().len();
         let label = if reached { opinion.label } else { labels };
-        (reached || flagged).then(|| Finding {
-            rule: RuleIndex(judge.first + u16::try_from(label).unwrap_or(u16::MAX)),
+        (reached || flagged).then(|| judge.found(opinion, label))
+    }
+}
+
+impl Judge {
+    /// The finding of a label; that after the last stands for a suspicion.
+    fn found(&self, opinion: &Opinion, label: usize) -> Finding {
+        let label = u16::try_from(label).unwrap_or(u16::MAX);
+        Finding {
             span: opinion.span,
-            continues: false,
-            probability: Some(probability),
+            probability: Some(Probability::new(opinion.probability)),
             encoding: opinion.encoding,
-        })
+            ..Finding::of(RuleIndex(self.first.saturating_add(label)))
+        }
     }
 }
 

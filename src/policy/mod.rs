@@ -10,6 +10,7 @@ mod condition;
 mod file;
 mod judge;
 mod media;
+mod model;
 mod place;
 mod section;
 mod session;
@@ -32,6 +33,7 @@ pub use compile::{Source, compile, compile_with, embedded};
 pub use file::{Scope, VERSION};
 pub use judge::Judges;
 pub use media::Media;
+pub use model::{Answer, Answers, Missing, ModelRule, Models, Pending, Question, Unanswered};
 pub use place::Ground;
 pub use session::{Escalation, Step};
 pub use size::{Limit, Measure};
@@ -88,6 +90,11 @@ impl Policy {
     /// Whether a marker goes into system prompts.
     pub const fn plants(&self) -> bool {
         self.response.marker.is_some() && !self.observe
+    }
+
+    /// Both sides.
+    pub const fn sides_mut(&mut self) -> [&mut Side; 2] {
+        [&mut self.request, &mut self.response]
     }
 
     /// The side for a direction.
@@ -162,6 +169,8 @@ pub struct Side {
     pub engine: Engine,
     /// Judge what patterns cannot say.
     pub judges: Judges,
+    /// Models of the operator's that judge too, once they were asked.
+    pub models: Models,
     /// How much text may pass.
     pub limits: Vec<Limit>,
     /// Whether some rule's matches do not count everywhere in a text.
@@ -274,7 +283,27 @@ impl Side {
     /// Adds what the judges find in a whole text, of which the patterns' findings are known.
     pub fn judge(&self, text: (&str, Form), origin: Origin, findings: &mut Vec<Finding>) {
         let agrees = self.suspects(findings);
-        self.judges.judge(text, origin, agrees, findings);
+        match self.models.second() {
+            None => self.judges.judge(text, origin, agrees, findings),
+            Some(second) => {
+                Models::look(second, &self.judges, text, (origin, agrees), findings);
+            }
+        }
+    }
+
+    /// What models are to be asked about a whole text, of which all is found that needs none. Findings that await a second look are
+    /// taken out.
+    pub fn questions(
+        &self,
+        text: (&str, Form),
+        origin: Origin,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Pending> {
+        if self.models.is_empty() {
+            return Vec::new();
+        }
+        let who = (origin, self.suspects(findings));
+        self.models.questions(&self.judges, text, who, findings)
     }
 
     /// Whether patterns found a sign of an attack.

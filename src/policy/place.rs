@@ -27,6 +27,7 @@ impl Places {
             Scanner::Injection
             | Scanner::Classifier
             | Scanner::Toxicity
+            | Scanner::Model
             | Scanner::Secrets
             | Scanner::Pii
             | Scanner::Url

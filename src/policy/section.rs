@@ -2,6 +2,7 @@
 
 use super::file::{Section, SideFile};
 use super::judge::read_judge;
+use super::model::file::read_model;
 use super::place::{Places, read_places};
 use super::size::read_limits;
 use super::{Action, Direction, Origins};
@@ -41,7 +42,7 @@ pub(super) fn read_side(
     direction: Direction,
 ) -> Option<SideFile> {
     let mut fields = reader.fields(node)?;
-    fields.unavailable(&["model", "tool", "tools"]);
+    fields.unavailable(&["tool", "tools"]);
     let mut side = SideFile::default();
     for scanner in SECTIONS {
         let section = fields.optional(scanner.name(), |reader, node| {
@@ -56,6 +57,12 @@ pub(super) fn read_side(
         });
         side.judges.extend(judge.map(|judge| (task, judge)));
     }
+    let models = fields.optional(
+        Scanner::Model.name(),
+        map(|reader: &mut Reader, key: &Key, node| read_model(reader, key, node, direction)),
+    );
+    let models = models.unwrap_or_default().into_iter();
+    side.models = models.map(|(_, model)| model).collect();
     if direction == Direction::Request {
         side.fence = fields.optional("fence", boolean);
     }

@@ -199,6 +199,7 @@ impl Account {
             record.outcome = outcome;
             record.reason = (!reason.is_empty()).then(|| reason.to_owned());
             Self::judged(&mut record.response, &summary.verdict, summary.media);
+            record.response.unjudged = summary.failure().map(ToString::to_string);
         });
         self.append()
     }
@@ -221,6 +222,7 @@ impl Account {
             record.outcome = outcome;
             record.reason = record.reason.take().or(reason);
             Self::judged(&mut record.response, &summary.verdict, summary.media);
+            record.response.unjudged = summary.failure().map(ToString::to_string);
         });
         self.append()
     }

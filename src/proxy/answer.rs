@@ -10,6 +10,7 @@ use super::account::Account;
 use super::applies::may_use;
 use super::body::{Hold, Unread};
 use super::exchange::{Admitted, Call, Exchange};
+use super::inspect::inspect_asking;
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use super::stream::{Admission, Stream};
@@ -19,7 +20,7 @@ use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
 use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Context, Refused};
-use crate::policy::{self, Unknown};
+use crate::policy::{self, Answers, Unknown};
 use crate::telemetry::Direction;
 use crate::upstream::{Answer, Body, Failure};
 use crate::wire::refusal::Respond;
@@ -154,28 +155,27 @@ impl Exchange {
         let bytes = body.len() as u64;
         let is_text = matches!(shape, Shape::Text) || body.is_empty();
         let inspection = {
-            let (api, policy, limits) = (
-                call.api,
-                Arc::clone(&call.policy),
-                self.gateway.json.clone(),
-            );
+            let (api, policy) = (call.api, Arc::clone(&call.policy));
+            let limits = self.gateway.json.clone();
             let (originals, count_for) = (Arc::clone(&call.originals), call.count_for.clone());
             let effort = policy.response.effort(body.len());
-            self.inspect(Direction::Response, effort, move || {
+            let work = move |answers: Option<&Answers>| {
                 let context = Context::answering(&originals).counting(count_for.as_deref());
-                if is_text {
+                let (context, body) = (context.hearing(answers), body.clone());
+                Ok(if is_text {
                     inspect_text(context, policy::Direction::Response, body, &policy)
                 } else {
                     inspect_response(context, api, body, &policy, &limits)
-                }
-            })
-            .await?
+                })
+            };
+            inspect_asking(&self.gateway, Direction::Response, effort, work).await?
         };
-        let told = inspection.facts.usage;
-        self.account.charge.wrote(told, inspection.tokens);
+        let (told, charge) = (inspection.facts.usage, &mut self.account.charge);
+        charge.wrote(told, inspection.tokens);
         self.account.note(|record| {
             record.response.bytes = bytes;
             Account::judged(&mut record.response, &inspection.verdict, inspection.media);
+            record.response.unjudged = inspection.failure().map(ToString::to_string);
         });
         if let Some(keeper) = &call.keeper {
             keeper.keep(inspection.facts.ids).await;

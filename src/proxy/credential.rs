@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Gateway;
 use super::exchange::Exchange;
+use super::hashicorp::HashiCorp;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
 use crate::auth::{Holder, Principal};
@@ -31,16 +31,15 @@ const PROXY: Reader<'_> = Reader {
 ///
 /// What is wrong and what to do, in words that hold no secret.
 pub(super) async fn open(
-    gateway: &Gateway,
+    (vault, hashicorp): (&Vault, Option<&HashiCorp>),
     credential: &Credential,
 ) -> Result<Option<Secret>, String> {
     let secret = match credential {
         Credential::None => return Ok(None),
-        Credential::Vault(name) => gateway
-            .vault
+        Credential::Vault(name) => vault
             .read(name, PROXY, Timestamp::now())
             .map_err(|error| error.to_string())?,
-        Credential::HashiCorp { path, field } => match &gateway.hashicorp {
+        Credential::HashiCorp { path, field } => match hashicorp {
             Some(hashicorp) => hashicorp.open(path, field).await?,
             None => return Err("the server file has no section hashicorp".to_owned()),
         },

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use super::charge;
 use super::conversation::Conversation;
-use super::inspect::inspect;
+use super::inspect::inspect_asking;
 use super::side::{Loss, Received, Side};
 use crate::audit::Outcome;
 use crate::guard::body::{self, inspect_request, inspect_text};
 use crate::guard::stream::{End, Ending, Flow};
 use crate::guard::{Cleared, Context, Failure, Refused};
-use crate::policy::{self, Action, Respond};
+use crate::policy::{self, Action, Answers, Respond};
 use crate::telemetry::Direction;
 use crate::wire::Api;
 
@@ -185,16 +185,20 @@ impl Conversation {
         let work = {
             let (gateway, policy) = (Arc::clone(&self.gateway), Arc::clone(&self.policy));
             let (before, text) = (Arc::clone(&self.said.originals), text.clone());
-            move || {
-                let context = Context {
-                    originals: Some(&before),
-                    ..gateway.context()
-                };
-                inspect_request(context, Api::Realtime, text, &policy, &gateway.json)
+            move |answers: Option<&Answers>| {
+                let context = gateway.context().knowing(&before).hearing(answers);
+                let text = text.clone();
+                Ok(inspect_request(
+                    context,
+                    Api::Realtime,
+                    text,
+                    &policy,
+                    &gateway.json,
+                ))
             }
         };
         let effort = self.policy.request.effort(text.len());
-        match inspect(&self.gateway, Direction::Request, effort, work).await {
+        match inspect_asking(&self.gateway, Direction::Request, effort, work).await {
             Ok(inspection) => self.judge(inspection, client, provider),
             Err(_) => Some(self.end(client, &INTERNAL)),
         }

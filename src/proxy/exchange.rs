@@ -15,7 +15,6 @@ use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
 use super::escalate::escalate;
-use super::inspect::inspect;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
@@ -28,7 +27,6 @@ use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::Policy;
 use crate::secret::Secret;
-use crate::telemetry::Direction;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
 
@@ -217,6 +215,7 @@ impl Exchange {
             record.model.clone_from(&call.model);
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
+            record.request.unjudged = inspection.failure().map(ToString::to_string);
         });
         let who = (&admitted.principal, inspection.facts.user.as_deref());
         let (account, verdict) = (&mut self.account, &inspection.verdict);
@@ -266,20 +265,6 @@ impl Exchange {
         Ok((bytes, hold))
     }
 
-    /// Runs an inspection of this exchange.
-    pub(super) async fn inspect<F, T>(
-        &self,
-        direction: Direction,
-        effort: usize,
-        work: F,
-    ) -> Result<T, Problem>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        inspect(&self.gateway, direction, effort, work).await
-    }
-
     /// The provider for a model, and with it the policy.
     pub(super) fn choose(
         &mut self,
@@ -306,11 +291,11 @@ impl Exchange {
         principal: &Principal,
     ) -> Result<Option<Secret>, Problem> {
         let vault = &self.gateway.vault;
-        let secret = match principal.credential(upstream.name()) {
-            Some((holder, sealed)) => {
-                credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
-            }
-            None => credential::open(&self.gateway, &upstream.provider().credential).await,
+        let secret = if let Some((holder, sealed)) = principal.credential(upstream.name()) {
+            credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
+        } else {
+            let hashicorp = self.gateway.hashicorp.as_deref();
+            credential::open((vault, hashicorp), &upstream.provider().credential).await
         };
         secret.map_err(|problem| Problem::Credential {
             provider: upstream.name().to_owned(),

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 use super::Gateway;
 use super::respond::Problem;
+use crate::guard::body::Inspection;
+use crate::policy::{Answers, Question};
 use crate::telemetry::Direction;
 
 /// Bodies longer than this are inspected on a thread of their own: 5 MB on a shared one delay its streams by 100 ms.
@@ -42,4 +44,33 @@ where
     };
     gateway.metrics.inspected(direction, took);
     Ok(inspection)
+}
+
+/// Inspects a body; where models have to be asked, they are, and the body is inspected again with their answers.
+pub(super) async fn inspect_asking<F>(
+    gateway: &Gateway,
+    direction: Direction,
+    effort: usize,
+    work: F,
+) -> Result<Inspection, Problem>
+where
+    F: Fn(Option<&Answers>) -> Result<Inspection, Problem> + Send + Sync + 'static,
+{
+    let work = Arc::new(work);
+    let first = Arc::clone(&work);
+    let inspection = inspect(gateway, direction, effort, move || first(None)).await??;
+    if inspection.questions.is_empty() {
+        return Ok(inspection);
+    }
+    let answers = ask(gateway, &inspection.questions).await;
+    inspect(gateway, direction, effort, move || work(Some(&answers))).await?
+}
+
+/// Asks models, and counts what came of it.
+pub(super) async fn ask(gateway: &Gateway, questions: &[Question]) -> Answers {
+    let (answers, told) = gateway.judges.ask(questions).await;
+    for told in told {
+        gateway.metrics.asked(&told.model, told.outcome, told.took);
+    }
+    answers
 }

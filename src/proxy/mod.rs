@@ -25,6 +25,7 @@ mod placeholders;
 mod realtime;
 mod respond;
 pub mod route;
+pub mod service;
 mod session;
 mod side;
 mod socket;
@@ -50,6 +51,7 @@ use self::route::Table;
 use crate::auth::{Keyring, Sessions};
 use crate::guard::Context;
 use crate::guard::verdicts::Verdicts;
+use crate::judge::Judges;
 use crate::kept::Register;
 use crate::limit::{Failures, Limiter, OwnLimiter};
 use crate::policy::Policy;
@@ -153,9 +155,9 @@ pub struct Gateway {
     /// What keys ask the gateway itself.
     pub own: OwnLimiter,
     /// The providers' credentials.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// The server of `HashiCorp` Vault that some credentials come from.
-    pub hashicorp: Option<HashiCorp>,
+    pub hashicorp: Option<Arc<HashiCorp>>,
     /// One record per exchange.
     pub audit: audit::Log,
     /// Counters.
@@ -176,6 +178,8 @@ pub struct Gateway {
     pub fence_secret: [u8; 32],
     /// What placeholders stand for over the exchanges of a session.
     pub placeholders: Placeholders,
+    /// Models of the operator's.
+    pub judges: Judges,
     /// What is under way.
     pub load: Load,
 }

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 
 use super::body::{Budget, Hold, Unread};
 use super::exchange::{Call, Exchange};
+use super::inspect::inspect_asking;
 use super::respond::Problem;
 use crate::auth::Principal;
 use crate::guard::Context;
 use crate::guard::body::{Inspection, inspect_request};
 use crate::guard::restore::Originals;
-use crate::policy::{Policy, Scope};
+use crate::policy::{Answers, Policy, Scope};
 use crate::telemetry::Direction;
 
 /// A session takes about so much without any text.
@@ -100,6 +101,9 @@ impl Memory {
     ) -> Result<Inspection, Unread> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let inspection = inspect(&state.originals);
+        if !inspection.questions.is_empty() {
+            return Ok(inspection); // it comes again
+        }
         let bytes = inspection.originals.bytes();
         let before = state.originals.bytes();
         if bytes > before {
@@ -129,16 +133,18 @@ impl Exchange {
         let alone = memory.is_none();
         let effort = policy.request.effort(body.len());
         let effort = if alone { effort } else { usize::MAX };
-        self.inspect(Direction::Request, effort, move || {
+        let work = move |answers: Option<&Answers>| {
             let context = gateway.context().counting(count_for.as_deref());
-            let inspect =
-                |context: Context<'_>| inspect_request(context, api, body, &policy, &gateway.json);
-            match memory {
+            let context = context.hearing(answers);
+            let inspect = |context: Context<'_>| {
+                inspect_request(context, api, body.clone(), &policy, &gateway.json)
+            };
+            match &memory {
                 Some(memory) => memory.inspect(|known| inspect(context.knowing(known))),
                 None => Ok(inspect(context)),
             }
-        })
-        .await?
-        .map_err(Problem::Unread)
+            .map_err(Problem::Unread)
+        };
+        inspect_asking(&self.gateway, Direction::Request, effort, work).await
     }
 }

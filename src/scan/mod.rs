@@ -33,6 +33,8 @@ pub enum Scanner {
     Classifier,
     /// What a trained judge takes for an insult, a threat or hate.
     Toxicity,
+    /// What a model that the operator supplies takes for one of its labels.
+    Model,
     /// Credentials.
     Secrets,
     /// Personal data.
@@ -57,10 +59,11 @@ pub enum Scanner {
 
 impl Scanner {
     /// All scanners, in the order of reports.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Injection,
         Self::Classifier,
         Self::Toxicity,
+        Self::Model,
         Self::Secrets,
         Self::Pii,
         Self::Url,
@@ -79,6 +82,7 @@ impl Scanner {
             Self::Injection => "injection",
             Self::Classifier => "classifier",
             Self::Toxicity => "toxicity",
+            Self::Model => "model",
             Self::Secrets => "secrets",
             Self::Pii => "pii",
             Self::Url => "url",
@@ -161,6 +165,7 @@ impl Rule {
             Scanner::Injection
             | Scanner::Classifier
             | Scanner::Toxicity
+            | Scanner::Model
             | Scanner::Size
             | Scanner::Tool => ThreatLevel::from_score(self.score),
         }

@@ -11,12 +11,14 @@ use tokio::time::Instant;
 
 use super::StartError;
 use crate::auth::{KeyRecord, Keyring, Pepper, Sessions};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Place};
 use crate::guard::verdicts::Verdicts;
+use crate::judge::Judges;
 use crate::kept::Register;
 use crate::limit::{Books, Failures, Limiter, OwnLimiter, Setup, Together};
 use crate::proxy::hashicorp::HashiCorp;
 use crate::proxy::route::Table;
+use crate::proxy::service::Service;
 use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -53,20 +55,12 @@ pub struct Built {
 /// If anything cannot be opened, read or understood; nothing is overwritten then.
 pub fn build(
     config: &Config,
-    policies: config::Policies,
+    mut policies: config::Policies,
     echo: Option<SocketAddr>,
 ) -> Result<Built, StartError> {
-    // The admin listener has no TLS.
-    for (address, safe) in [
-        (config.listen, config.tls.is_some()),
-        (config.admin.listen, false),
-    ] {
-        if !address.ip().is_loopback() && !safe && !config.insecure {
-            return Err(StartError::Insecure { address });
-        }
-    }
+    check_listeners(config)?;
     let now = Timestamp::now();
-    let mut warnings: Vec<String> = policies.warnings.iter().map(ToString::to_string).collect();
+    let mut warnings = Vec::new();
     let table = Table::new(upstreams(config, echo)?, config.routes.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
     let failed = |source| StartError::Data {
@@ -75,10 +69,15 @@ pub fn build(
     };
     durable::make_folder(&config.data).map_err(failed)?;
     let master = config.master_key().map_err(StartError::Problems)?;
-    let vault = Vault::open(&config.data, master.as_ref())?;
+    let vault = Arc::new(Vault::open(&config.data, master.as_ref())?);
     if vault.is_temporary() {
         warnings.push(TEMPORARY.to_owned());
     }
+    let hashicorp = hashicorp(config)?.map(Arc::new);
+    let mut judges = config::judges(config);
+    services(config, &mut judges, &vault, hashicorp.as_ref())?;
+    policies.bind(&judges).map_err(StartError::Problems)?;
+    warnings.extend(policies.warnings.iter().map(ToString::to_string));
     let (keyring, first_key) = keyring(config, now)?;
     let kept = store::open_kept(&config.store, &config.data)?;
     let start = Instant::now().into_std();
@@ -98,7 +97,7 @@ pub fn build(
         sessions: Sessions::default(),
         own: OwnLimiter::new(start),
         vault,
-        hashicorp: hashicorp(config)?,
+        hashicorp,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
         metrics: metrics(),
         tls,
@@ -109,6 +108,7 @@ pub fn build(
         verdicts: Verdicts::default(),
         fence_secret: rand::random(),
         placeholders: Placeholders::default(),
+        judges,
         load: Load::new(&config.limits, threads(config)),
     };
     Ok(Built {
@@ -116,6 +116,20 @@ pub fn build(
         first_key,
         warnings,
     })
+}
+
+/// Nobody listens beyond loopback without TLS unless told to.
+fn check_listeners(config: &Config) -> Result<(), StartError> {
+    // The admin listener has no TLS.
+    for (address, safe) in [
+        (config.listen, config.tls.is_some()),
+        (config.admin.listen, false),
+    ] {
+        if !address.ip().is_loopback() && !safe && !config.insecure {
+            return Err(StartError::Insecure { address });
+        }
+    }
+    Ok(())
 }
 
 /// Counters from nothing, at the first generation of policies.
@@ -152,6 +166,28 @@ fn hashicorp(config: &Config) -> Result<Option<HashiCorp>, StartError> {
         name: "hashicorp".to_owned(),
         problem,
     })
+}
+
+/// Adds the services that judge.
+fn services(
+    config: &Config,
+    judges: &mut Judges,
+    vault: &Arc<Vault>,
+    hashicorp: Option<&Arc<HashiCorp>>,
+) -> Result<(), StartError> {
+    for model in &config.models {
+        let Place::Service(service) = &model.place else {
+            continue;
+        };
+        let (vault, hashicorp) = (Arc::clone(vault), hashicorp.cloned());
+        let service = Service::new(service, model.limits.deadline, vault, hashicorp);
+        let service = service.map_err(|problem| StartError::Provider {
+            name: format!("models.{}", model.name),
+            problem,
+        })?;
+        judges.add(&model.name, Arc::new(service), model.limits);
+    }
+    Ok(())
 }
 
 /// Limits on JSON: whatever may be read may be parsed.

@@ -56,7 +56,11 @@ impl Reload {
     }
 
     fn reload_policies(&self) {
-        let loaded = match build::policies(&self.config) {
+        let bound = build::policies(&self.config).and_then(|mut loaded| {
+            let bound = loaded.bind(&self.gateway.judges);
+            bound.map(|()| loaded).map_err(StartError::Problems)
+        });
+        let loaded = match bound {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!("policies not reloaded, those before stay in force");

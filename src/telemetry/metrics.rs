@@ -26,6 +26,8 @@ pub struct Metrics {
     escalations: Family<Level, Counter>,
     bytes: Family<Side, Counter>,
     retries: Family<Provider, Counter>,
+    questions: Family<Question, Counter>,
+    answers: Family<Model, Histogram>,
     /// Exchanges under way.
     pub exchanges_open: Gauge,
     /// Streams under way.
@@ -111,6 +113,17 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Question {
+    model: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Model {
+    model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Provider {
     provider: String,
 }
@@ -138,6 +151,8 @@ impl Default for Metrics {
             escalations: Family::default(),
             bytes: Family::default(),
             retries: Family::default(),
+            questions: Family::default(),
+            answers: Family::new_with_constructor(exchange_buckets),
             exchanges_open: Gauge::default(),
             streams_open: Gauge::default(),
             connections_open: Gauge::default(),
@@ -220,6 +235,19 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts a question to a model: what came of it, and how long that took.
+    pub fn asked(&self, model: &str, outcome: &'static str, took: Duration) {
+        let model = model.to_owned();
+        let labels = Model {
+            model: model.clone(),
+        };
+        self.answers
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+        let labels = Question { model, outcome };
+        self.questions.get_or_create(&labels).inc();
+    }
+
     /// All metrics as text, for `/metrics`; its media type is [`Metrics::MEDIA_TYPE`].
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -251,6 +279,11 @@ impl Metrics {
             "retries",
             "Requests sent to a provider once more",
             self.retries.clone(),
+        );
+        registry.register(
+            "model_questions",
+            "Texts that models were asked about, by what came of it",
+            self.questions.clone(),
         );
         let failures = self.audit_failures.clone();
         registry.register(
@@ -300,6 +333,13 @@ impl Metrics {
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
         }
+        let answers = self.answers.clone();
+        registry.register_with_unit(
+            "model",
+            "Time until a model has answered",
+            Unit::Seconds,
+            answers,
+        );
         let inspections = self.inspections.clone();
         registry.register_with_unit(
             "inspection",

@@ -5,31 +5,90 @@ const LANES: usize = 32;
 /// These, the byte before them and the byte after them.
 const WINDOW: usize = LANES + 2;
 
-/// The first place from `from` on for which `is` holds of the byte before it, the byte, and the byte after it. `before` stands before the text,
+/// The places from `from` on for which `is` holds of the byte before it, the byte, and the byte after it. `before` stands before the text,
 /// `after` after it.
 #[inline]
-pub(super) fn find(
+pub(super) fn places(
     text: &[u8],
     from: usize,
     (before, after): (u8, u8),
     is: impl Fn(u8, u8, u8) -> bool + Copy,
+) -> impl Iterator<Item = usize> {
+    // The window under test, a bit for each byte of it that is left.
+    let (mut start, mut end, mut bits) = (from, from, 0u32);
+    std::iter::from_fn(move || {
+        while bits == 0 {
+            start = end;
+            if start >= text.len() {
+                return None;
+            }
+            end += LANES;
+            bits = match inner(text, start) {
+                Some(window) => tested(window, is),
+                None => tested(&edge(text, start, (before, after)), is),
+            };
+        }
+        let place = start + bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        (place < text.len()).then_some(place)
+    })
+}
+
+/// The start of the first run of at least `least` bytes, 9 to 16, for which `is` holds, or of one that goes up to the end of the text.
+#[inline]
+pub(super) fn run(
+    text: &[u8],
+    from: usize,
+    least: usize,
+    is: impl Fn(u8) -> bool + Copy,
 ) -> Option<usize> {
+    // Where the run began that reached the last window's end.
+    let mut open = None;
     let mut place = from;
     while place < text.len() {
-        let found = if let Some(window) = inner(text, place) {
-            any(window, is).then(|| first(window, is))
-        } else {
-            let window = edge(text, place, (before, after));
-            any(&window, is).then(|| first(&window, is))
+        let bits = match inner(text, place) {
+            Some(window) => tested(window, |_, byte, _| is(byte)),
+            None => tested(&edge(text, place, (0, 0)), |_, byte, _| is(byte)),
         };
-        if let Some(lane) = found {
-            return lane
-                .map(|lane| place + lane)
-                .filter(|place| *place < text.len());
+        let length = LANES.min(text.len() - place);
+        let ahead = bits.trailing_ones() as usize;
+        if open.is_some_and(|start| place + ahead >= start + least) {
+            return open;
         }
-        place += LANES;
+        if open.is_some() && ahead >= length {
+            break;
+        }
+        let long = [1, 2, 4, least - 8]
+            .into_iter()
+            .fold(bits, |bits, shift| bits & bits >> shift);
+        if long != 0 {
+            return Some(place + long.trailing_zeros() as usize);
+        }
+        let behind = (!(bits << (LANES - length))).leading_zeros() as usize;
+        open = (behind > 0).then_some(place + length - behind);
+        place += length;
     }
-    None
+    open
+}
+
+/// A bit for each byte of the window for which `is` holds, the first one lowest.
+#[inline]
+fn tested(window: &[u8; WINDOW], is: impl Fn(u8, u8, u8) -> bool) -> u32 {
+    /// Puts the lowest bits of eight bytes side by side, in the highest byte of the product.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let [befores @ .., _, _] = window;
+    let [_, bytes @ .., _] = window;
+    let [_, _, afters @ ..] = window;
+    let mut lanes = [0u8; LANES];
+    let triples = befores.iter().zip(bytes).zip(afters);
+    for (lane, ((before, byte), after)) in lanes.iter_mut().zip(triples) {
+        *lane = u8::from(is(*before, *byte, *after));
+    }
+    let (eights, _) = lanes.as_chunks::<8>();
+    eights.iter().rev().fold(0, |bits, eight| {
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56;
+        bits << 8 | gathered as u32
+    })
 }
 
 /// The window of the bytes from `place` on, if it is in the text.
@@ -54,32 +113,40 @@ fn edge(text: &[u8], place: usize, (before, after): (u8, u8)) -> [u8; WINDOW] {
     window
 }
 
-#[inline]
-fn any(window: &[u8; WINDOW], is: impl Fn(u8, u8, u8) -> bool) -> bool {
-    triples(window).fold(false, |any, (before, byte, after)| {
-        any | is(before, byte, after)
-    })
-}
-
-fn first(window: &[u8; WINDOW], is: impl Fn(u8, u8, u8) -> bool) -> Option<usize> {
-    triples(window).position(|(before, byte, after)| is(before, byte, after))
-}
-
-#[inline]
-fn triples(window: &[u8; WINDOW]) -> impl Iterator<Item = (u8, u8, u8)> {
-    let [befores @ .., _, _] = window;
-    let [_, bytes @ .., _] = window;
-    let [_, _, afters @ ..] = window;
-    befores
-        .iter()
-        .zip(bytes)
-        .zip(afters)
-        .map(|((before, byte), after)| (*before, *byte, *after))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_runs_wherever_they_begin() {
+        for before in 0..70 {
+            for length in [1, 9, 10, 11, 12, 31, 32, 33, 40] {
+                for after in [0, 1, 5, 31, 32, 40] {
+                    let text = [
+                        ".x".repeat(before / 2),
+                        ".".repeat(before % 2),
+                        "x".repeat(length),
+                        ".x".repeat(after),
+                    ]
+                    .concat();
+                    let bytes = text.as_bytes();
+                    let runs = |from: usize| {
+                        let begins = |at: &usize| *at == from || bytes.get(at - 1) != Some(&b'x');
+                        let mut places = (from..bytes.len()).filter(begins);
+                        places.find(|at| {
+                            let rest = bytes.get(*at..).unwrap_or_default();
+                            let run = rest.iter().take_while(|byte| **byte == b'x').count();
+                            run >= 11 || run > 0 && run == rest.len()
+                        })
+                    };
+                    for from in [0, 1, before] {
+                        let found = run(bytes, from, 11, |byte| byte == b'x');
+                        assert_eq!(found, runs(from), "{text} {from}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn finds_what_a_plain_search_finds() {
@@ -91,21 +158,14 @@ mod tests {
                 let text = base.get(start..end).unwrap();
                 for (before, after) in [(b'<', b'.'), (b'.', b'>')] {
                     let at = |place: usize| text.as_bytes().get(place).copied().unwrap_or(after);
-                    let plain = |from: usize| {
-                        (from..text.len()).find(|place| {
-                            is(
-                                place.checked_sub(1).map_or(before, at),
-                                at(*place),
-                                at(place + 1),
-                            )
-                        })
+                    let plain = |place: &usize| {
+                        let before = place.checked_sub(1).map_or(before, at);
+                        is(before, at(*place), at(place + 1))
                     };
                     for from in [0, 1, text.len() / 2] {
-                        assert_eq!(
-                            find(text.as_bytes(), from, (before, after), is),
-                            plain(from),
-                            "{text} {from}"
-                        );
+                        let found = places(text.as_bytes(), from, (before, after), is);
+                        let plain = (from..text.len()).filter(plain);
+                        assert!(found.eq(plain), "{text} {from}");
                     }
                 }
             }

@@ -73,12 +73,17 @@ impl Leet {
 }
 
 /// The first place from `from` on where text that follows `before` changes, or may if more follows.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "the compiler makes vectors of it only without branches"
+)]
 pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let before = before.map_or(b' ', |before| u8::try_from(before).unwrap_or(b' '));
-    gate::find(text, from, (before, b'a'), |before, byte, after| {
-        let after_letter = before.is_ascii_alphabetic() && byte != b'!';
-        is_sign(byte) && (after_letter || after.is_ascii_alphabetic())
-    })
+    let mut signs = gate::places(text, from, (before, b'a'), |before, byte, after| {
+        let after_letter = before.is_ascii_alphabetic() & (byte != b'!');
+        is_sign(byte) & (after_letter | after.is_ascii_alphabetic())
+    });
+    signs.next()
 }
 
 const fn is_sign(byte: u8) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Two digits that follow each other settle, for each way to group them, what kind of byte they make. Text needs some bytes in a row that are none but text.
 
-use super::digits::{ANYWHERE, Inside, LEAST_TEXT, NO_DIGIT, RESTART, Radix, WAYS};
+use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, Radix, WAYS};
 use super::gate;
 
 /// A place in a text from which a run has to be read digit by digit.
@@ -315,13 +315,17 @@ fn find(
     from: usize,
     before: Option<char>,
 ) -> Option<usize> {
+    let least = least_run(radix);
     match radix {
-        Radix::Base64 | Radix::Base32 => {
-            let values = radix.values(thorough);
-            find_run(text, from, least_run(radix), |byte| {
-                values.get(usize::from(byte)) != Some(&NO_DIGIT)
-            })
-        }
+        Radix::Base64 => gate::run(text, from, least, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'_')
+        }),
+        Radix::Base32 if thorough => gate::run(text, from, least, |byte| {
+            byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7')
+        }),
+        Radix::Base32 => gate::run(text, from, least, |byte| {
+            byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7')
+        }),
         Radix::Hex => find_hex(text, from, before),
     }
 }
@@ -330,29 +334,10 @@ fn find(
 fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let word = before.is_some_and(|before| before.is_alphanumeric() || !before.is_ascii());
     let ends = (if word { b'a' } else { b' ' }, b'a');
-    gate::find(text, from, ends, |before, byte, after| {
+    let mut pairs = gate::places(text, from, ends, |before, byte, after| {
         let prefix = byte == b'0' && after | 0x20 == b'x';
-        !(before.is_ascii_alphanumeric() || before >= 0x80)
-            && byte.is_ascii_hexdigit()
-            && (after.is_ascii_hexdigit() || prefix)
-    })
-}
-
-/// The first run of at least so many digits, or that goes up to the end.
-fn find_run(
-    text: &[u8],
-    from: usize,
-    least: usize,
-    is_digit: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    let mut start = from;
-    loop {
-        // Looking backwards from where such a run would end passes over most of the text.
-        let end = text.len().min(start + least);
-        let window = text.get(start..end).filter(|window| !window.is_empty())?;
-        match window.iter().rposition(|byte| !is_digit(*byte)) {
-            None => return Some(start),
-            Some(other) => start += other + 1,
-        }
-    }
+        let in_word = before.is_ascii_alphanumeric() || before >= 0x80;
+        !in_word && byte.is_ascii_hexdigit() && (after.is_ascii_hexdigit() || prefix)
+    });
+    pairs.next()
 }

@@ -178,20 +178,18 @@ impl Spaced {
 }
 
 /// The first place from `from` on where text that follows `before` changes, or may if more follows.
-pub fn find(text: &[u8], mut from: usize, before: Option<char>) -> Option<usize> {
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "the compiler makes vectors of it only without branches"
+)]
+pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let in_word = before.is_some_and(char::is_alphanumeric);
     let before = if in_word { b'a' } else { b' ' };
-    loop {
-        let place = gate::find(text, from, (before, b' '), |before, byte, after| {
-            !before.is_ascii_alphanumeric()
-                && byte.is_ascii_alphabetic()
-                && !after.is_ascii_alphanumeric()
-        })?;
-        if is_run(text.get(place..).unwrap_or_default()) {
-            return Some(place);
-        }
-        from = place + 1;
-    }
+    let mut alone = gate::places(text, from, (before, b' '), |before, byte, after| {
+        let joined = before.is_ascii_alphanumeric() | after.is_ascii_alphanumeric();
+        byte.is_ascii_alphabetic() & !joined
+    });
+    alone.find(|place| is_run(text.get(*place..).unwrap_or_default()))
 }
 
 /// Whether enough letters that stand alone follow each other, or may if more follows.

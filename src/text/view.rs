@@ -160,6 +160,15 @@ impl Unescape {
         }
     }
 
+    /// All of a text at once.
+    pub fn whole(text: &str) -> String {
+        let (mut unescape, mut view) = (Self::default(), String::with_capacity(text.len()));
+        let at = Place { view: 0, source: 0 };
+        unescape.push(text, at, &mut view, &mut Map::default());
+        unescape.finish(&mut view);
+        view
+    }
+
     /// The end of the text: an escape that was cut off stays as written.
     pub fn finish(&mut self, view: &mut String) {
         view.push_str(&self.pending);

@@ -14,11 +14,14 @@ mod credentials;
 mod exchange;
 mod faults;
 mod limits;
+mod models;
 mod realtime;
 mod sessions;
 mod smuggling;
 mod stored;
 mod transport;
 
+#[path = "../support/model.rs"]
+mod model;
 #[path = "../support/mod.rs"]
 mod support;

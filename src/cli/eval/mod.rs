@@ -14,23 +14,23 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Zoned;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::config::{self, Environment, Flags};
+use crate::config::Flags;
 use crate::guard::{
     self,
     body::{self, Inspection},
 };
-use crate::policy::{Direction, Policy};
+use crate::policy::{Answers, Direction, Policy};
 use crate::scan::classifier::{self, Classifiers};
 use crate::text::Form;
 use crate::wire::Api;
 use crate::wire::json::Limits;
 
+use super::Status;
+use super::judge::{self, Models};
 use super::output::Output;
-use super::{Problems, Status};
 use data::Row;
 use measure::Judged;
 use report::Report;
@@ -94,7 +94,7 @@ impl Task {
     fn serves(self, rule: &str) -> bool {
         let scanner = rule.split_once('.').map(|(scanner, _)| scanner);
         match self {
-            Self::Injection => matches!(scanner, Some("injection" | "classifier")),
+            Self::Injection => matches!(scanner, Some("injection" | "classifier" | "model")),
             Self::Toxicity => scanner == Some("toxicity"),
         }
     }
@@ -129,8 +129,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Task::Injection
     };
     let task = arguments.task.unwrap_or(guessed);
-    let policy = policy(arguments)?;
-    let (judged, speed) = judge(arguments, task, &policy, &rows)?;
+    let (policy, models) = policy(arguments)?;
+    let (judged, speed) = judge_all(arguments, task, (&policy, &models), &rows)?;
     let benign = benign(arguments, &judged)?;
     let thresholds = [0.005, 0.01].map(|share| measure::threshold(benign.clone(), share));
     let report = Report {
@@ -180,27 +180,21 @@ fn benign(arguments: &Arguments, judged: &[Judged]) -> anyhow::Result<Vec<f64>> 
     Ok(benign)
 }
 
-fn policy(arguments: &Arguments) -> anyhow::Result<Arc<Policy>> {
+fn policy(arguments: &Arguments) -> anyhow::Result<(Arc<Policy>, Models)> {
     let flags = Flags {
         policies: arguments.policies.clone(),
         policy: arguments.policy.clone(),
         ..Flags::default()
     };
-    let config = config::read(&flags, &Environment::of_process())
-        .map_err(Problems)?
-        .config;
-    let (folder, named) = (config.policies.as_deref(), &config.policy);
-    let policies =
-        config::policy(folder, named, "policy", Zoned::now().date()).map_err(Problems)?;
-    Ok(policies.find(named, "policy").map_err(Problems)?)
+    judge::policy(&flags)
 }
 
 /// Judges every row, by the judge alone and by the policy.
 #[expect(clippy::disallowed_methods, reason = "the speed is one of the results")]
-fn judge(
+fn judge_all(
     arguments: &Arguments,
     task: Task,
-    policy: &Policy,
+    (policy, models): (&Policy, &Models),
     rows: &[Row],
 ) -> anyhow::Result<(Vec<Judged>, [f64; 2])> {
     let classifiers = Classifiers::new(&[task.judge()])?;
@@ -212,7 +206,8 @@ fn judge(
         let began = Instant::now();
         let opinions = classifiers.judge(&row.text, Form::Plain);
         let between = Instant::now();
-        let inspection = inspect(row, row.origin(arguments.origin, task), policy);
+        let origin = row.origin(arguments.origin, task);
+        let inspection = models.inspect(|answers| inspect(row, origin, policy, answers));
         let [alone, all] = &mut took;
         *alone += (between - began).as_secs_f64();
         *all += between.elapsed().as_secs_f64();
@@ -238,17 +233,13 @@ fn judge(
 }
 
 /// What the policy makes of a row, sent as who wrote it would.
-fn inspect(row: &Row, origin: Origin, policy: &Policy) -> Inspection {
+fn inspect(row: &Row, origin: Origin, policy: &Policy, answers: Option<&Answers>) -> Inspection {
     let limits = Limits::default();
+    let context = guard::Context::default().hearing(answers);
     let message = match origin {
         Origin::Assistant => {
             let text = Bytes::from(row.text.clone());
-            return body::inspect_text(
-                guard::Context::default(),
-                Direction::Response,
-                text,
-                policy,
-            );
+            return body::inspect_text(context, Direction::Response, text, policy);
         }
         Origin::User => json!({"role": "user", "content": row.text}),
         Origin::Tool => json!({"role": "tool", "tool_call_id": "call", "content": row.text}),
@@ -256,5 +247,5 @@ fn inspect(row: &Row, origin: Origin, policy: &Policy) -> Inspection {
     };
     let request = json!({"model": "model", "messages": [message]});
     let body = Bytes::from(request.to_string());
-    body::inspect_request(guard::Context::default(), Api::Chat, body, policy, &limits)
+    body::inspect_request(context, Api::Chat, body, policy, &limits)
 }

@@ -10,10 +10,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use jiff::Zoned;
 use serde_json::json;
 
-use crate::config::{self, Environment, Flags};
+use crate::config::Flags;
 use crate::guard;
 use crate::guard::body::{self, Inspection, Outcome};
 use crate::guard::place::paths;
@@ -22,8 +21,9 @@ use crate::scan::classifier::Probability;
 use crate::wire::json::Limits;
 use crate::wire::{self, Framing};
 
+use super::Status;
+use super::judge;
 use super::output::{Output, Style};
-use super::{Problems, Status};
 
 /// Scan a text, a JSON body or a recorded stream with a policy
 ///
@@ -127,13 +127,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
         policy: arguments.policy,
         ..Flags::default()
     };
-    let config = config::read(&flags, &Environment::of_process())
-        .map_err(Problems)?
-        .config;
-    let (folder, named) = (config.policies.as_deref(), &config.policy);
-    let policies =
-        config::policy(folder, named, "policy", Zoned::now().date()).map_err(Problems)?;
-    let policy = policies.find(named, "policy").map_err(Problems)?;
+    let (policy, models) = judge::policy(&flags)?;
     let (name, input) = read(&arguments.file)?;
 
     let kind = arguments.kind.unwrap_or_else(|| guess::kind(&input));
@@ -148,23 +142,29 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
         _ => Direction::Request,
     };
     let context = guard::Context::default();
+    let limits = Limits::default();
     let report = match kind {
         Kind::Sse => stream::scan(api, Framing::Sse, &policy, &input),
         Kind::Array => stream::scan(wire::Api::Gemini, Framing::JsonArray, &policy, &input),
         Kind::Text => whole(
-            body::inspect_text(context, direction, input.clone(), &policy),
+            models.inspect(|answers| {
+                body::inspect_text(context.hearing(answers), direction, input.clone(), &policy)
+            }),
             &input,
             None,
         ),
         Kind::Body => {
-            let inspection = match direction {
-                Direction::Request => {
-                    body::inspect_request(context, api, input.clone(), &policy, &Limits::default())
+            let inspection = models.inspect(|answers| {
+                let (context, input) = (context.hearing(answers), input.clone());
+                match direction {
+                    Direction::Request => {
+                        body::inspect_request(context, api, input, &policy, &limits)
+                    }
+                    Direction::Response => {
+                        body::inspect_response(context, api, input, &policy, &limits)
+                    }
                 }
-                Direction::Response => {
-                    body::inspect_response(context, api, input.clone(), &policy, &Limits::default())
-                }
-            };
+            });
             let paths = paths(api, direction, &input, &inspection.places).ok();
             whole(inspection, &input, paths)
         }
