@@ -51,6 +51,8 @@ FAMILIES = {
     "negatives": "authored-hardneg cyberseceval-frr sent fabric-patterns awesome-chatgpt-prompts",
 }
 FAMILIES = {source: family for family, sources in FAMILIES.items() for source in sources.split()}
+DOUBTFUL = set("jackhhao-jailbreak-classification jailbreakhub-website jailbreakhub-reddit".split())
+"""Sources that call many ordinary tasks and roles a jailbreak: `cleaned` leaves out what a judge trained without them finds harmless."""
 LEFT_OUT = [("lakera", "mail"), ("contests", "languages"), ("jailbreaks", "negatives"), ("indirect",), ("mixed",)]
 BENIGN = {"benign", "nontoxic"}
 
@@ -103,6 +105,18 @@ def windows(texts, program):
     return matrix, place[:, :4]
 
 
+def cleaned(train, program):
+    doubtful = [row for row in train if source(row) in DOUBTFUL and row["label"] not in BENIGN]
+    others = [row for row in train if FAMILIES.get(source(row)) != "jailbreaks"]
+    matrix, wanted, weight, _ = design(injection_rows(others, np.random.default_rng(SEED)), program)
+    coefficients, bias = fit(matrix, wanted, weight)
+    doubtful_matrix, place = windows([row["text"] for row in doubtful], program)
+    scores = worst(doubtful_matrix @ coefficients.astype(np.float32) + bias, place, len(doubtful))
+    harmless = {row["id"] for row, score in zip(doubtful, scores) if score < 0}
+    print(f"{len(harmless)} of {len(doubtful)} doubtful rows left out", flush=True)
+    return [row for row in train if row["id"] not in harmless]
+
+
 def injection_rows(train, rng):
     made = []
     for row in train:
@@ -132,11 +146,11 @@ def injection_rows(train, rng):
 
 
 def authored_rows(train, rng):
-    hard = authored.hard_negatives(6000, rng)
+    hard = authored.hard_negatives(9000, rng)
     made = [Row(text, False, 3.0, "authored") for text in hard]
     for _ in range(1500):
         made.append(Row(" ".join(hard[at] for at in rng.integers(0, len(hard), int(rng.integers(2, 7)))), False, 1.5, "authored"))
-    made += [Row(text, False, 2.0, "authored") for text in authored.system_prompts(700, rng)]
+    made += [Row(text, False, 2.0, "authored") for text in authored.system_prompts(700, rng) + authored.tool_results(300, rng)]
     made += [Row(text, True, 0.5, "authored") for text in authored.attacks(3000, rng)]
     made += [Row(text, True, 0.3, "authored") for text in authored.jailbreaks(600, rng)]
     kinds = ("document", "tool-output", "chat", "benign", "response")
@@ -150,7 +164,14 @@ def authored_rows(train, rng):
         made.append(Row(text, True, 0.3, "authored"))
         made.append(Row(f"{host[:cut]} {text} {host[cut:]}", True, 0.5, "authored"))
         made.append(Row(host, False, 1.0, "authored"))
-    made += [Row(text, attack, 0.5 if attack else 3.0, "authored") for _, text, attack in authored.multilingual(90, rng)]
+    texts = authored.multilingual(90, rng)
+    made += [Row(text, attack, 0.5 if attack else 3.0, "authored") for _, text, attack in texts]
+    # In the middle of a text of the same language.
+    for language, text, attack in texts[::3]:
+        hosts = [row["text"] for row in train if row["lang"] == language and row["label"] == "benign" and source(row) in ("xquad", "m-ifeval")]
+        if hosts and language != "en":
+            host = hosts[int(rng.integers(len(hosts)))][:400]
+            made.append(Row(f"{host} {text}" if rng.random() < 0.5 else f"{text} {host}", attack, 0.5 if attack else 1.5, "authored"))
     return made
 
 
@@ -213,6 +234,14 @@ def write(name, heads, tables, defaults):
     (HERE / f"{name}.bin").write_bytes(body + np.stack(tables, 1).tobytes())
 
 
+def read(name):
+    """The head of a judge's first label, and its table."""
+    body = (HERE / f"{name}.bin").read_bytes()
+    labels = struct.unpack_from("<I", body, 4)[0]
+    table = np.frombuffer(body, np.int8, labels << BITS, 12 + 32 + 20 * labels).reshape(-1, labels)[:, 0]
+    return struct.unpack_from("<5f", body, 12 + 32), table
+
+
 def golden(name, texts, program, head, table):
     """Texts and the probabilities that the binary must find."""
     matrix, place = windows(texts, program)
@@ -226,7 +255,7 @@ def golden(name, texts, program, head, table):
 
 def injection(data, program, leave_out):
     rng = np.random.default_rng(SEED)
-    train, dev = rows(data, "injection_train"), rows(data, "injection_dev")
+    train, dev = cleaned(rows(data, "injection_train"), program), rows(data, "injection_dev")
     matrix, wanted, weight, family = design(injection_rows(train, rng), program)
     print(f"{matrix.shape[0]} windows, {matrix.nnz} features, {wanted.mean():.3f} attacks", flush=True)
     dev_matrix, place = windows([row["text"] for row in dev], program)

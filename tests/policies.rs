@@ -102,6 +102,12 @@ const BROKEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "response:\n  model: {a: {action: block}}\n",
+        &[
+            "p.yaml:2:11: the model a judges answers, which do not wait for it\n  expected: stream: {mode: buffer}",
+        ],
+    ),
+    (
         "topics:\n  - {id: A b, pattern: x}\n  - {id: a}\n  - {id: b, pattern: y}\n  - {id: b, pattern: z, on: [], action: hold}\n",
         &[
             "p.yaml:2:10: topics[0].id cannot name a rule\n  expected: 1 to 40 lower-case letters, digits and \"_\"",

@@ -10,7 +10,9 @@ use tokio::runtime::Runtime;
 use super::Problems;
 use crate::config::{self, Config, Environment, Flags, Policies};
 use crate::diagnostic::Diagnostic;
+use crate::guard::Cleared;
 use crate::guard::body::Inspection;
+use crate::guard::stream::StreamGuard;
 use crate::judge::Judges;
 use crate::policy::{Answers, Policy};
 
@@ -62,5 +64,14 @@ impl Models {
         let asked = self.judges.ask(&inspection.questions);
         let (answers, _) = self.runtime.block_on(asked);
         work(Some(&answers))
+    }
+
+    /// Asks what a streamed answer wants to know at its end.
+    pub(super) fn hear(&self, guard: &mut StreamGuard, out: &mut Vec<Cleared>) {
+        if let Some(questions) = guard.questions() {
+            let (answers, _) = self.runtime.block_on(self.judges.ask(&questions));
+            // It has ended either way.
+            let _flow = guard.hear(&answers, out);
+        }
     }
 }

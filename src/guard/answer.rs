@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::guard::ask::Waiting;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::count::Counter;
 use crate::guard::ids::Ids;
@@ -16,7 +17,7 @@ use crate::guard::pace;
 use crate::guard::restore::Originals;
 use crate::guard::size::Meter;
 use crate::guard::tools::{Bench, Calls};
-use crate::policy::{Policy, Stage, Tally};
+use crate::policy::{Answers, Policy, Stage, Tally};
 use crate::scan::finding::Finding;
 use crate::wire::json::{Limits, unescape};
 use crate::wire::sse::RawEvent;
@@ -68,6 +69,8 @@ pub(super) struct Answer {
     pub(super) known: Known,
     /// How much text there has been.
     meter: Meter,
+    /// What models are to be asked.
+    pub(super) asking: Waiting,
     /// Calls of tools, where rules are about them.
     calls: Option<Calls>,
     // Scratch space, of no meaning between events.
@@ -106,6 +109,7 @@ impl Answer {
             closed: Vec::new(),
             ended: false,
             known: Known::default(),
+            asking: Waiting::default(),
             event: Event::default(),
             findings: Vec::new(),
         }
@@ -218,6 +222,10 @@ impl Answer {
         let ended = self.ended;
         let closes = &event.advance.closes;
         self.close(|lane| ended || closes.iter().any(|close| close.ends(lane)))?;
+        if self.api == Api::Realtime {
+            // Its answers have no end at which models could be asked.
+            self.hear(&Answers::default())?;
+        }
         notes.call = match &self.calls {
             Some(calls) if !self.policy.observe => calls.waits(),
             Some(_) | None => None,
@@ -261,6 +269,7 @@ impl Answer {
                 originals: &self.originals,
                 tally: &mut self.tally,
                 meter: &mut self.meter,
+                asking: &mut self.asking,
                 findings: &mut self.findings,
             })?;
         }
@@ -296,6 +305,7 @@ impl Answer {
             originals: &self.originals,
             tally: &mut self.tally,
             meter: &mut self.meter,
+            asking: &mut self.asking,
             findings: &mut self.findings,
         };
         let text = running.push(&mut judge, &text)?;

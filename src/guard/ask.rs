@@ -3,11 +3,16 @@
 //! The guard waits for nobody. An inspection that needs a model's word ends with its questions, and nothing is cleared; whoever called asks them
 //! and inspects again, with the answers in its [`Context`](super::Context).
 
+use bytes::Bytes;
+
+use crate::guard::answer::Answer;
+use crate::guard::stream::{End, Flow, Stream, StreamGuard};
 use crate::policy::{Answers, Missing, Pending, Question, Side};
 use crate::scan::finding::Finding;
 use crate::text::{Form, Origin};
+use crate::wire::Framing;
 
-use super::Failure;
+use super::{Cleared, Duty, Failure, Stop, contain, passes_unjudged};
 
 /// The questions of one inspection.
 #[derive(Debug, Default)]
@@ -46,23 +51,120 @@ impl Asking<'_> {
     }
 
     /// Adds what came of one question.
-    pub(super) fn hear(
+    fn hear(
         &mut self,
         side: &Side,
         pending: &Pending,
         answers: &Answers,
         findings: &mut Vec<Finding>,
     ) -> Result<(), Failure> {
-        let answer = answers.to(&pending.question);
-        let Err(Missing { model, why, passes }) = side.models.hear(pending, answer, findings)
-        else {
-            return Ok(());
-        };
-        let failure = Failure::Unanswered { model, why };
-        if !passes {
-            return Err(failure);
+        hear(side, pending, answers, findings).or_else(|(failure, passes)| {
+            if !passes {
+                return Err(failure);
+            }
+            self.missing.get_or_insert(failure);
+            Ok(())
+        })
+    }
+}
+
+/// Adds what came of one question; or tells why nothing did, and whether the text goes on all the same.
+fn hear(
+    side: &Side,
+    pending: &Pending,
+    answers: &Answers,
+    findings: &mut Vec<Finding>,
+) -> Result<(), (Failure, bool)> {
+    let answer = answers.to(&pending.question);
+    let heard = side.models.hear(pending, answer, findings);
+    heard.map_err(|Missing { model, why, passes }| (Failure::Unanswered { model, why }, passes))
+}
+
+/// What a streamed answer waits for.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// The texts that models are to be asked about.
+    pub(super) pending: Vec<Pending>,
+    /// What models did not say, where the policy goes on without.
+    pub(super) missing: Option<Failure>,
+    /// How the upstream's bytes ended, once they have and answers are missing.
+    pub(super) end: Option<End>,
+}
+
+impl Answer {
+    /// Judges by what models said.
+    pub(super) fn hear(&mut self, answers: &Answers) -> Result<(), Stop> {
+        for pending in std::mem::take(&mut self.asking.pending) {
+            let mut findings = Vec::new();
+            let heard = hear(&self.policy.response, &pending, answers, &mut findings);
+            for finding in &findings {
+                let (text, origin) = (&*pending.question.text, pending.question.origin);
+                let action = self.tally.add(&self.policy.response, finding, text, origin);
+                match Duty::of(action) {
+                    // Models say nothing that could be edited.
+                    Duty::Pass | Duty::Edit => {}
+                    Duty::Replace | Duty::Stop => return Err(Stop::Block),
+                }
+            }
+            if let Err((failure, passes)) = heard {
+                if !passes && !passes_unjudged(&self.policy, &failure) {
+                    return Err(failure.into());
+                }
+                self.asking.missing.get_or_insert(failure);
+            }
         }
-        self.missing.get_or_insert(failure);
         Ok(())
     }
+}
+
+impl StreamGuard {
+    /// What models are to be asked now that the answer is at its end; then it ends when they were heard.
+    pub fn questions(&self) -> Option<Vec<Question>> {
+        let asking = &self.0.answer.asking;
+        let questions = asking
+            .pending
+            .iter()
+            .map(|pending| pending.question.clone());
+        asking.end.map(|_| questions.collect())
+    }
+
+    /// Takes what models said, and ends the answer.
+    pub fn hear(&mut self, answers: &Answers, out: &mut Vec<Cleared>) -> Flow {
+        let stream = &mut self.0;
+        let Some(end) = stream.answer.asking.end.take() else {
+            return Flow::Continue;
+        };
+        match contain(|| stream.answer.hear(answers)) {
+            Ok(()) => stream.finish(end, out),
+            Err(stop) => stream.stop(stop, None, out),
+        }
+        Flow::End
+    }
+}
+
+impl Stream {
+    /// Whether models are to be asked before the answer can end.
+    pub(super) fn asks(&mut self, end: End, out: &mut Vec<Cleared>) -> bool {
+        if end == End::Break || self.answer.policy.response.models.is_empty() {
+            return false;
+        }
+        if let Err(stop) = contain(|| self.answer.close(|_| true)) {
+            self.stop(stop, None, out);
+            return true;
+        }
+        let asking = &mut self.answer.asking;
+        asking.end = (!asking.pending.is_empty()).then_some(end);
+        asking.end.is_some()
+    }
+}
+
+/// Adds events of the gateway's own to what may be written, each by itself where the framing wants it.
+pub(super) fn say(framing: Framing, events: Vec<u8>, out: &mut Vec<Cleared>) {
+    let events = Bytes::from(events);
+    if framing != Framing::Messages {
+        return out.push(Cleared(events));
+    }
+    let lines = events.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty());
+    out.extend(lines.map(|line| Cleared(events.slice_ref(line))));
 }

@@ -1,5 +1,6 @@
 //! One running text of a streamed answer: how far it is cleared, and what is to be taken out of it.
 
+use crate::guard::ask::Waiting;
 use crate::guard::edit::Edits;
 use crate::guard::pace::Pace;
 use crate::guard::restore::{Originals, Restores};
@@ -26,6 +27,8 @@ pub(super) struct Judge<'a> {
     pub(super) tally: &'a mut Tally,
     /// How much text there has been.
     pub(super) meter: &'a mut Meter,
+    /// What models are to be asked.
+    pub(super) asking: &'a mut Waiting,
     /// Scratch space.
     pub(super) findings: &'a mut Vec<Finding>,
 }
@@ -51,6 +54,8 @@ pub(super) struct Running {
     pace: Pace,
     /// What judges have read, where they judge sentences and not the pace's windows.
     reading: Option<Box<Reading>>,
+    /// All of the text, where models judge it; then judges wait for its end too.
+    whole: Option<String>,
     /// A pattern found a sign of an attack.
     suspect: bool,
     /// Where in the lane's text the present scan began: 0, except after a failure that was let pass.
@@ -65,7 +70,9 @@ impl Running {
     /// At the start of the lane that `piece` opens.
     pub(super) fn new(lane: Lane, piece: &Piece, policy: &Policy) -> Self {
         let pace = Pace::of(policy, lane.field);
-        let sentences = !policy.response.judges.is_empty() && !matches!(pace, Pace::Windows(_));
+        let asks = !policy.response.models.is_empty();
+        let judged = !policy.response.judges.is_empty() && !asks;
+        let sentences = judged && !matches!(pace, Pace::Windows(_));
         Self {
             lane,
             edits: Edits::default(),
@@ -79,6 +86,7 @@ impl Running {
             scan: Some(Box::new(SegmentScan::new(piece.form))),
             pace,
             reading: sentences.then(|| Box::new(Reading::new(piece.form))),
+            whole: asks.then(String::new),
             suspect: false,
             base: 0,
             len: 0,
@@ -168,7 +176,19 @@ impl Running {
     /// Adds what judges say of the sentences or windows that `delta`, the last piece of `tail`, completes; or the text's end.
     fn opine(&mut self, judge: &mut Judge<'_>, delta: Option<&str>) {
         let judges = &judge.side.judges;
-        if judges.is_empty() {
+        if let Some(whole) = &mut self.whole {
+            self.suspect |= judge.side.suspects(judge.findings);
+            if let Some(text) = delta {
+                whole.push_str(text);
+            } else {
+                let whole = std::mem::take(whole);
+                let (text, who) = ((&*whole, self.form), (self.origin, self.suspect));
+                judge.side.judge_by(text, who, judge.findings);
+                let questions = judge.side.questions_by(text, who, judge.findings);
+                judge.asking.pending.extend(questions);
+            }
+        }
+        if judges.is_empty() || self.whole.is_some() {
             if let Some(text) = delta {
                 self.pace.read(text, self.len - text.len(), &mut |_| {});
             }

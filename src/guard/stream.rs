@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::answer::Answer;
+use crate::guard::ask::say;
 use crate::guard::ids::Ids;
 use crate::guard::notes::Notes;
 use crate::guard::pace;
@@ -28,7 +29,7 @@ const UNSCANNED: &str = "the provider's answer could not be scanned";
 
 /// The guard of one streamed answer.
 #[derive(Debug)]
-pub struct StreamGuard(Box<Stream>);
+pub struct StreamGuard(pub(super) Box<Stream>);
 
 impl StreamGuard {
     /// At the start of an answer.
@@ -102,7 +103,10 @@ impl StreamGuard {
             },
             media: stream.answer.media,
             upstream_error: stream.answer.upstream_error,
-            unjudged: stream.unjudged.clone(),
+            unjudged: match (&stream.unjudged, &stream.answer.asking.missing) {
+                (None, Some(missing)) => Some((0, missing.clone())),
+                (unjudged, _) => unjudged.clone(),
+            },
         }
     }
 
@@ -140,10 +144,10 @@ impl StreamGuard {
 }
 
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     request_id: String,
     splitter: Splitter,
-    answer: Answer,
+    pub(super) answer: Answer,
     /// Events that wait, and all behind them.
     queue: VecDeque<Held>,
     /// What the events in the queue take, their notes included.
@@ -205,7 +209,7 @@ impl Stream {
         }
     }
 
-    fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
+    pub(super) fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
         // Whether what is written so far ends where an event does.
         let mut whole = self.phase == Phase::Read || self.answer.framing != Framing::Sse;
         if self.phase == Phase::Read {
@@ -222,6 +226,9 @@ impl Stream {
             }
         }
         if self.phase == Phase::End {
+            return;
+        }
+        if self.phase == Phase::Read && self.asks(end, out) {
             return;
         }
         let closed = self.closing || self.answer.framing != Framing::JsonArray;
@@ -253,7 +260,7 @@ impl Stream {
             Err(stop) => return self.stop(stop, Some(raw), out),
         };
         let notes = std::mem::take(&mut self.notes);
-        self.buffers &= !self.answer.ended;
+        self.buffers &= !self.answer.ended || !self.answer.asking.pending.is_empty();
         if self.answer.api == Api::Realtime {
             self.buffers = self.answer.arrived.started;
         }
@@ -302,7 +309,7 @@ impl Stream {
     }
 
     /// Does what the policy says when inspecting went no further: at the event `raw`, else at bytes that are none.
-    fn stop(&mut self, stop: Stop, raw: Option<RawEvent>, out: &mut Vec<Cleared>) {
+    pub(super) fn stop(&mut self, stop: Stop, raw: Option<RawEvent>, out: &mut Vec<Cleared>) {
         let failure = match stop {
             Stop::Block => return self.block(out),
             Stop::Fail(failure) => failure,
@@ -378,15 +385,4 @@ impl Stream {
         self.queue = VecDeque::new();
         self.notes = Notes::default();
     }
-}
-
-/// Adds events of the gateway's own to what may be written, each by itself where the framing wants it.
-fn say(framing: Framing, events: Vec<u8>, out: &mut Vec<Cleared>) {
-    let events = Bytes::from(events);
-    if framing != Framing::Messages {
-        return out.push(Cleared(events));
-    }
-    let lines = events.split(|byte| *byte == b'\n');
-    let lines = lines.filter(|line| !line.is_empty());
-    out.extend(lines.map(|line| Cleared(events.slice_ref(line))));
 }

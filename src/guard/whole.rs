@@ -29,9 +29,15 @@ impl Answer {
         let mut scan = SegmentScan::whole(carrier.form);
         scan.push(&side.engine, &text, &mut self.findings)?;
         scan.finish(&side.engine, &mut self.findings)?;
-        side.judge((&text, carrier.form), origin, &mut self.findings);
+        let read = (&*text, carrier.form);
+        side.judge(read, origin, &mut self.findings);
+        let questions = side.questions(read, origin, &mut self.findings);
         if self.findings.is_empty() {
+            // The same text is the same question.
             self.known.insert(&carrier);
+        }
+        self.asking.pending.extend(questions);
+        if self.findings.is_empty() {
             return Ok(());
         }
         let (mut edits, mut restores) = (Edits::default(), Restores::default());

@@ -10,6 +10,7 @@ use super::judge::Judges;
 use super::model::Models;
 use super::model::file::check_models;
 use super::place::Places;
+use super::stream::Mode;
 use super::{Action, Direction, Policy, Scored, Side, Treatment, size};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::scan::engine::{Automata, Engine, Unsupported};
@@ -74,9 +75,9 @@ pub fn compile_with(
             .map(|rule| unusable(rule, &file.topics, source))
             .collect()
     };
-    for side in [&file.request, &file.response] {
-        problems.extend(check_models(side));
-    }
+    let whole = matches!(file.stream, Some(Mode::Buffer { .. }));
+    problems.extend(check_models(&file.request, true));
+    problems.extend(check_models(&file.response, whole));
     // The file's own patterns first: that is quick, and the built-in ones are known to compile.
     let own = file.topics.iter().map(|topic| (topic.rule(), false));
     problems.extend(

@@ -282,7 +282,16 @@ impl Side {
 
     /// Adds what the judges find in a whole text, of which the patterns' findings are known.
     pub fn judge(&self, text: (&str, Form), origin: Origin, findings: &mut Vec<Finding>) {
-        let agrees = self.suspects(findings);
+        self.judge_by(text, (origin, self.suspects(findings)), findings);
+    }
+
+    /// The same where it is known whether patterns found a sign of an attack.
+    pub fn judge_by(
+        &self,
+        text: (&str, Form),
+        (origin, agrees): (Origin, bool),
+        findings: &mut Vec<Finding>,
+    ) {
         match self.models.second() {
             None => self.judges.judge(text, origin, agrees, findings),
             Some(second) => {
@@ -299,10 +308,19 @@ impl Side {
         origin: Origin,
         findings: &mut Vec<Finding>,
     ) -> Vec<Pending> {
+        self.questions_by(text, (origin, self.suspects(findings)), findings)
+    }
+
+    /// The same where it is known whether patterns found a sign of an attack.
+    pub fn questions_by(
+        &self,
+        text: (&str, Form),
+        who: (Origin, bool),
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Pending> {
         if self.models.is_empty() {
             return Vec::new();
         }
-        let who = (origin, self.suspects(findings));
         self.models.questions(&self.judges, text, who, findings)
     }
 

@@ -19,17 +19,21 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::Gateway;
 use super::account::Account;
 use super::body::Hold;
+use super::inspect::ask;
 use super::respond::Problem;
 use super::stall::Progress;
 use super::stored::Keeper;
 use crate::auth::Principal;
 use crate::guard::Cleared;
 use crate::guard::stream::{End, Ending, Flow, StreamGuard};
+use crate::policy::Answers;
 use crate::telemetry::Direction;
 use crate::upstream;
 
 /// How long a client sees nothing while the guard holds all of an answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+type Asking = Pin<Box<dyn Future<Output = Answers> + Send>>;
 
 /// A streamed answer.
 pub(super) struct Stream {
@@ -49,6 +53,8 @@ pub(super) struct Stream {
     /// Time spent in the guard.
     inspecting: Duration,
     failed: bool,
+    /// Models that are asked at the answer's end.
+    asking: Option<Asking>,
     /// Runs while the guard holds what the client waits for.
     quiet: Option<Pin<Box<Sleep>>>,
 }
@@ -75,6 +81,7 @@ impl Stream {
             received: 0,
             inspecting: Duration::ZERO,
             failed: false,
+            asking: None,
             quiet: None,
         }
     }
@@ -116,6 +123,11 @@ impl Stream {
                 self.account
                     .note(|record| record.reason = Some("key_withdrawn".to_owned()));
                 self.guard.finish(End::Break, &mut self.ready);
+            } else if let Some(asking) = &mut self.asking {
+                let Poll::Ready(answers) = asking.as_mut().poll(cx) else {
+                    return self.poll_keep_alive(cx);
+                };
+                let _end = self.guard.hear(&answers, &mut self.ready);
             } else {
                 match source.poll_chunk(cx) {
                     Poll::Pending => return self.poll_keep_alive(cx),
@@ -137,7 +149,8 @@ impl Stream {
                         // The rest is of no interest, but a connection read to its end can be used again.
                         if source.poll_chunk(cx).is_pending() {}
                     }
-                    Poll::Ready(None) => self.guard.finish(End::Complete, &mut self.ready),
+                    Poll::Ready(None) if self.asks() => continue,
+                    Poll::Ready(None) => {}
                     Poll::Ready(Some(Err(failure))) => {
                         tracing::warn!(id = self.account.id(), %failure, "the provider's stream broke off");
                         self.guard.finish(End::Break, &mut self.ready);
@@ -168,6 +181,17 @@ impl Stream {
             self.keeping = None;
         }
         Poll::Ready(())
+    }
+
+    /// Ends the answer; whether models are asked before.
+    fn asks(&mut self) -> bool {
+        self.guard.finish(End::Complete, &mut self.ready);
+        self.asking = self.guard.questions().map(|questions| {
+            let gateway = Arc::clone(&self.admission.gateway);
+            let asking = async move { ask(&gateway, &questions).await };
+            Box::pin(asking) as Asking
+        });
+        self.asking.is_some()
     }
 
     /// A comment, when the client has seen nothing for long and the guard holds something.

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use crate::model::{self, ATTACK, BENIGN};
 use crate::support::client::{Reply, chat, send};
 use crate::support::gateway::{CREDENTIAL, Gateway};
-use crate::support::upstream::{self, Step, Upstream, answer};
+use crate::support::upstream::{self, DONE, LAST_CHUNK, Step, Upstream, answer, stream_head};
 
 const PATIENT: Limits = Limits {
     deadline: Duration::from_secs(20),
@@ -345,4 +345,81 @@ async fn a_service_inside_must_be_allowed() {
     let (gateway, _policies) = with(&provider, BLOCK, model).await;
     assert_eq!(ask(&gateway, BENIGN).await.status, 500);
     assert!(judge.seen().is_empty());
+}
+
+const ANSWERS: &str =
+    "stream: {mode: buffer}\nresponse: {model: {judge: {action: block, ON_ERROR}}}\n";
+
+/// What a provider streams, `text` in two deltas.
+fn streamed(text: &str) -> Vec<u8> {
+    let (one, other) = text.split_at(text.len() / 2);
+    let events = [upstream::delta(one), upstream::delta(other), DONE.to_vec()];
+    let chunks = events.map(|event| upstream::chunk(&event));
+    [
+        stream_head("text/event-stream"),
+        chunks.concat(),
+        LAST_CHUNK.to_vec(),
+    ]
+    .concat()
+}
+
+/// The answer says whether it is asked about streams and wholes alike, and leaves as it came or not at all.
+#[tokio::test]
+async fn answers_are_judged_whole_however_they_come() {
+    let folder = model::folder(&model::settings());
+    let provider = Upstream::start(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let text = match asked["messages"][0]["content"].as_str() {
+            Some("bad") => ATTACK,
+            _ => BENIGN,
+        };
+        vec![Step::Write(if asked["stream"] == true {
+            streamed(text)
+        } else {
+            answer(200, "application/json", &upstream::chat(text))
+        })]
+    })
+    .await;
+    let model = in_folder(folder.path(), PATIENT);
+    let policy = ANSWERS.replace(", ON_ERROR", "");
+    let (gateway, _policies) = with(&provider, &policy, model).await;
+    for stream in [false, true] {
+        let good = send(gateway.address, chat(&gateway, "good", stream)).await;
+        assert_eq!(good.status, 200);
+        let told = good.text().replace("\"}}]}", "");
+        let (one, other) = BENIGN.split_at(BENIGN.len() / 2);
+        let whole = told.contains(one) && told.contains(other);
+        assert!(whole && good.complete, "{told}");
+        let bad = send(gateway.address, chat(&gateway, "bad", stream)).await;
+        assert!(!bad.text().contains("passwords") && !bad.text().contains("Ignore"));
+        assert!(bad.text().contains("model.judge"), "{}", bad.text());
+    }
+    let records = gateway.records(4).await;
+    let outcomes: Vec<_> = records.iter().map(|record| &record["outcome"]).collect();
+    assert_eq!(outcomes, ["allowed", "blocked", "allowed", "blocked"]);
+    assert!(records[3]["response"]["probabilities"]["model.judge"].as_f64() > Some(0.6));
+}
+
+#[tokio::test]
+async fn an_answer_about_which_a_model_says_nothing_is_what_on_error_says() {
+    let folder = model::folder(&model::settings());
+    let provider = Upstream::always(streamed(BENIGN)).await;
+    let late = Limits {
+        deadline: Duration::from_nanos(1),
+        ..PATIENT
+    };
+    for (on_error, outcome) in [
+        ("on_error: block", "failed"),
+        ("on_error: allow", "allowed"),
+    ] {
+        let model = in_folder(folder.path(), late);
+        let policy = ANSWERS.replace("ON_ERROR", on_error);
+        let (gateway, _policies) = with(&provider, &policy, model).await;
+        let reply = send(gateway.address, chat(&gateway, "hi", true)).await;
+        assert_eq!(reply.text().contains("Could you"), outcome == "allowed");
+        let record = &gateway.records(1).await[0];
+        assert_eq!(record["outcome"], outcome, "{record}");
+        let reason = "the model judge gave no answer: it was late";
+        assert_eq!(record["response"]["unjudged"], reason, "{record}");
+    }
 }

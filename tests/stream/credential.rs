@@ -3,6 +3,7 @@
 use super::*;
 use sluicegate::guard::Context;
 use sluicegate::guard::body::inspect_request;
+use sluicegate::policy::Verdict;
 
 const POLICY: &str = "request: {secrets: {action: block}, pii: {action: redact}, injection: {action: block, level: low}}\n\
     topics: [{id: plan, pattern: plan zero, action: block, on: [request]}]\n";

@@ -1,11 +1,13 @@
 //! `sluicegate eval`: how much of labelled text the judges and a policy find, and how much they take for it wrongly.
 
+mod calibrate;
 mod data;
 mod measure;
 mod plot;
 mod report;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,6 +70,9 @@ pub(super) struct Arguments {
     /// Print the section of a policy that keeps to this share of false positives on the benign rows (0.01 is one in a hundred)
     #[arg(long, value_name = "SHARE")]
     calibrate: Option<f64>,
+    /// Write that section as a policy which extends the one judged with; the file must not be there yet
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -146,14 +151,20 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         let drawing = plot::svg(&title, &measure::curve(&report.rows));
         fs::write(file, drawing).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    let calibrated = budget.map(|share| calibrate::calibrate(task, &benign, share));
+    if let (Some(file), Some(calibrated)) = (&arguments.out, &calibrated) {
+        calibrated.write(file, &policy.name, &arguments.dataset)?;
+        let told = format!("wrote {}: check it with sluicegate check", file.display());
+        writeln!(std::io::stderr(), "{told}")?;
+    }
     if arguments.json {
         let calibrated = budget.map(|share| measure::threshold(benign, share));
         report::print_json(&report, calibrated, output)?;
     } else {
         report::print(&report, output)?;
         report::examples(&report, &rows, arguments.examples, output)?;
-        if let Some(share) = budget {
-            report::calibrate(task, &benign, share, output)?;
+        if let Some(calibrated) = &calibrated {
+            calibrated.print(output)?;
         }
     }
     Ok(Status::Done)

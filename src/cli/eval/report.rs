@@ -8,7 +8,7 @@ use crate::cli::output::{Output, Style};
 
 use super::Task;
 use super::data::Row;
-use super::measure::{self, GROUPINGS, Group, Judged};
+use super::measure::{GROUPINGS, Group, Judged};
 
 /// All that is printed.
 pub(super) struct Report {
@@ -129,43 +129,5 @@ pub(super) fn examples(
             )?;
         }
     }
-    Ok(())
-}
-
-/// The section of a policy whose false positives on these scores keep to the share; acting at a tenth of it.
-pub(super) fn calibrate(
-    task: Task,
-    benign: &[f64],
-    share: f64,
-    output: &mut Output,
-) -> anyhow::Result<()> {
-    // Thresholds are written in thousandths; the next one up keeps the promise.
-    let up = |threshold: f64| ((threshold * 1000.0).ceil() / 1000.0).clamp(0.001, 1.0);
-    let flag = up(measure::threshold(benign.to_vec(), share));
-    let act = up(measure::threshold(benign.to_vec(), share / 10.0));
-    let action = match task {
-        Task::Injection => "block",
-        Task::Toxicity => "replace",
-    };
-    writeln!(
-        output,
-        "\n# At most {share} of {} benign texts is flagged, a tenth of that is stopped.",
-        benign.len()
-    )?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a data set has fewer rows than 2^52"
-    )]
-    if (benign.len() as f64) * share < 10.0 {
-        writeln!(
-            output,
-            "# These are few texts for so small a share: the thresholds rest on less than ten of them."
-        )?;
-    }
-    writeln!(
-        output,
-        "{}: {{action: {action}, threshold: {act:.3}, flag: {flag:.3}}}",
-        task.judge().name()
-    )?;
     Ok(())
 }

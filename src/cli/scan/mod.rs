@@ -144,8 +144,11 @@ pub(super) fn run(arguments: Arguments, output: &mut Output) -> anyhow::Result<S
     let context = guard::Context::default();
     let limits = Limits::default();
     let report = match kind {
-        Kind::Sse => stream::scan(api, Framing::Sse, &policy, &input),
-        Kind::Array => stream::scan(wire::Api::Gemini, Framing::JsonArray, &policy, &input),
+        Kind::Sse => stream::scan((api, Framing::Sse), (&policy, &models), &input),
+        Kind::Array => {
+            let format = (wire::Api::Gemini, Framing::JsonArray);
+            stream::scan(format, (&policy, &models), &input)
+        }
         Kind::Text => whole(
             models.inspect(|answers| {
                 body::inspect_text(context.hearing(answers), direction, input.clone(), &policy)

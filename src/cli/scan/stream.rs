@@ -10,9 +10,14 @@ use crate::wire::sse::Splitter;
 use crate::wire::{Api, Framing};
 
 use super::{Found, Report, position};
+use crate::cli::judge::Models;
 
 /// Scans a whole recording.
-pub(super) fn scan(api: Api, framing: Framing, policy: &Arc<Policy>, input: &[u8]) -> Report {
+pub(super) fn scan(
+    (api, framing): (Api, Framing),
+    (policy, models): (&Arc<Policy>, &Models),
+    input: &[u8],
+) -> Report {
     let limits = Limits::default();
     let mut guard = StreamGuard::new(
         api,
@@ -40,6 +45,7 @@ pub(super) fn scan(api: Api, framing: Framing, policy: &Arc<Policy>, input: &[u8
     }
     if flow == Flow::Continue {
         guard.finish(End::Complete, &mut out);
+        models.hear(&mut guard, &mut out);
     }
     let summary = guard.summary();
     replay.note(&summary.verdict, 0, input.len());

@@ -54,14 +54,6 @@ pub(in crate::policy) fn read_model(
     let spot = Spot::of(reader, node);
     let spot = spot.moved(key.place());
     named(reader, key);
-    if direction == Direction::Response {
-        let found = format!(
-            "{} is not available on answers in this version",
-            reader.path()
-        );
-        let problem = reader.problem_at(key.place(), found);
-        reader.report(problem.help("models judge requests; write it under request"));
-    }
     let mut fields = reader.fields(node)?;
     let action = fields.required("action", judged_action);
     let origins = |reader: &mut Reader, node: &Node| by_origin(reader, node, direction);
@@ -106,12 +98,24 @@ fn named(reader: &mut Reader, key: &Key) {
 }
 
 /// What cannot be said of one model alone: who takes a second look needs a first one, and only one has the last word.
-pub(in crate::policy) fn check_models(side: &SideFile) -> Vec<Diagnostic> {
+pub(in crate::policy) fn check_models(side: &SideFile, whole: bool) -> Vec<Diagnostic> {
     let on = |file: &&ModelFile| file.action > Action::Allow && file.when != When::Always;
     let mut seconds = side.models.iter().filter(on);
     let judged = |(task, judge): &(Task, JudgeFile)| *task == Task::Injection && judge.is_on();
     let first = side.judges.iter().any(judged);
     let mut problems = Vec::new();
+    let on_all = side
+        .models
+        .iter()
+        .filter(|file| file.action > Action::Allow);
+    for model in on_all.filter(|_| !whole) {
+        let found = format!(
+            "the model {} judges answers, which do not wait for it",
+            model.name
+        );
+        let problem = model.spot.error(found);
+        problems.push(problem.expected("stream: {mode: buffer}"));
+    }
     if let Some(second) = seconds.next()
         && !first
     {
