@@ -36,6 +36,8 @@ use shapes::{escaped, plain, sse, stream};
 mod bodies;
 #[path = "stream/canary.rs"]
 mod canary;
+#[path = "stream/credential.rs"]
+mod credential;
 #[path = "stream/cuts.rs"]
 mod cuts;
 #[path = "stream/edits.rs"]
@@ -44,6 +46,8 @@ mod edits;
 mod fence;
 #[path = "stream/modes.rs"]
 mod modes;
+#[path = "stream/reference.rs"]
+mod reference;
 #[path = "stream/refusals.rs"]
 mod refusals;
 #[path = "stream/restore.rs"]

@@ -285,18 +285,18 @@ impl<'a> Inspector<'a> {
             Direction::Request => Origin::User,
             Direction::Response => Origin::Assistant,
         };
-        let span = Span::new(0, text.len());
         if self.policy.side(self.direction).is_reversible() {
             self.reserve(text, Form::Plain);
         }
         self.text(
             &Piece {
-                span,
+                span: Span::new(0, text.len()),
                 origin,
                 form: Form::Plain,
                 part: Part::Whole,
                 argument: false,
                 said: false,
+                credential: false,
             },
             Coding::Plain,
             text,
