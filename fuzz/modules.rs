@@ -7,6 +7,8 @@ pub mod diagnostic;
 pub mod document;
 #[path = "../src/durable.rs"]
 pub mod durable;
+#[path = "../src/glob.rs"]
+pub mod glob;
 #[path = "../src/guard/mod.rs"]
 pub mod guard;
 #[path = "../src/policy/mod.rs"]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::guard::answer::Answer;
 use crate::guard::stream::{End, Flow, Stream, StreamGuard};
-use crate::policy::{Answers, Missing, Pending, Question, Side};
+use crate::policy::{Answers, Missing, Pending, Policy, Question, Side};
 use crate::scan::finding::Finding;
 use crate::text::{Form, Origin};
 use crate::wire::Framing;
@@ -23,9 +23,23 @@ pub(super) struct Asking<'a> {
     pub(super) questions: Vec<Question>,
     /// What models did not say, where the policy goes on without.
     pub(super) missing: Option<Failure>,
+    /// The same where it does not.
+    pub(super) failed: Option<Failure>,
 }
 
 impl Asking<'_> {
+    /// Takes note of what came of a text's questions. The other texts are judged all the same, so that the verdict is complete.
+    pub(super) fn note(&mut self, policy: &Policy, asked: Result<(), Failure>) {
+        if let Err(failure) = asked {
+            let place = if passes_unjudged(policy, &failure) {
+                &mut self.missing
+            } else {
+                &mut self.failed
+            };
+            place.get_or_insert(failure);
+        }
+    }
+
     /// Adds what models say of a text to what else was found in it, or notes that they are to be asked.
     ///
     /// # Errors

@@ -285,18 +285,18 @@ impl<'a> Inspector<'a> {
             Direction::Request => Origin::User,
             Direction::Response => Origin::Assistant,
         };
-        let span = Span::new(0, text.len());
         if self.policy.side(self.direction).is_reversible() {
             self.reserve(text, Form::Plain);
         }
         self.text(
             &Piece {
-                span,
+                span: Span::new(0, text.len()),
                 origin,
                 form: Form::Plain,
                 part: Part::Whole,
                 argument: false,
                 said: false,
+                credential: false,
             },
             Coding::Plain,
             text,
@@ -337,14 +337,8 @@ impl<'a> Inspector<'a> {
         if !self.findings.is_empty() {
             self.judge(piece, coding, text);
         }
-        scanned.or_else(|overflow| self.overflow(overflow))?;
-        match asked {
-            Err(failure) if passes_unjudged(self.policy, &failure) => {
-                self.unjudged = Some(failure);
-                Ok(())
-            }
-            asked => Ok(asked?),
-        }
+        self.asking.note(self.policy, asked);
+        scanned.or_else(|overflow| self.overflow(overflow))
     }
 
     /// Goes on where not all can have been found, if the policy lets that pass.
@@ -362,6 +356,9 @@ impl<'a> Inspector<'a> {
         let outcome = match result {
             Ok(()) if self.blocked => {
                 Outcome::Refuse(Refused::new(self.policy, self.tally.verdict()))
+            }
+            Ok(()) if self.asking.failed.is_some() => {
+                Outcome::Fail(self.asking.failed.take().unwrap_or(Failure::Unasked))
             }
             Ok(()) if !self.asking.questions.is_empty() => {
                 let questions = std::mem::take(&mut self.asking.questions);

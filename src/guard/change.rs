@@ -31,6 +31,10 @@ impl Inspector<'_> {
                 uproot(&carrier, text, finding.span, &mut self.splices);
                 continue;
             }
+            let spared = piece.credential && self.direction == Direction::Request;
+            if spared && side.spares(finding.rule) {
+                continue;
+            }
             let matched = text.get(finding.span.range()).unwrap_or_default();
             if side.restores(finding.rule) {
                 marks.restore(

@@ -1,9 +1,11 @@
 //! Runs a network: in pure Rust (`rten`), or by ONNX Runtime's own library where its path is given.
 
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ort::session::{Session, SessionInputValue};
+use ort::value::Tensor;
 use rten::{Model, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
@@ -25,7 +27,7 @@ pub(super) fn load(
 ) -> Result<Box<dyn Runtime>, String> {
     match library {
         None => Ok(Box::new(Rten::new(network, threads)?)),
-        Some(_) => Err("ONNX Runtime is not available in this version".to_owned()),
+        Some(library) => Ok(Box::new(Ort::new(&network, library, threads)?)),
     }
 }
 
@@ -109,5 +111,68 @@ impl Runtime for Rten {
             .try_into()
             .map_err(|_| "its output is no table of numbers".to_owned())?;
         Ok(logits.iter().copied().collect())
+    }
+}
+
+/// ONNX Runtime: faster by a third to a half, with all operators, in a library of its own.
+#[derive(Debug)]
+struct Ort {
+    /// It runs one window at a time, on all its threads.
+    session: Mutex<Session>,
+    inputs: Vec<(String, Input)>,
+    output: String,
+}
+
+impl Ort {
+    fn new(network: &[u8], library: &Path, threads: usize) -> Result<Self, String> {
+        // A process has one library.
+        static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+        let first = LIBRARY.get_or_init(|| library.to_owned());
+        if first != library {
+            let (first, other) = (first.display(), library.display());
+            return Err(format!("ONNX Runtime is {first} already, not {other}"));
+        }
+        if !library.is_file() {
+            return Err(format!("there is no library {}", library.display()));
+        }
+        let loaded = ort::init_from(library).map_err(|error| error.to_string())?;
+        let session = loaded.build().and_then(|environment| {
+            let builder = Session::builder(&environment)?;
+            let mut builder = builder.with_intra_threads(threads)?;
+            builder.commit_from_memory(network)
+        });
+        let session = session.map_err(|error| error.to_string())?;
+        let inputs = session.inputs().iter().map(|input| {
+            let name = input.name().to_owned();
+            let input = Input::of(&name)?;
+            Ok((name, input))
+        });
+        let inputs: Result<_, String> = inputs.collect();
+        let outputs = session.outputs();
+        let logits = outputs.iter().find(|output| output.name() == "logits");
+        let output = logits.or_else(|| outputs.first());
+        let output = output.map(|output| output.name().to_owned());
+        Ok(Self {
+            inputs: inputs?,
+            output: output.ok_or("it has no output")?,
+            session: Mutex::new(session),
+        })
+    }
+}
+
+impl Runtime for Ort {
+    fn run(&self, tokens: &[u32]) -> Result<Vec<f32>, String> {
+        let failed = |error: ort::Error| error.to_string();
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
+        for (name, input) in &self.inputs {
+            let values: Vec<i64> = input.values(tokens, i64::from);
+            let tensor = Tensor::from_array(([1, tokens.len()], values)).map_err(failed)?;
+            inputs.push((name, tensor.into()));
+        }
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = session.run(inputs).map_err(failed)?;
+        let output = outputs.get(&self.output).ok_or("it gives no output")?;
+        let (_, logits) = output.try_extract_tensor::<f32>().map_err(failed)?;
+        Ok(logits.to_vec())
     }
 }

@@ -348,6 +348,12 @@ impl Side {
         self.restore == Some(rule)
     }
 
+    /// Whether a rule's matches mean nothing where a client puts a credential that the provider is to use elsewhere.
+    pub fn spares(&self, rule: RuleIndex) -> bool {
+        let rule = self.engine.rule(rule);
+        rule.is_some_and(|rule| matches!(rule.scanner, Scanner::Secrets | Scanner::Pii))
+    }
+
     /// Whether a rule finds what the gateway put into system prompts.
     pub fn marks(&self, rule: RuleIndex) -> bool {
         self.marker == Some(rule)

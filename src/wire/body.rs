@@ -1,7 +1,8 @@
 //! Whole requests and responses.
 
 use super::json::{Document, Kind, Limits, Malformed, Value};
-use super::walk::{Mark, Notes, Walk};
+use super::mark::Mark;
+use super::walk::{Notes, Walk};
 use super::{
     Api, Call, Piece, References, Usage, calls, chat, completions, embeddings, gemini, messages,
     path, realtime, responses, shape,

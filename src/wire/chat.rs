@@ -3,7 +3,8 @@
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
-use super::walk::{Context, Walk, index_of, lane};
+use super::mark::Context;
+use super::walk::{Walk, index_of, lane};
 use super::{Field, Part, Usage};
 use crate::text::Origin;
 

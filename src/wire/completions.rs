@@ -5,7 +5,8 @@ use super::body::Facts;
 use super::chat;
 use super::event::{Close, Found};
 use super::json::Value;
-use super::walk::{Context, Walk, index_of, lane};
+use super::mark::Context;
+use super::walk::{Walk, index_of, lane};
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);

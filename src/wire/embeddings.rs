@@ -4,7 +4,8 @@ use super::body::Facts;
 use super::chat;
 use super::event::Found;
 use super::json::Value;
-use super::walk::{Context, Walk};
+use super::mark::Context;
+use super::walk::Walk;
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);

@@ -5,7 +5,8 @@
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
-use super::walk::{Context, Walk, fnv, index_of, lane};
+use super::mark::Context;
+use super::walk::{Walk, fnv, index_of, lane};
 use super::{Field, Part, Usage};
 use crate::text::Origin;
 
@@ -13,13 +14,31 @@ const CLIENT: Context = Context::of(Origin::User);
 const SYSTEM: Context = Context::of(Origin::System);
 const ANSWER: Context = Context::of(Origin::Assistant);
 
+/// Where tools hold credentials for servers that the service asks.
+const CREDENTIALS: [&str; 12] = [
+    "exaAiSearch.apiKey",
+    "exa_ai_search.api_key",
+    "parallelAiSearch.apiKey",
+    "parallel_ai_search.api_key",
+    "googleMaps.authConfig",
+    "google_maps.auth_config",
+    "retrieval.externalApi.authConfig",
+    "retrieval.external_api.auth_config",
+    "retrieval.externalApi.apiAuth",
+    "retrieval.external_api.api_auth",
+    "mcpServers.streamableHttpTransport.headers",
+    "mcp_servers.streamable_http_transport.headers",
+];
+
 pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
         b"contents" | b"content" => walk.one_or_more(value, |walk, turn, _| {
             content(walk, turn, CLIENT, None);
         }),
         b"systemInstruction" | b"system_instruction" => content(walk, value, SYSTEM, None),
-        b"tools" => walk.any(value, SYSTEM.keyed()),
+        b"tools" => walk.one_or_more(value, |walk, tool, _| {
+            walk.holding(tool, SYSTEM.keyed(), &CREDENTIALS);
+        }),
         b"generationConfig" | b"generation_config" => config(walk, value, facts),
         // countTokens and batchEmbedContents hold whole requests.
         b"generateContentRequest" | b"generate_content_request" if value.kind() == Kind::Object => {

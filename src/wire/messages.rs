@@ -3,7 +3,8 @@
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
-use super::walk::{Context, Walk, index_of, lane};
+use super::mark::Context;
+use super::walk::{Walk, index_of, lane};
 use super::{Field, Usage};
 use crate::text::Origin;
 
@@ -16,6 +17,9 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
         b"system" => content(walk, value, SYSTEM),
         b"messages" => walk.items(value, CLIENT, |walk, message, _| turn(walk, message)),
         b"tools" => walk.any(value, SYSTEM.keyed()),
+        b"mcp_servers" => walk.items(value, CLIENT, |walk, server, _| {
+            walk.holding(server, CLIENT.keyed(), &["authorization_token"]);
+        }),
         b"metadata" => {
             facts.user = value.get("user_id").and_then(Value::text).map(Into::into);
             walk.any(value, CLIENT.keyed());

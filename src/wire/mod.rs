@@ -24,6 +24,7 @@ mod embeddings;
 mod event;
 mod gemini;
 mod lines;
+mod mark;
 mod messages;
 mod path;
 mod realtime;
@@ -135,6 +136,8 @@ pub struct Piece {
     pub argument: bool,
     /// It is said to or by a model: text that may go on in the next part or message, unlike names and settings.
     pub said: bool,
+    /// It is where a client puts a credential that the provider is to use elsewhere; no model reads it.
+    pub credential: bool,
 }
 
 /// How a string in an event relates to the strings of other events.

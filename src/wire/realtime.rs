@@ -7,8 +7,9 @@ use super::Field;
 use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
+use super::mark::Context;
 use super::responses::{self, item};
-use super::walk::{Context, Walk, fnv, lane};
+use super::walk::{Walk, fnv, lane};
 use crate::text::{Origin, Span};
 
 const CLIENT: Context = Context::of(Origin::User);

@@ -4,86 +4,10 @@
 //! spelling of a body hides a string from scanners.
 
 use super::json::{Document, Kind, Malformed, Value};
+use super::mark::{Context, Mark};
 use super::words::{data_url, is_base64, is_name, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
-use crate::text::{Form, Origin, Span};
-
-/// What holds for the strings below a value.
-#[derive(Clone, Copy)]
-pub(super) struct Context {
-    origin: Origin,
-    form: Form,
-    part: Part,
-    keys: bool,
-    argument: bool,
-    said: bool,
-}
-
-impl Context {
-    /// Whole strings in plain text, keys not read.
-    pub(super) const fn of(origin: Origin) -> Self {
-        Self {
-            origin,
-            form: Form::Plain,
-            part: Part::Whole,
-            keys: false,
-            argument: false,
-            said: false,
-        }
-    }
-
-    /// The same for someone else's text.
-    pub(super) const fn from(self, origin: Origin) -> Self {
-        Self { origin, ..self }
-    }
-
-    /// The same with keys read, too.
-    pub(super) const fn keyed(self) -> Self {
-        Self { keys: true, ..self }
-    }
-
-    /// The same for strings that hold JSON text, which only tools are given.
-    pub(super) const fn json(self) -> Self {
-        Self {
-            form: Form::Json,
-            ..self.argument()
-        }
-    }
-
-    /// The same for what a tool is given.
-    pub(super) const fn argument(self) -> Self {
-        Self {
-            argument: true,
-            ..self
-        }
-    }
-
-    /// The same for what is said: text that goes on in the next part or message.
-    pub(super) const fn said(self) -> Self {
-        Self { said: true, ..self }
-    }
-
-    /// The same for strings in this relation to other events.
-    pub(super) const fn part(self, part: Part) -> Self {
-        Self { part, ..self }
-    }
-
-    /// Whole strings again, as for ids beside running text.
-    pub(super) const fn whole(self) -> Self {
-        self.part(Part::Whole)
-    }
-
-    /// Below an unknown member of running text each path is a lane of its own, so that texts do not mix.
-    fn below(self, step: &[u8]) -> Self {
-        match self.part {
-            Part::Delta(lane) if lane.field == Field::Other => self.part(Part::Delta(Lane {
-                index: fnv(lane.index, step),
-                ..lane
-            })),
-            Part::Delta(_) | Part::Whole => self,
-        }
-    }
-}
+use crate::text::Span;
 
 /// Where the pieces of a document are noted.
 pub(super) enum Notes<'a> {
@@ -91,56 +15,6 @@ pub(super) enum Notes<'a> {
     Pieces(&'a mut Vec<Piece>),
     /// As a mark for each node of the tape: a large body has many.
     Marks(&'a mut [Mark]),
-}
-
-/// Who wrote a node's string and how it is read, in a byte. 0 is no piece.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark(u8);
-
-impl Mark {
-    const fn of(context: Context) -> Self {
-        let origin = match context.origin {
-            Origin::System => 0,
-            Origin::User => 1,
-            Origin::Assistant => 2,
-            Origin::Tool => 3,
-        };
-        let form = match context.form {
-            Form::Plain => 0,
-            Form::Json => 4,
-        };
-        let argument = if context.argument { 16 } else { 0 };
-        let said = if context.said { 32 } else { 0 };
-        Self(8 | origin | form | argument | said)
-    }
-
-    /// Whether there is a piece.
-    pub(super) const fn is_piece(self) -> bool {
-        self.0 != 0
-    }
-
-    /// The piece at `span` that this stands for.
-    pub(super) const fn piece(self, span: Span) -> Piece {
-        let origin = match self.0 & 3 {
-            0 => Origin::System,
-            1 => Origin::User,
-            2 => Origin::Assistant,
-            _ => Origin::Tool,
-        };
-        let form = if self.0 & 4 == 0 {
-            Form::Plain
-        } else {
-            Form::Json
-        };
-        Piece {
-            span,
-            origin,
-            form,
-            part: Part::Whole,
-            argument: self.0 & 16 != 0,
-            said: self.0 & 32 != 0,
-        }
-    }
 }
 
 /// Finds the pieces of one document.
@@ -221,22 +95,47 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Calls `read` for each value of an object whose keys are of the sender's own choosing, and so pieces themselves.
+    /// Calls `read` for each member of an object whose keys are of the sender's own choosing, and so pieces themselves.
     pub(super) fn entries(
         &mut self,
         value: Value<'_>,
         context: Context,
-        mut read: impl FnMut(&mut Self, Value<'_>),
+        mut read: impl FnMut(&mut Self, &[u8], Value<'_>),
     ) {
         if value.kind() != Kind::Object {
             return self.any(value, context.keyed());
         }
         for (key, member) in value.members() {
-            if !is_word(&key.name()) {
+            let name = key.name();
+            if !is_word(&name) {
                 self.push(key, context.whole());
             }
-            read(self, member);
+            read(self, &name, member);
         }
+    }
+
+    /// Everything at and below a value, of which the members at these places hold credentials: names with dots between, which
+    /// also lead through arrays.
+    pub(super) fn holding(&mut self, value: Value<'_>, context: Context, credentials: &[&str]) {
+        if credentials.is_empty() {
+            return self.any(value, context.keyed());
+        }
+        self.one_or_more(value, |walk, value, _| {
+            walk.entries(value, context, |walk, name, value| {
+                let steps = credentials
+                    .iter()
+                    .map(|place| place.split_once('.').unwrap_or((place, "")));
+                let below: Vec<&str> = steps
+                    .filter(|(step, _)| step.as_bytes() == name)
+                    .map(|(_, rest)| rest)
+                    .collect();
+                match name {
+                    _ if below.contains(&"") => walk.any(value, context.keyed().credential()),
+                    b"type" | b"role" | b"object" => walk.word(value, context),
+                    _ => walk.holding(value, context, &below),
+                }
+            });
+        });
     }
 
     /// Calls `read` for each item of an array with its position; anything else is walked as it stands.
@@ -355,6 +254,7 @@ impl<'a> Walk<'a> {
                 part: context.part,
                 argument: context.argument,
                 said: context.said,
+                credential: context.credential,
             }),
             Notes::Marks(marks) => {
                 if let Some(mark) = marks.get_mut(value.position()) {

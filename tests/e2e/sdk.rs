@@ -85,6 +85,27 @@ fn prints_no_key(gateway: &Gateway, keys: &[&str]) {
     }
 }
 
+/// The lists of published fields are those of the SDKs that are installed here.
+#[test]
+fn published_fields_are_up_to_date() {
+    let kept = Path::new(ROOT).join("tests/fields/published");
+    let folder = tempfile::tempdir().unwrap();
+    let mut python = python();
+    python.arg(kept.with_extension("py")).arg(folder.path());
+    let (status, _, stderr) = run(&mut python);
+    assert_eq!(status, 0, "{stderr}");
+    for made in std::fs::read_dir(folder.path()).unwrap() {
+        let made = made.unwrap().path();
+        let kept = kept.join(made.file_name().unwrap());
+        let is_same = std::fs::read(&made).unwrap() == std::fs::read(&kept).unwrap_or_default();
+        assert!(
+            is_same,
+            "{} is out of date: run published.py beside it",
+            kept.display()
+        );
+    }
+}
+
 #[test]
 fn python_openai() {
     let gateway = Gateway::with_config(CONFIG);

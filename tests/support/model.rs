@@ -14,18 +14,22 @@ pub(crate) const ATTACK: &str =
 pub(crate) const BENIGN: &str =
     "Could you tell me which trains go from Berlin to Hamburg tomorrow?";
 
-/// The files as the package has them.
-fn package() -> PathBuf {
+/// What `make test` installed of a Python package.
+pub(crate) fn installed(path: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/sdk/venv/lib");
     let versions = fs::read_dir(&root).into_iter().flatten().flatten();
-    let model = "site-packages/stackone_defender/models/minilm-multihead-v5";
-    let mut places = versions.map(|version| version.path().join(model));
+    let mut places = versions.map(|version| version.path().join("site-packages").join(path));
     places.find(|place| place.exists()).unwrap_or_else(|| {
         panic!(
-            "no model below {}: run `make test`, which installs it first",
+            "no {path} below {}: run `make test`, which installs it first",
             root.display()
         )
     })
+}
+
+/// The files as the package has them.
+fn package() -> PathBuf {
+    installed("stackone_defender/models/minilm-multihead-v5")
 }
 
 /// What `sluicegate.json` says of it.

@@ -219,8 +219,9 @@ impl Models {
         findings: &mut Vec<Finding>,
     ) {
         let (mut asked, mut rest) = (Vec::new(), Vec::new());
+        let worth = is_worth(text);
         let mut say = |opinion: Opinion| {
-            if second.covers(judges, &opinion, (origin, agrees)) {
+            if worth && second.covers(judges, &opinion, (origin, agrees)) {
                 asked.push(opinion);
             } else {
                 keep(&mut rest, opinion);

@@ -9,7 +9,8 @@ use crate::wire::Field;
 use crate::wire::body::Facts;
 use crate::wire::event::{Close, Found};
 use crate::wire::json::{Kind, Value};
-use crate::wire::walk::{Context, Walk, fnv, lane};
+use crate::wire::mark::Context;
+use crate::wire::walk::{Walk, fnv, lane};
 
 /// The output of events that name none, such as those of audio.
 const NO_OUTPUT: u32 = u32::MAX;
@@ -21,6 +22,10 @@ const SUMMARY: u32 = 1 << 31;
 enum Type {
     /// It adds to a text of this kind; whether that is JSON.
     Delta(Field, bool),
+    /// It adds to a command that a shell is to run.
+    Command,
+    /// It adds to what a command printed.
+    Printed,
     /// It adds sound.
     Audio,
     /// It holds what is whole.
@@ -40,6 +45,7 @@ pub(in crate::wire) fn event(
     let choice = output.unwrap_or(NO_OUTPUT);
     let index = number("content_index")
         .or_else(|| number("summary_index").map(|index| index | SUMMARY))
+        .or_else(|| number("command_index"))
         .unwrap_or(0);
     let known = type_of(&kind);
     let running = running(&known, &kind, choice, index);
@@ -62,7 +68,7 @@ pub(in crate::wire) fn event(
         b"delta" if matches!(known, Type::Audio) => walk.media(value, Some(b"audio/"), ANSWER),
         b"delta" => walk.any(value, running),
         b"arguments" => walk.any(value, ANSWER.json().keyed()),
-        b"input" | b"code" => walk.any(value, ANSWER.argument().keyed()),
+        b"input" | b"code" | b"command" => walk.any(value, ANSWER.argument().keyed()),
         b"partial_image_b64" => walk.media(value, Some(b"image/"), ANSWER),
         b"part" => item::part(walk, value, ANSWER),
         b"item" => item::item(walk, value, ANSWER),
@@ -105,6 +111,8 @@ fn type_of(kind: &[u8]) -> Type {
         b"response.custom_tool_call_input.delta"
         | b"response.code_interpreter_call_code.delta"
         | b"response.code_interpreter_call.code.delta" => Type::Delta(Field::ToolArguments, false),
+        b"response.shell_call_command.delta" => Type::Command,
+        b"response.shell_call_output_content.delta" => Type::Printed,
         b"response.audio.transcript.delta" | b"response.output_audio_transcript.delta" => {
             Type::Delta(Field::Transcript, false)
         }
@@ -140,6 +148,8 @@ fn is_whole(of: &[u8], step: &[u8]) -> bool {
             matches!(step, b".added" | b".done")
         }
         b"output_text.annotation" => step == b".added",
+        b"shell_call_command" => matches!(step, b".added" | b".done"),
+        b"compaction" => step == b".compacting",
         b"output_text"
         | b"refusal"
         | b"reasoning_text"
@@ -152,6 +162,7 @@ fn is_whole(of: &[u8], step: &[u8]) -> bool {
         | b"custom_tool_call_input"
         | b"code_interpreter_call_code"
         | b"code_interpreter_call.code"
+        | b"shell_call_output_content"
         | b"audio"
         | b"audio.transcript"
         | b"output_audio"
@@ -183,6 +194,12 @@ fn running(known: &Type, kind: &[u8], choice: u32, index: u32) -> Context {
             ANSWER.part(lane(choice, *field, index)).argument()
         }
         Type::Delta(field, false) => ANSWER.part(lane(choice, *field, index)),
+        Type::Command => ANSWER.part(lane(choice, Field::Other, index)).argument(),
+        // Each of its streams is a text of its own.
+        Type::Printed => ANSWER
+            .from(Origin::Tool)
+            .part(lane(choice, Field::Other, fnv(index, kind)))
+            .keyed(),
         Type::Audio | Type::Whole => ANSWER.keyed(),
         // Each unknown type is a text of its own.
         Type::Unknown => {

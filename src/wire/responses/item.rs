@@ -2,7 +2,8 @@
 
 use crate::text::Origin;
 use crate::wire::json::{Kind, Value};
-use crate::wire::walk::{Context, Walk};
+use crate::wire::mark::Context;
+use crate::wire::walk::Walk;
 
 /// One item of whatever type; `context` says whose it is where the item itself does not.
 pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
@@ -19,6 +20,8 @@ pub(in crate::wire) fn item(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
         // What a tool, a search or a program gave back, errors included.
         b"output" | b"outputs" | b"results" | b"error" => parts(walk, value, found),
         b"input" | b"code" | b"operation" => walk.any(value, context.argument().keyed()),
+        // Those that a search for tools has found, and more of them.
+        b"tools" => super::tools(walk, value, context),
         b"action" => walk.members(value, context, |walk, name, value| match name {
             b"type" => walk.word(value, context),
             b"sources" => walk.any(value, found.keyed()),

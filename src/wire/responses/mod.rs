@@ -11,7 +11,8 @@ use super::body::Facts;
 use super::chat;
 use super::chat::detail;
 use super::json::Value;
-use super::walk::{Context, Walk};
+use super::mark::Context;
+use super::walk::Walk;
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -38,9 +39,10 @@ pub(super) fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -
     match name {
         b"instructions" => items(walk, value, SYSTEM),
         // `text` holds the schema that the answer must have.
-        b"tools" | b"text" => walk.any(value, SYSTEM.keyed()),
+        b"tools" => tools(walk, value, SYSTEM),
+        b"text" => walk.any(value, SYSTEM.keyed()),
         b"prompt" => walk.members(value, CLIENT, |walk, name, value| match name {
-            b"variables" => walk.entries(value, CLIENT, |walk, value| {
+            b"variables" => walk.entries(value, CLIENT, |walk, _, value| {
                 item::parts(walk, value, CLIENT);
             }),
             _ => walk.any(value, CLIENT.keyed()),
@@ -48,6 +50,19 @@ pub(super) fn instructions(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>) -
         _ => return false,
     }
     true
+}
+
+/// Tools on offer. Some are given credentials for servers that the provider asks.
+pub(super) fn tools(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
+    walk.items(value, context, |walk, tool, _| {
+        let credentials: &[&str] = match tool.get("type").map(Value::name).as_deref() {
+            Some(b"mcp") => &["authorization", "headers"],
+            Some(b"code_interpreter") => &["container.network_policy.domain_secrets.value"],
+            Some(b"shell") => &["environment.network_policy.domain_secrets.value"],
+            _ => &[],
+        };
+        walk.holding(tool, context.keyed(), credentials);
+    });
 }
 
 /// A string, or items.
