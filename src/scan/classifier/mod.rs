@@ -19,6 +19,9 @@ use windows::{Window, Windows};
 
 pub use weights::{InvalidWeights, Thresholds, Weights};
 
+/// Fewer words tell nobody what to do: commands, names and results of tools are such.
+const LEAST_WORDS: usize = 2;
+
 /// What a judge is for: the name of its section in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Task {
@@ -127,7 +130,8 @@ impl Classifiers {
         self.0.is_empty()
     }
 
-    /// The worst opinion of each judge on a whole text, in the order of the tasks. None on an empty text.
+    /// The worst opinion of each judge on a whole text, in the order of the tasks. An instruction is not looked for in
+    /// a single word, and nothing in no text.
     pub fn judge(&self, text: &str, form: Form) -> Vec<Opinion> {
         let mut worst: Vec<Opinion> = Vec::with_capacity(self.0.len());
         let mut reading = Reading::new(form);
@@ -258,8 +262,12 @@ impl Classifiers {
     fn score(&self, window: Window<'_>, scratch: &mut Scratch, say: &mut impl FnMut(Opinion)) {
         scratch.hashes.clear();
         features::features(window.text, &mut scratch.words, &mut scratch.hashes);
+        let tells = scratch.words.len() >= LEAST_WORDS;
         scratch.distinct();
         for (task, weights) in &self.0 {
+            if *task == Task::Injection && !tells {
+                continue;
+            }
             let (label, probability) = weights.judge(&scratch.hashes, window.kind);
             say(Opinion {
                 task: *task,
