@@ -26,7 +26,7 @@ test: build-tools test-tools sdks
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 # The SDKs that the end-to-end tests drive, in an environment of their own under target/.
 sdks: target/sdk/python.done target/sdk/node.done
