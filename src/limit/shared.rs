@@ -224,6 +224,8 @@ impl Together {
     pub(super) async fn work(self: &Arc<Self>) {
         let mut queue = self.queue.lock().await;
         let mut renewal = tokio::time::interval(LEASE / 3);
+        // Not at once: nothing is under way.
+        renewal.reset();
         let mut telling = JoinSet::new();
         loop {
             tokio::select! {
