@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sluicegate::secret::Secret;
+use sluicegate::store::{self, Config};
 use sluicegate::vault::{Level, MasterKey, NewEntry, Owned, Reader, Vault};
 
 const READER: Reader<'_> = Reader {
@@ -24,6 +25,8 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let master = MasterKey::from_text(&Secret::new("A".repeat(43))).unwrap();
     let vault = Vault::open(folder.path(), Some(&master)).unwrap();
+    let store = store::open(&Config::default(), folder.path(), None).unwrap();
+    vault.join(Some(&master), &*store).unwrap();
     let (now, secret) = (Timestamp::now(), Secret::new("s".repeat(100)));
     for index in 0..100 {
         let name = format!("entry-{index}");

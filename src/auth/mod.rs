@@ -255,11 +255,17 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// If it cannot be written.
     fn sweep(&self, before: Timestamp) -> Result<(), StoreError>;
 
-    /// Keeps a value under a name if there is none yet, and gives the one that is kept.
+    /// The value that is kept under a name.
     ///
     /// # Errors
-    /// If it cannot be written or read.
-    fn remember(&self, name: &str, value: &str) -> Result<String, StoreError>;
+    /// If it cannot be read.
+    fn recall(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Keeps a value under a name in the place of `old`, or as the first; false if another is kept by now.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn remember(&self, name: &str, old: Option<&str>, new: &str) -> Result<bool, StoreError>;
 }
 
 /// What changed in a store.

@@ -1,23 +1,56 @@
 //! The running threat level of sessions: what their requests held lately, fading.
 //!
 //! A session here is an end user of a key where one is named, else a session's token. A caller that names neither has no level: many people
-//! may stand behind one key. Levels are in memory, of the sessions seen last, and each gateway has its own.
+//! may stand behind one key. Levels are in memory, of the sessions seen last; several gateways count them in one place, so that nobody
+//! comes by a lower one by being sent to another gateway.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
 use super::Principal;
 use crate::policy::{Escalation, Verdict};
 use crate::scan::finding::ThreatLevel;
+use crate::shared::{Away, Fail, Script, Shared};
 
 /// Sessions that are remembered: about 10 MB when full.
 const CAPACITY: usize = 65_536;
 
+/// The same as [`Sessions::raise_here`], for all gateways. KEYS: the session. ARGV: the half-life in microseconds, threats, points,
+/// points if there are more threats than in the request before. Answers with the points before and after, in thousandths.
+const RAISE: Script = Script {
+    name: "session_raise",
+    text: "local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local half, threats, added = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('HMGET', KEYS[1], 'points', 'at', 'threats')
+if not known[1] and threats == 0 then return {0, 0} end
+local left = tonumber(known[1] or '0') * 0.5 ^ (math.max(0, now - tonumber(known[2] or now)) / half)
+if threats > tonumber(known[3] or '0') then added = tonumber(ARGV[4]) end
+redis.call('HSET', KEYS[1], 'points', string.format('%.17g', left + added), 'at', string.format('%.0f', now), 'threats', ARGV[2])
+-- By then a million points have faded.
+redis.call('PEXPIRE', KEYS[1], math.ceil(half / 1000 * 20))
+return {math.floor(left * 1000), math.floor((left + added) * 1000)}",
+};
+
 /// The threat levels of sessions.
 #[derive(Debug)]
-pub struct Sessions(Cache<Name, Arc<Mutex<State>>>);
+pub struct Sessions {
+    here: Cache<Name, Arc<Mutex<State>>>,
+    together: Option<Together>,
+}
+
+/// Where gateways count levels together.
+#[derive(Debug)]
+struct Together {
+    place: Arc<dyn Shared>,
+    /// What to do while the place is away.
+    fail: Fail,
+    /// How long a request waits for it.
+    deadline: Duration,
+}
 
 /// Whose level it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,30 +72,68 @@ struct State {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self(Cache::new(CAPACITY))
+        Self {
+            here: Cache::new(CAPACITY),
+            together: None,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(key, user) => write!(f, "user:{key}:{user}"),
+            Self::Session(id) => write!(f, "session:{id}"),
+        }
     }
 }
 
 impl Sessions {
+    /// Levels that several gateways count in one place, for whose answer a request waits at most `deadline`.
+    pub fn together(place: Arc<dyn Shared>, fail: Fail, deadline: Duration) -> Self {
+        let together = Together {
+            place,
+            fail,
+            deadline,
+        };
+        Self {
+            together: Some(together),
+            ..Self::default()
+        }
+    }
+
     /// Counts what was found in a request of `principal`, for the end user that it or the request names: the session's level before
-    /// and after; `None` if it has none.
-    pub fn raise(
+    /// and after; `None` if it has none. One round trip where gateways count together.
+    ///
+    /// # Errors
+    /// If the place is away, and nobody is to be admitted then.
+    pub async fn raise(
         &self,
         (principal, user): (&Principal, Option<&str>),
         rules: &Escalation,
         verdict: &Verdict,
         now: Instant,
-    ) -> Option<(ThreatLevel, ThreatLevel)> {
+    ) -> Result<Option<(ThreatLevel, ThreatLevel)>, Away> {
         let user = principal.user.clone().or_else(|| user.map(Into::into));
         let name = match (user, &principal.session) {
             (Some(user), _) => Name::User(Arc::clone(&principal.key.id), user),
             (None, Some(session)) => Name::Session(Arc::clone(session)),
-            (None, None) => return None,
+            (None, None) => return Ok(None),
         };
-        self.raise_of(&name, rules, verdict, now)
+        // Counted here as well: if the place goes away, this gateway goes on from what it has seen itself.
+        let here = self.raise_here(&name, rules, verdict, now);
+        let Some(together) = &self.together else {
+            return Ok(here);
+        };
+        match (together.raise(&name, rules, verdict).await, together.fail) {
+            (Ok(levels), _) => Ok(Some(levels)),
+            (Err(_), Fail::Local) => Ok(here),
+            (Err(_), Fail::Open) => Ok(None),
+            (Err(away), Fail::Closed) => Err(away),
+        }
     }
 
-    fn raise_of(
+    fn raise_here(
         &self,
         name: &Name,
         rules: &Escalation,
@@ -70,7 +141,7 @@ impl Sessions {
         now: Instant,
     ) -> Option<(ThreatLevel, ThreatLevel)> {
         let threats = Escalation::threats(verdict);
-        let known = self.0.get(name);
+        let known = self.here.get(name);
         if known.is_none() && threats == 0 {
             return Some((ThreatLevel::None, ThreatLevel::None));
         }
@@ -85,7 +156,7 @@ impl Sessions {
             Some(state) => state,
             // Two first requests at once share what comes of them.
             None => self
-                .0
+                .here
                 .get_or_insert_with(name, || Ok::<_, ()>(fresh()))
                 .ok()?,
         };
@@ -100,6 +171,37 @@ impl Sessions {
         };
         Some((level(left), level(state.points)))
     }
+}
+
+impl Together {
+    async fn raise(
+        &self,
+        name: &Name,
+        rules: &Escalation,
+        verdict: &Verdict,
+    ) -> Result<(ThreatLevel, ThreatLevel), Away> {
+        // The hash tag of limits: a Redis Cluster keeps all that gateways share on one node.
+        let key = format!("{{limit}}:level:{name}");
+        let [old, new] = [false, true].map(|new| Escalation::points(verdict, new).to_string());
+        let half_life = rules.half_life.as_micros().to_string();
+        let threats = Escalation::threats(verdict).to_string();
+        let arguments = [&*half_life, &*threats, &*old, &*new];
+        let keys = [key.as_str()];
+        let answer = self.place.run(RAISE, &keys, &arguments, self.deadline);
+        match answer.await?.as_slice() {
+            &[before, after] => Ok((level(thousandths(before)), level(thousandths(after)))),
+            _ => Err(Away::Refused("an answer that is none".to_owned())),
+        }
+    }
+}
+
+/// A number that came in thousandths.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "points are bounded by the number of requests"
+)]
+fn thousandths(number: i64) -> f64 {
+    number as f64 / 1_000.0
 }
 
 /// The level of a sum of points.
@@ -160,7 +262,10 @@ mod tests {
         let name = || Name::Session("ses_1".into());
         let raise = |(minute, verdict): &(u64, Verdict)| {
             let now = start + Duration::from_mins(*minute);
-            sessions.raise_of(&name(), &rules, verdict, now).unwrap().1
+            sessions
+                .raise_here(&name(), &rules, verdict, now)
+                .unwrap()
+                .1
         };
         told.iter().map(raise).collect()
     }
@@ -212,10 +317,10 @@ mod tests {
         let attack = verdict("injection.override", 1, Action::Block);
         for number in 0..CAPACITY * 2 {
             let user = Name::User("key_1".into(), number.to_string().into());
-            let raised = sessions.raise_of(&user, &rules, &attack, now).unwrap();
+            let raised = sessions.raise_here(&user, &rules, &attack, now).unwrap();
             assert_eq!(raised, (ThreatLevel::None, ThreatLevel::Medium));
         }
-        assert!(sessions.0.len() <= CAPACITY);
+        assert!(sessions.here.len() <= CAPACITY);
     }
 
     #[test]

@@ -169,6 +169,12 @@ impl List<'_> {
             None => "memory".to_owned(),
         };
         self.add("shared", shown);
+        self.fail("sessions.fail", config.sessions_fail);
+    }
+
+    fn fail(&mut self, key: &str, chosen: Fail) {
+        let known = Fail::ALL.iter().find(|(_, fail)| *fail == chosen);
+        self.add(key, known.map_or("", |(name, _)| name));
     }
 
     fn hashicorp(&mut self, config: &Config) {
@@ -262,8 +268,7 @@ impl List<'_> {
             self.add(&key("match"), &rule.pattern);
             self.add(&key("quota"), &rule.quota);
         }
-        let fail = Fail::ALL.iter().find(|(_, fail)| *fail == config.fail);
-        self.add("limits.fail", fail.map_or("", |(name, _)| name));
+        self.fail("limits.fail", config.fail);
         if config.patience.max_waiting == 0 {
             self.add("limits.queue", "null");
         } else {

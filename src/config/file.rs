@@ -64,6 +64,15 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
         state::stored_responses(reader, node, &mut config.stored_responses)
     });
     config.shared = fields.optional("shared", shared).flatten();
+    fields.optional("sessions", |reader, node| {
+        let mut fields = reader.fields(node)?;
+        set(
+            &mut config.sessions_fail,
+            fields.optional("fail", word(&Fail::ALL)),
+        );
+        fields.finish();
+        Some(())
+    });
     config.hashicorp = fields.nullable("hashicorp", |reader, node| {
         provider::hashicorp(reader, node, folder)
     });

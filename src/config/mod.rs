@@ -82,6 +82,8 @@ pub struct Config {
     pub shared: Option<String>,
     /// What to do while that place is away.
     pub fail: Fail,
+    /// The same for the threat levels of sessions.
+    pub sessions_fail: Fail,
     /// How budgets are kept.
     pub budgets: Budgets,
     /// How long clients may take.
@@ -115,6 +117,7 @@ impl Default for Config {
             patience: Patience::default(),
             shared: None,
             fail: Fail::default(),
+            sessions_fail: Fail::default(),
             budgets: Budgets::default(),
             timeouts: proxy::Timeouts::default(),
             threads: 0,

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::guard::edit::Placed;
@@ -24,6 +26,9 @@ pub struct Originals {
     hasher: RandomState,
     /// The last number of each label.
     numbers: HashMap<String, u32>,
+    /// Of several gateways, which do not know each other's originals, each makes a value's number from this and the value: so a
+    /// value has the same placeholder at all of them, and what one does not know stays as it is.
+    spread: Option<Hmac<Sha256>>,
     /// What the request's text holds that looks like a placeholder.
     taken: HashSet<String>,
 }
@@ -42,6 +47,17 @@ impl fmt::Debug for Originals {
 }
 
 impl Originals {
+    /// None yet, of a session whose exchanges may meet several gateways with one secret.
+    pub fn numbered(secret: &[u8], session: &str) -> Self {
+        // Any length of key is taken.
+        let mac = Hmac::<Sha256>::new_from_slice(secret).ok();
+        let spread = mac.map(|mac| mac.chain_update(session).chain_update([0]));
+        Self {
+            spread,
+            ..Self::default()
+        }
+    }
+
     /// How many texts are kept.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -92,14 +108,18 @@ impl Originals {
         if let Some(known) = known {
             return *known;
         }
-        let last = self.numbers.entry(label.to_owned()).or_default();
+        let mut number = match &self.spread {
+            Some(mac) => spread(mac.clone(), label, &text),
+            None => self.numbers.get(label).map_or(1, |last| last + 1),
+        };
         let name = loop {
-            *last += 1;
-            let name = format!("<{label}_{last}>");
-            if !self.taken.contains(&name) {
+            let name = format!("<{label}_{number}>");
+            if !self.taken.contains(&name) && !self.by_name.contains_key(&name) {
                 break name;
             }
+            number += 1;
         };
+        self.numbers.insert(label.to_owned(), number);
         let position = self.entries.len();
         self.by_name.insert(name.clone(), position);
         self.by_text.entry(hash).or_default().push(position);
@@ -121,6 +141,17 @@ impl Originals {
     pub(super) fn text(&self, number: usize) -> &str {
         self.entries.get(number).map_or("", |entry| &entry.text)
     }
+}
+
+/// A number of eight digits, which two values of a session hardly share.
+fn spread(mac: Hmac<Sha256>, label: &str, text: &str) -> u32 {
+    let mac = mac.chain_update(label).chain_update([0]).chain_update(text);
+    let bytes = mac.finalize().into_bytes();
+    let number = bytes
+        .iter()
+        .take(4)
+        .fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+    10_000_000 + number % 90_000_000
 }
 
 const fn is_name(byte: u8) -> bool {
@@ -200,5 +231,31 @@ mod tests {
         assert_eq!(originals.find("<email_2>", Form::Plain), None);
         assert_eq!(originals.text(first), "a@b.example");
         assert_eq!(format!("{originals:?}"), "Originals(3)");
+    }
+
+    /// Gateways that know nothing of each other say the same of a value, and nothing of a placeholder that another made.
+    #[test]
+    fn gateways_with_one_secret_number_alike() {
+        let gateway = |session| Originals::numbered(b"secret", session);
+        let [mut one, mut two, mut other] = ["ses_1", "ses_1", "ses_2"].map(gateway);
+        let named = |originals: &mut Originals, label, text| {
+            let number = originals.hide(label, text, Form::Plain);
+            originals.name(number).to_owned()
+        };
+        let ann = named(&mut one, "EMAIL", "ann@b.example");
+        let bob = named(&mut two, "EMAIL", "bob@b.example");
+        assert_ne!(ann, bob);
+        assert_eq!(two.find(&ann, Form::Plain), None);
+        assert_eq!(named(&mut two, "EMAIL", "ann@b.example"), ann);
+        assert_eq!(named(&mut one, "EMAIL", "bob@b.example"), bob);
+        assert_ne!(
+            named(&mut one, "CARD", "ann@b.example"),
+            ann.replace("EMAIL", "CARD")
+        );
+        assert_ne!(named(&mut other, "EMAIL", "ann@b.example"), ann);
+        let digits = ann.trim_start_matches("<EMAIL_").trim_end_matches('>');
+        assert_eq!(digits.len(), 8, "{ann}");
+        other.reserve(&ann, Form::Plain);
+        assert_eq!(other.find(&ann, Form::Plain), None);
     }
 }

@@ -17,9 +17,10 @@ use super::Gateway;
 use super::account::Account;
 use super::body::Hold;
 use super::contain::contain;
-use super::ending::{self, Finish, code};
+use super::ending::{Finish, code};
 use super::side::{Received, Side};
 use super::stream::Admission;
+use super::trouble;
 use crate::audit::Outcome;
 use crate::auth::Principal;
 use crate::guard::restore::Originals;
@@ -208,7 +209,7 @@ impl Conversation {
                 Step::ClientLost => Some(Self::client_left()),
                 Step::ProviderLost => Some(self.provider_left(client)),
                 Step::Tick => self.look(&mut clocks, client, provider),
-                Step::Withdrawn => Some(self.end(client, &ending::WITHDRAWN)),
+                Step::Withdrawn => Some(self.end(client, &trouble::WITHDRAWN)),
                 Step::Stop => {
                     self.stopping = true;
                     None
@@ -275,10 +276,10 @@ impl Conversation {
     {
         let now = Instant::now();
         if now >= clocks.end {
-            return Some(self.end(client, &ending::TOO_LONG));
+            return Some(self.end(client, &trouble::TOO_LONG));
         }
         if now >= clocks.text + clocks.idle {
-            return Some(self.end(client, &ending::IDLE));
+            return Some(self.end(client, &trouble::IDLE));
         }
         if now >= clocks.pinged + PING {
             if now >= client.heard + 2 * PING {

@@ -115,27 +115,27 @@ struct Brought {
 /// No provider's credential comes near it.
 const MAX_BYTES: usize = 16 * 1024;
 
-const INVALID: Problem = Problem::Session(
+const INVALID: Problem = Problem::Own(
     400,
     "invalid_credential",
     "send {\"credential\": TEXT}, with the provider's key as text of 1 to 16384 visible characters",
 );
-const NOT_ALLOWED: Problem = Problem::Session(
+const NOT_ALLOWED: Problem = Problem::Own(
     403,
     "credential_not_allowed",
     "this key may not bring credentials of its own; the operator gives that right: sluicegate key set KEY_ID --byok",
 );
-const UNKNOWN: Problem = Problem::Session(
+const UNKNOWN: Problem = Problem::Own(
     404,
     "unknown_provider",
     "there is no provider of this name that the key may use",
 );
-const NONE: Problem = Problem::Session(
+const NONE: Problem = Problem::Own(
     404,
     "unknown_credential",
     "there is no credential of the key's or session's own for this provider",
 );
-const TEMPORARY: Problem = Problem::Session(
+const TEMPORARY: Problem = Problem::Own(
     503,
     "vault_temporary",
     "this gateway has no master key, so it cannot keep credentials; the operator sets SLUICEGATE_MASTER_KEY",

@@ -1,6 +1,5 @@
 //! What is heard in a realtime conversation, and how it ends.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +10,9 @@ use super::charge;
 use super::conversation::Conversation;
 use super::inspect::inspect_asking;
 use super::side::{Loss, Received, Side};
+use super::trouble::{
+    BINARY, BUSY, INTERNAL, MALFORMED, MODEL, NOT_TEXT, TOO_LARGE, Trouble, UNKNOWN_LEVEL,
+};
 use crate::audit::Outcome;
 use crate::guard::body::{self, inspect_request, inspect_text};
 use crate::guard::stream::{End, Ending, Flow};
@@ -62,95 +64,6 @@ impl Finish {
     }
 }
 
-/// Why the gateway itself ends a conversation.
-pub(super) struct Trouble {
-    /// The status that an exchange over HTTP would have.
-    status: u16,
-    /// In the error's `code` and the record's `reason`.
-    code: &'static str,
-    message: Cow<'static, str>,
-    close: u16,
-    outcome: Outcome,
-}
-
-impl Trouble {
-    const fn new(
-        (status, close): (u16, u16),
-        outcome: Outcome,
-        code: &'static str,
-        message: &'static str,
-    ) -> Self {
-        Self {
-            status,
-            code,
-            message: Cow::Borrowed(message),
-            close,
-            outcome,
-        }
-    }
-}
-
-pub(super) const WITHDRAWN: Trouble = Trouble::new(
-    (401, code::POLICY),
-    Outcome::Cut,
-    "key_withdrawn",
-    "the key no longer works",
-);
-pub(super) const TOO_LONG: Trouble = Trouble::new(
-    (408, code::GOING_AWAY),
-    Outcome::Cut,
-    "session_too_long",
-    "the conversation has taken as long as it may; open another one",
-);
-pub(super) const IDLE: Trouble = Trouble::new(
-    (408, code::GOING_AWAY),
-    Outcome::Cut,
-    "session_idle",
-    "nobody has said anything for as long as the gateway waits",
-);
-const BINARY: Trouble = Trouble::new(
-    (400, code::UNSUPPORTED),
-    Outcome::Blocked,
-    "unsupported_data",
-    "events are messages of text; binary ones are not passed on",
-);
-const TOO_LARGE: Trouble = Trouble::new(
-    (413, code::TOO_LARGE),
-    Outcome::Blocked,
-    "message_too_large",
-    "the message is larger than the gateway's limit",
-);
-const NOT_TEXT: Trouble = Trouble::new(
-    (400, code::NOT_TEXT),
-    Outcome::Blocked,
-    "invalid_text",
-    "the message is not UTF-8",
-);
-const MALFORMED: Trouble = Trouble::new(
-    (400, code::PROTOCOL),
-    Outcome::Blocked,
-    "invalid_frame",
-    "the frames are not those of RFC 6455",
-);
-const BUSY: Trouble = Trouble::new(
-    (503, code::TRY_AGAIN),
-    Outcome::Failed,
-    "overloaded",
-    "the gateway holds as many bytes as it may; try again in a moment",
-);
-const MODEL: Trouble = Trouble::new(
-    (403, code::POLICY),
-    Outcome::Blocked,
-    "model_not_allowed",
-    "the key may not use this model",
-);
-const INTERNAL: Trouble = Trouble::new(
-    (500, code::FAILED),
-    Outcome::Failed,
-    "internal_error",
-    "the gateway has an internal error",
-);
-
 impl Conversation {
     /// Takes what the client sent; how the conversation ends, if it does.
     pub(super) async fn hear_client<C, P>(
@@ -199,13 +112,13 @@ impl Conversation {
         };
         let effort = self.policy.request.effort(text.len());
         match inspect_asking(&self.gateway, Direction::Request, effort, work).await {
-            Ok(inspection) => self.judge(inspection, client, provider),
+            Ok(inspection) => self.judge(inspection, client, provider).await,
             Err(_) => Some(self.end(client, &INTERNAL)),
         }
     }
 
     /// Does what came of inspecting a client's event.
-    fn judge<C, P>(
+    async fn judge<C, P>(
         &mut self,
         inspection: body::Inspection,
         client: &mut Side<C>,
@@ -221,7 +134,11 @@ impl Conversation {
         self.guard.know(&inspection.originals);
         self.said.originals = inspection.originals;
         let (user, verdict) = (facts.user.as_deref(), &inspection.verdict);
-        match self.escalate(user, verdict, inspection.outcome) {
+        let escalated = self.escalate(user, verdict, inspection.outcome).await;
+        let Ok(outcome) = escalated else {
+            return Some(self.end(client, &UNKNOWN_LEVEL));
+        };
+        match outcome {
             body::Outcome::Clear(event) => {
                 let model = facts.model.as_deref();
                 if model.is_some_and(|model| !self.principal.allows_model(model)) {

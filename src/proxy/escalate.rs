@@ -7,26 +7,47 @@ use tokio::time::Instant;
 use super::Gateway;
 use super::account::Account;
 use super::conversation::Conversation;
+use super::respond::Problem;
 use crate::auth::Principal;
 use crate::guard::Refused;
 use crate::guard::body::Outcome;
 use crate::policy::{Action, Policy, Verdict};
+use crate::shared::Away;
+
+/// Nobody knows whether the session may go on.
+pub(super) const UNKNOWN_LEVEL: Problem = Problem::Own(
+    503,
+    "sessions_unavailable",
+    "the session's threat level cannot be told for now; try again in a moment",
+);
 
 /// Counts what was found in what a caller sent; the refusal, if its session has come to a level that the policy refuses.
-pub(super) fn escalate(
+///
+/// # Errors
+///
+/// If the level cannot be told, and nobody is to be admitted then.
+pub(super) async fn escalate(
     gateway: &Arc<Gateway>,
     account: &mut Account,
     policy: &Policy,
     (principal, user): (&Principal, Option<&str>),
     verdict: &Verdict,
-) -> Option<Refused> {
-    let rules = policy.sessions.as_ref()?;
-    let now = Instant::now().into_std();
-    let raised = gateway
-        .sessions
-        .raise((principal, user), rules, verdict, now);
-    let (before, level) = raised?;
-    let step = rules.step(level)?;
+) -> Result<Option<Refused>, Away> {
+    let Some(rules) = &policy.sessions else {
+        return Ok(None);
+    };
+    let (who, now) = ((principal, user), Instant::now().into_std());
+    let raised = gateway.sessions.raise(who, rules, verdict, now).await;
+    let (before, level) = match raised {
+        Ok(Some(levels)) => levels,
+        // Nothing is enforced, so nothing is refused for want of a level.
+        Err(_) if policy.observe => return Ok(None),
+        Ok(None) => return Ok(None),
+        Err(away) => return Err(away),
+    };
+    let Some(step) = rules.step(level) else {
+        return Ok(None);
+    };
     account.note(|record| record.session_level = Some(level.name()));
     if level > before {
         gateway.metrics.escalated(level.name());
@@ -41,31 +62,35 @@ pub(super) fn escalate(
         );
     }
     if step.action < Action::Block || policy.observe {
-        return None;
+        return Ok(None);
     }
-    Some(Refused {
+    Ok(Some(Refused {
         rule: format!("session.{level}"),
         message: step
             .message
             .clone()
             .unwrap_or_else(|| policy.message.clone()),
         replace: false,
-    })
+    }))
 }
 
 impl Conversation {
     /// The same for an event of a client: what comes of it then.
-    pub(super) fn escalate(
+    ///
+    /// # Errors
+    ///
+    /// If the level cannot be told, and nobody is to be admitted then.
+    pub(super) async fn escalate(
         &mut self,
         user: Option<&str>,
         verdict: &Verdict,
         outcome: Outcome,
-    ) -> Outcome {
+    ) -> Result<Outcome, Away> {
         let who = (&self.principal, user);
         let refused = escalate(&self.gateway, &mut self.account, &self.policy, who, verdict);
-        match (outcome, refused) {
+        Ok(match (outcome, refused.await?) {
             (Outcome::Clear(_), Some(refused)) => Outcome::Refuse(refused),
             (outcome, _) => outcome,
-        }
+        })
     }
 }

@@ -14,7 +14,7 @@ use super::applies::{may_use, same};
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
-use super::escalate::escalate;
+use super::escalate::{UNKNOWN_LEVEL, escalate};
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Own, Target};
@@ -219,7 +219,8 @@ impl Exchange {
         });
         let who = (&admitted.principal, inspection.facts.user.as_deref());
         let (account, verdict) = (&mut self.account, &inspection.verdict);
-        let escalated = escalate(&self.gateway, account, &call.policy, who, verdict);
+        let escalated = escalate(&self.gateway, account, &call.policy, who, verdict).await;
+        let escalated = escalated.map_err(|_| UNKNOWN_LEVEL)?;
         let body = match (&inspection.outcome, escalated) {
             (Outcome::Clear(body), None) => body.clone(),
             (Outcome::Clear(_), Some(refused)) => return self.refuse(&call, refused),

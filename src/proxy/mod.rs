@@ -33,6 +33,7 @@ mod stall;
 mod stored;
 mod stream;
 pub mod tls;
+mod trouble;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -176,7 +177,7 @@ pub struct Gateway {
     pub kept: Register,
     /// What was found in texts judged before, for histories that are sent again.
     pub verdicts: Verdicts,
-    /// What the marks around untrusted text are derived from; random.
+    /// What the marks around untrusted text are derived from: of all gateways over a store the same, where they have a master key.
     pub fence_secret: [u8; 32],
     /// What placeholders stand for over the exchanges of a session.
     pub placeholders: Placeholders,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::body::{Budget, Hold, Unread};
 use super::exchange::{Call, Exchange};
@@ -23,7 +24,11 @@ const SESSION_BYTES: usize = 1 << 10;
 
 /// The sessions in which something was or may be redacted so that it can be put back.
 #[derive(Debug, Default)]
-pub struct Placeholders(Mutex<HashMap<Arc<str>, Kept>>);
+pub struct Placeholders {
+    sessions: Mutex<HashMap<Arc<str>, Kept>>,
+    /// Where there are several gateways, each of which knows originals of its own: what they make the same numbers from.
+    secret: Option<Zeroizing<[u8; 32]>>,
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -44,6 +49,14 @@ struct State {
 }
 
 impl Placeholders {
+    /// No session yet. Several gateways have one `secret`; one alone counts.
+    pub fn new(secret: Option<Zeroizing<[u8; 32]>>) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            secret,
+        }
+    }
+
     /// The memory of a caller's session; `None` without one, or where the policy keeps nothing beyond the exchange.
     pub(super) fn of(
         &self,
@@ -60,7 +73,13 @@ impl Placeholders {
             return Ok(Some(Arc::clone(&kept.memory)));
         }
         let memory = Arc::new(Memory(Mutex::new(State {
-            originals: Arc::default(),
+            originals: Arc::new(
+                self.secret
+                    .as_ref()
+                    .map_or_else(Originals::default, |secret| {
+                        Originals::numbered(secret.as_slice(), session)
+                    }),
+            ),
             hold: budget.hold(SESSION_BYTES)?,
         })));
         let kept = Kept {
@@ -89,7 +108,7 @@ impl Placeholders {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Kept>> {
         // A panic between two steps leaves at worst an entry less.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) enum Problem {
     NotThere(NotThere),
     /// Whose something is that the provider keeps cannot be told; says why, to the operator only.
     Unregistered(String),
-    /// A session cannot be opened or ended.
-    Session(u16, &'static str, &'static str),
+    /// The gateway itself says no: status, code and message.
+    Own(u16, &'static str, &'static str),
     /// The address showed too many wrong keys.
     Locked(Duration),
     /// The key asks the gateway itself too often.
@@ -171,7 +171,7 @@ impl Problem {
             Self::Unchecked(_) => say(503, "keys_unavailable", UNCHECKED).after(SHORTLY),
             Self::NotThere(what) => not_there(*what),
             Self::Unregistered(_) => say(503, "ids_unavailable", UNREGISTERED).after(SHORTLY),
-            Self::Session(status, code, message) => say(*status, code, *message),
+            Self::Own(status, code, message) => say(*status, code, *message),
             Self::TooOften(wait) => say(429, "too_many_requests", TOO_OFTEN).after(*wait),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
             Self::Limited(refused) => limited(refused),

@@ -42,17 +42,17 @@ impl Default for Wanted {
     }
 }
 
-const INVALID: Problem = Problem::Session(
+const INVALID: Problem = Problem::Own(
     400,
     "invalid_session",
     "send nothing or {\"expires_in\": SECONDS, \"user\": NAME}, with 1 to 86400 seconds and a name of 1 to 256 bytes",
 );
-const BY_SESSION: Problem = Problem::Session(
+const BY_SESSION: Problem = Problem::Own(
     403,
     "session_not_allowed",
     "a session's token opens no sessions and ends only its own; send the key itself",
 );
-const UNKNOWN: Problem = Problem::Session(404, "unknown_session", "the key has no such session");
+const UNKNOWN: Problem = Problem::Own(404, "unknown_session", "the key has no such session");
 
 impl Exchange {
     /// Answers what is asked of the gateway itself.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::StartError;
-use crate::auth::{KeyRecord, Keyring, Pepper, Sessions};
+use crate::auth::{KeyRecord, KeyStore, Keyring, Pepper, Sessions};
 use crate::config::{self, Config, Place};
 use crate::guard::verdicts::Verdicts;
 use crate::judge::Judges;
@@ -80,8 +80,13 @@ pub fn build(
     policies.bind(&judges).map_err(StartError::Problems)?;
     warnings.extend(policies.warnings.iter().map(ToString::to_string));
     let shared = store::shared(config.shared.as_deref())?;
-    let (keyring, first_key) = keyring(config, shared.clone(), now)?;
+    let keys = store::open(&config.store, &config.data, shared.clone())?;
+    vault.join(master.as_ref(), &*keys)?;
+    let (keyring, first_key) = keyring(config, keys, now)?;
     let kept = store::open_kept(&config.store, &config.data)?;
+    let sessions = sessions(config, shared.as_ref());
+    let fence_secret = vault.derived("fence");
+    let placeholders = Placeholders::new(shared.as_ref().map(|_| vault.derived("placeholders")));
     let start = Instant::now().into_std();
     let gateway = Gateway {
         table,
@@ -96,7 +101,7 @@ pub fn build(
         limiter: Arc::new(Limiter::new(limits(config, shared)?, start, now)),
         output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
-        sessions: Sessions::default(),
+        sessions,
         own: OwnLimiter::new(start),
         vault,
         hashicorp,
@@ -108,8 +113,8 @@ pub fn build(
         json: json(&config.limits),
         kept: Register::new(kept, config.stored_responses),
         verdicts: Verdicts::default(),
-        fence_secret: rand::random(),
-        placeholders: Placeholders::default(),
+        fence_secret: *fence_secret,
+        placeholders,
         judges,
         load: Load::new(&config.limits, threads(config)),
     };
@@ -117,6 +122,13 @@ pub fn build(
         gateway: Arc::new(gateway),
         first_key,
         warnings,
+    })
+}
+
+/// Threat levels of sessions, counted where limits are.
+fn sessions(config: &Config, shared: Option<&Arc<dyn Shared>>) -> Sessions {
+    shared.map_or_else(Sessions::default, |place| {
+        Sessions::together(Arc::clone(place), config.sessions_fail, SHARED_DEADLINE)
     })
 }
 
@@ -247,10 +259,9 @@ fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstre
 /// The keys; where there are none yet, with a first one.
 fn keyring(
     config: &Config,
-    shared: Option<Arc<dyn Shared>>,
+    store: Arc<dyn KeyStore>,
     now: Timestamp,
 ) -> Result<(Keyring, Option<Secret>), StartError> {
-    let store = store::open(&config.store, &config.data, shared)?;
     let pepper = Pepper::open(&config.data)?;
     pepper.check(&*store)?;
     let first = KeyRecord::first(&*store, &pepper, now)?;

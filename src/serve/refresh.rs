@@ -231,7 +231,8 @@ impl Service for Refresh {
 mod tests {
     use super::*;
     use crate::serve::build;
-    use crate::vault::{MasterKey, NewEntry, Vault};
+    use crate::store;
+    use crate::vault::{MasterKey, NewEntry, Rekeying, Vault};
 
     #[test]
     fn keys_of_other_processes_arrive() {
@@ -309,7 +310,12 @@ mod tests {
                 put(to);
             }
             let now = Timestamp::now();
-            let rekeyed = open(from).rekey(&master(to), READER, now, &mut |_, _| {});
+            let keys = Rekeying {
+                from: &master(from),
+                to: &master(to),
+            };
+            let store = store::open(&store::Config::default(), &config.data, None).unwrap();
+            let rekeyed = open(from).rekey((keys, &*store), READER, now, &mut |_, _| {});
             rekeyed.unwrap();
             if !first {
                 for _ in 0..2 {

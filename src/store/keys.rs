@@ -4,6 +4,7 @@ use super::cells::{micros, read_grant, read_key, read_team, settings, team_setti
 use super::engine::{Engine, Problem, Row, Step, Unreadable, step};
 use crate::auth::{Bearer, Changes, Credentials, Grant, KeyRecord, KeyStore, StoreError, Team};
 use crate::shared::Shared;
+use crate::vault::{Shelf, ShelfError};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ const CHANGE: &str = "UPDATE counters SET value = value + 1 WHERE name = 'keys' 
 /// Says of a key that it changed.
 const TOUCH: &str = "UPDATE keys SET changed = (SELECT value FROM counters WHERE name = 'keys') \
     WHERE id = $1 RETURNING id";
+/// The name under which the key of clients' credentials is kept.
+const CLIENTS: &str = "vault.clients";
 /// Most rows that one sweep removes.
 const SWEEP: i64 = 10_000;
 
@@ -240,21 +243,37 @@ impl KeyStore for Keys {
         Ok(())
     }
 
-    fn remember(&self, name: &str, value: &str) -> Result<String, StoreError> {
-        const DOING: &str = "remember a value";
-        let known = || {
-            let sql = "SELECT value FROM memory WHERE name = $1";
-            self.read(DOING, step(sql, [name.into()]), |mut row| row.text())
+    fn recall(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT value FROM memory WHERE name = $1";
+        let mut kept = self.read("recall a value", step(sql, [name.into()]), |mut row| {
+            row.text()
+        })?;
+        Ok(kept.pop())
+    }
+
+    fn remember(&self, name: &str, old: Option<&str>, new: &str) -> Result<bool, StoreError> {
+        let step = match old {
+            None => step(
+                "INSERT INTO memory (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING name",
+                [name.into(), new.into()],
+            ),
+            Some(old) => step(
+                "UPDATE memory SET value = $1 WHERE name = $2 AND value = $3 RETURNING name",
+                [new.into(), name.into(), old.into()],
+            ),
         };
-        if let Some(value) = known()?.pop() {
-            return Ok(value);
-        }
-        let insert = step(
-            "INSERT INTO memory (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-            [name.into(), value.into()],
-        );
-        self.write(DOING, vec![insert])?;
-        Ok(known()?.pop().unwrap_or_else(|| value.to_owned()))
+        self.write("remember a value", vec![step])
+    }
+}
+
+/// Where all gateways find the key of clients' credentials.
+impl Shelf for dyn KeyStore {
+    fn kept(&self) -> Result<Option<String>, ShelfError> {
+        Ok(self.recall(CLIENTS)?)
+    }
+
+    fn replace(&self, old: Option<&str>, new: &str) -> Result<bool, ShelfError> {
+        Ok(self.remember(CLIENTS, old, new)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::cipher::{Key, MasterKey};
 use super::file;
 use super::record::{Bound, Envelope, Previous, Record};
-use super::{Action, Error, NewEntry, Reader, State, Vault, lock, permit};
+use super::{Action, Error, NewEntry, Reader, Shelf, State, Vault, lock, permit};
 use crate::durable;
 use crate::secret::Secret;
 use jiff::Timestamp;
@@ -18,6 +18,15 @@ pub struct Rotation<'a> {
     pub secret: &'a Secret,
     /// Until when the one before works too.
     pub until: Timestamp,
+}
+
+/// The master key there is, and the one to come.
+#[derive(Clone, Copy, Debug)]
+pub struct Rekeying<'a> {
+    /// What the vault was opened with.
+    pub from: &'a MasterKey,
+    /// What opens it from then on.
+    pub to: &'a MasterKey,
 }
 
 impl Vault {
@@ -130,15 +139,16 @@ impl Vault {
         Ok(())
     }
 
-    /// Puts everything under a new master key, `progress` being told how many entries of how many are done. Until the last
-    /// step nothing has changed; killed in that step, the next to open the vault finishes it. Running gateways keep what
-    /// they know, and say that they want the new key. Blocks; the number of entries.
+    /// Puts everything under a new master key, `progress` being told how many entries of how many are done: the key of
+    /// clients' credentials on the shelf, then the files. Killed between the two, it is begun again; in the last step, the
+    /// next to open the vault finishes it. Running gateways keep what they know, and say that they want the new key.
+    /// Blocks; the number of entries.
     ///
     /// # Errors
-    /// If the vault is temporary, an entry does not open, or a file cannot be read or written.
+    /// If the vault is temporary, an entry does not open, or a file or the shelf cannot be read or written.
     pub fn rekey(
         self,
-        to: &MasterKey,
+        (keys, shelf): (Rekeying<'_>, &(impl Shelf + ?Sized)),
         by: Reader<'_>,
         now: Timestamp,
         progress: &mut dyn FnMut(usize, usize),
@@ -156,7 +166,7 @@ impl Vault {
             ..
         } = self.current(&self.state.load().master)?;
         let failed = |source| Error::io("rekey", &self.folder)(source);
-        let (salt, key) = file::make_salt(to).map_err(failed)?;
+        let (salt, key) = file::make_salt(keys.to).map_err(failed)?;
         let count = contents.entries.len();
         for (done, (name, record)) in contents.entries.iter_mut().enumerate() {
             progress(done, count);
@@ -164,10 +174,8 @@ impl Vault {
                 return Err(self.damaged(name));
             }
         }
-        let clients = contents.rewrap_clients(&master, &key);
-        if !clients.map_err(failed)? {
-            return Err(self.damaged("clients"));
-        }
+        self.pass_on((keys.from, keys.to), (&salt, &key), shelf)?;
+        contents.clients = None;
         contents.generation += 1;
         contents.messages = 2 * count as u64 + 2;
         contents.seal_index(&key, &index).map_err(failed)?;
@@ -180,7 +188,7 @@ impl Vault {
     }
 
     /// Changes what is on the disk now, which may be newer than what is in memory.
-    fn update<T>(
+    pub(super) fn update<T>(
         &self,
         now: Timestamp,
         change: impl FnOnce(&mut State) -> Result<T, Error>,

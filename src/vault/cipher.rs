@@ -174,6 +174,11 @@ impl Key {
         Self(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
+    /// For what needs a secret and no cipher.
+    pub(super) fn into_bytes(self) -> Zeroizing<[u8; 32]> {
+        self.0
+    }
+
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.as_slice().into())
     }

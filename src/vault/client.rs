@@ -1,6 +1,6 @@
 //! Credentials that clients bring: sealed here, kept elsewhere, beside the key, session or team that they belong to.
 //!
-//! The sealing key is derived from the vault's client key for each holder and provider, with HMAC-SHA256 as the PRF
+//! The sealing key is derived from the clients' key (`shelf.rs`) for each holder and provider, with HMAC-SHA256 as the PRF
 //! (NIST SP 800-108): so no text opens under another name, and random nonces of one key never become many. A new master
 //! key leaves them as they are.
 
@@ -38,9 +38,7 @@ impl Vault {
             return Err(Error::EmptySecret { name });
         }
         let sealed = self
-            .state
-            .load()
-            .clients
+            .clients()?
             .derive_from(&owned.label())
             .seal(secret.expose().as_bytes(), &owned.label());
         let sealed = sealed.map_err(Error::io("seal a credential with", &self.folder))?;
@@ -67,9 +65,10 @@ impl Vault {
                 held: reader.level,
             })
         } else {
-            let key = self.state.load().clients.derive_from(&owned.label());
-            let opened = key.open(&Sealed::from_text(sealed), &owned.label());
-            opened
+            let key = self.clients().ok();
+            let key = key.map(|clients| clients.derive_from(&owned.label()));
+            let sealed = Sealed::from_text(sealed);
+            key.and_then(|key| key.open(&sealed, &owned.label()))
                 .and_then(|bytes| Some(Secret::new(std::str::from_utf8(&bytes).ok()?)))
                 .ok_or_else(|| Error::ForeignCredential { name: name.clone() })
         };

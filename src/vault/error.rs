@@ -2,6 +2,7 @@
 
 use super::access::Level;
 use super::file::FORMAT;
+use super::shelf::ShelfError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,7 @@ pub enum Error {
     },
     /// What says which entries belong in the vault does not authenticate.
     #[error(
-        "{path} is not what was written: its generation, its index or its client key was changed; help: restore it from a backup"
+        "{path} is not what was written: its generation, its index or its counter was changed; help: restore it from a backup"
     )]
     DamagedIndex {
         /// The vault file.
@@ -153,12 +154,38 @@ pub enum Error {
     Temporary,
     /// A credential kept elsewhere was sealed for another owner, or with another vault.
     #[error(
-        "the credential {name} does not open with this vault: it is damaged, was sealed for another holder, or by a gateway with another vault; help: gateways over one store need the same vault.json and vault.salt"
+        "the credential {name} does not open with this vault: it is damaged, or was sealed for another holder or under another key; help: bring it again"
     )]
     ForeignCredential {
         /// Holder and provider.
         name: String,
     },
+    /// The clients' key in the store is under another master key.
+    #[error(
+        "the credentials that clients brought are in the store under another master key than this gateway's: expected one master key for all gateways over a store; help: set the one of the others; after a rekey at another of them, run `sluicegate vault rekey` here too; if that key is lost, `sluicegate vault renounce` gives those credentials up"
+    )]
+    OtherMasterKey,
+    /// There is a clients' key in the store, and nothing to open it with.
+    #[error(
+        "the store holds credentials that clients brought, sealed, but there is no master key: expected that of the other gateways over this store; help: set SLUICEGATE_MASTER_KEY; if that key is lost, set a new one and `sluicegate vault renounce` gives those credentials up"
+    )]
+    NoMasterKeyForClients,
+    /// The clients' key in the store is not what was written.
+    #[error(
+        "the key in the store of the credentials that clients brought is damaged: {0}; help: restore the store from a backup, or give those credentials up with `sluicegate vault renounce`"
+    )]
+    DamagedClients(
+        /// What is wrong with it.
+        &'static str,
+    ),
+    /// Nothing is given up that still opens.
+    #[error(
+        "the credentials that clients brought open with this master key: there is nothing to give up"
+    )]
+    NotLost,
+    /// The store cannot do what it was asked for.
+    #[error("cannot use the key of clients' credentials in the store")]
+    Store(#[source] ShelfError),
     /// An entry does not authenticate.
     #[error(
         "vault entry {name:?} in {path} does not open: it is damaged, or was moved from another name, version or level; help: set it again"

@@ -6,7 +6,7 @@
 //! [`Vault::refresh`]. Nothing is ever overwritten because it could not be read.
 //!
 //! `file` has the files and their forms, `record` one entry, `change` all that writes, `client` credentials that are kept
-//! elsewhere.
+//! elsewhere, `shelf` the key of those.
 
 mod access;
 mod change;
@@ -15,14 +15,16 @@ mod client;
 mod error;
 mod file;
 mod record;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
 pub use access::{Access, Action, Level, UnknownLevel};
-pub use change::Rotation;
+pub use change::{Rekeying, Rotation};
 pub use cipher::{EmptyMasterKey, MasterKey};
 pub use client::Owned;
 pub use error::Error;
+pub use shelf::{Shelf, ShelfError};
 
 use crate::durable::{self, Stamp};
 use crate::secret::Secret;
@@ -36,7 +38,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// An open vault.
 pub struct Vault {
@@ -44,6 +46,8 @@ pub struct Vault {
     /// Made without a master key: nothing is written to the disk, and entries end with the process.
     temporary: bool,
     state: ArcSwap<State>,
+    /// Seals what clients bring, once it was taken up.
+    clients: OnceLock<Key>,
     /// Held while entries change: what the lock file is between processes, between threads.
     writer: Mutex<()>,
     log: AccessLog,
@@ -56,8 +60,6 @@ struct State {
     index: Index,
     /// What it is sealed under.
     master: Arc<Key>,
-    /// Seals what is kept elsewhere.
-    clients: Arc<Key>,
     stamp: Option<Stamp>,
 }
 
@@ -119,6 +121,7 @@ impl Vault {
             folder: folder.to_owned(),
             temporary: master.is_none(),
             state: ArcSwap::from_pointee(state),
+            clients: OnceLock::new(),
             writer: Mutex::new(()),
             log: AccessLog::new(folder),
         })
@@ -310,11 +313,9 @@ impl Vault {
 impl State {
     /// A vault with no entry.
     fn empty(master: Arc<Key>) -> io::Result<Self> {
-        let clients = Key::random()?;
         Ok(Self {
-            contents: Contents::empty(&master, &clients)?,
+            contents: Contents::empty(&master)?,
             index: Index::new(),
-            clients: Arc::new(clients),
             master,
             stamp: None,
         })
@@ -357,15 +358,11 @@ impl State {
         let Some(contents) = Contents::read(&path)? else {
             return Ok(None);
         };
-        let opened = contents
-            .open_index(master)
-            .zip(contents.open_clients(master));
-        match opened {
-            Some((index, clients)) => Ok(Some(Self {
+        match contents.open_index(master) {
+            Some(index) => Ok(Some(Self {
                 contents,
                 index,
                 master: Arc::clone(master),
-                clients: Arc::new(clients),
                 stamp,
             })),
             None if file::is_under(folder, master)? => Err(Error::DamagedIndex { path }),

@@ -88,8 +88,14 @@ impl Gateway {
 
     /// Starts one in a folder that may have been used before.
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        Self::start_under(MASTER_KEY, folder, arguments)
+    }
+
+    /// The same with another master key.
+    pub fn start_under(master: &str, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         let mut command = sluicegate(folder.path());
         command
+            .env("SLUICEGATE_MASTER_KEY", master)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .args(arguments);
         let mut child = command

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluicegate::config::Config;
+use sluicegate::shared::Fail;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
@@ -698,4 +699,27 @@ async fn a_gateway_that_stops_lets_the_answer_end() {
     drop(client);
     gateway.stop().await;
     assert_eq!(gateway.records(1).await[0]["reason"], "gateway_stopped");
+}
+
+#[tokio::test]
+async fn a_session_whose_level_cannot_be_told_is_not_served() {
+    let provider = Provider::saying(Vec::new()).await;
+    let policy = "sessions:\n  critical: {action: block}\n";
+    let (gateway, _folder) = under_with(&provider, policy, |config| {
+        // Nobody listens there.
+        config.shared = Some("redis://127.0.0.1:1".to_owned());
+        config.fail = Fail::Open;
+    })
+    .await;
+    let headers = format!(
+        "authorization: Bearer {}\r\nx-sluicegate-user: ann\r\n",
+        gateway.key
+    );
+    let opened = Client::open_with(gateway.address, "/v1/realtime?model=m", &headers).await;
+    let mut client = opened.unwrap();
+    client.say(&item("Hello")).await;
+    let (events, code) = client.rest().await;
+    assert_eq!(code, 1013);
+    assert_eq!(events[0]["error"]["code"], "sessions_unavailable");
+    assert_eq!(provider.heard().0, [""; 0]);
 }

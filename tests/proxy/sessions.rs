@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use sluicegate::limit::{Rule, Scope};
+use sluicegate::shared::Fail;
 
 use crate::exchange::{add_key, store};
 use crate::support::client::{self, post, post_with, send};
@@ -311,4 +312,46 @@ async fn repeated_attacks_stop_their_user_and_nobody_else() {
         metrics.contains("sluicegate_escalations_total{level=\"critical\"} 1"),
         "{metrics}"
     );
+}
+
+/// Where nobody can tell the level of a session, `fail` decides for those who have one; an observing policy refuses nobody.
+#[tokio::test]
+async fn while_levels_cannot_be_told_the_setting_decides() {
+    let rules = "sessions:\n  critical: {action: block}\n";
+    let observing = format!("observe: true\n{rules}");
+    for (policy, fail, status) in [
+        (rules, Fail::Closed, 503),
+        (rules, Fail::Open, 200),
+        (rules, Fail::Local, 200),
+        (&observing, Fail::Closed, 200),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p.yaml"), policy).unwrap();
+        let upstream =
+            Upstream::always(answer(200, "application/json", &upstream::chat("Hello"))).await;
+        let gateway = Gateway::start(upstream.address, |config| {
+            config.policies = Some(folder.path().to_owned());
+            "p".clone_into(&mut config.policy);
+            // Nobody listens there.
+            config.shared = Some("redis://127.0.0.1:1".to_owned());
+            config.fail = Fail::Open;
+            config.sessions_fail = fail;
+        })
+        .await;
+        let headers = format!(
+            "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+            gateway.key
+        );
+        let named = format!("{headers}x-sluicegate-user: ann\r\n");
+        let told = send(
+            gateway.address,
+            post_with("/v1/chat/completions", &named, CHAT),
+        )
+        .await;
+        assert_eq!(told.status, status, "{policy}{fail:?}: {}", told.text());
+        assert_eq!(status == 503, told.text().contains("sessions_unavailable"));
+        let nobody = post_with("/v1/chat/completions", &headers, CHAT);
+        assert_eq!(send(gateway.address, nobody).await.status, 200);
+        assert_eq!(upstream.seen().len(), if status == 503 { 1 } else { 2 });
+    }
 }

@@ -479,6 +479,24 @@ fn gateways_over_one_store_share_one_pepper() {
     });
 }
 
+/// Of writers that go on from the same value, one is heard.
+#[test]
+fn a_value_is_replaced_only_by_who_knows_it() {
+    each(|subject| {
+        let store = subject.open();
+        let kept = || subject.open().recall("it's; --").unwrap();
+        assert_eq!(kept(), None);
+        assert!(!store.remember("it's; --", Some("one"), "two").unwrap());
+        assert!(store.remember("it's; --", None, "one").unwrap());
+        assert!(!store.remember("it's; --", None, "two").unwrap());
+        assert_eq!(kept().as_deref(), Some("one"));
+        assert!(!store.remember("it's; --", Some("two"), "three").unwrap());
+        assert!(store.remember("it's; --", Some("one"), "two").unwrap());
+        assert_eq!(kept().as_deref(), Some("two"));
+        assert_eq!(store.recall("other").unwrap(), None);
+    });
+}
+
 #[test]
 fn the_first_key_is_made_once() {
     each(|subject| {

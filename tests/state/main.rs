@@ -12,6 +12,7 @@
 
 mod kept;
 mod keys;
+mod levels;
 mod limits;
 mod redis;
 mod servers;

@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::config::{self, Config};
 use crate::secret::Secret;
-use crate::vault::{Level, MasterKey, NewEntry, Reader, Rotation, Vault};
+use crate::store;
+use crate::vault::{Level, MasterKey, NewEntry, Reader, Rekeying, Rotation, Vault};
 
 use super::key::parse_overlap;
 use super::output::Output;
@@ -70,6 +71,11 @@ pub(super) enum Command {
         /// File that holds the new master key [default: the environment's `SLUICEGATE_NEW_MASTER_KEY`]
         #[arg(long, value_name = "FILE")]
         new_master_key_file: Option<PathBuf>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Give up the credentials that clients brought, because the master key they are under is lost
+    Renounce {
         #[command(flatten)]
         options: Options,
     },
@@ -135,7 +141,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             options,
             ..
         } => {
-            let (vault, config) = options.open()?;
+            let Opened { vault, config, .. } = options.open()?;
             let secret = check.read(&config, (&name, true))?;
             let log = change_log(&config.data, now)?;
             let entry = NewEntry {
@@ -154,9 +160,9 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             check,
             options,
         } => rotate((&name, overlap), &check, &options, output)?,
-        Command::List { options } => list(&options.open()?.0, options.json, output)?,
+        Command::List { options } => list(&options.open()?.vault, options.json, output)?,
         Command::Delete { name, options, .. } => {
-            let (vault, config) = options.open()?;
+            let Opened { vault, config, .. } = options.open()?;
             let log = change_log(&config.data, now)?;
             vault.delete(&name, OPERATOR, now)?;
             record(&log, "vault.delete", &name, now)?;
@@ -170,6 +176,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             new_master_key_file,
             options,
         } => rekey(new_master_key_file.as_deref(), &options, output)?,
+        Command::Renounce { options } => renounce(&options, output)?,
     }
     Ok(Status::Done)
 }
@@ -180,7 +187,7 @@ fn rotate(
     options: &Options,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let (vault, config) = options.open()?;
+    let Opened { vault, config, .. } = options.open()?;
     let secret = check.read(&config, (name, true))?;
     let now = Timestamp::now();
     let until = now.checked_add(overlap).context("an overlap without end")?;
@@ -201,7 +208,11 @@ fn rotate(
 
 fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow::Result<()> {
     const VARIABLE: &str = "SLUICEGATE_NEW_MASTER_KEY";
-    let (vault, config) = options.open()?;
+    let Opened {
+        vault,
+        config,
+        master,
+    } = options.open()?;
     let given = config::master_key(VARIABLE, file).map_err(Problems)?;
     let to = match given {
         Some(key) => key,
@@ -223,7 +234,12 @@ fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow:
     let log = change_log(&config.data, now)?;
     // Draws nothing where standard error is no terminal.
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len}")?);
-    let count = vault.rekey(&to, OPERATOR, now, &mut |done, of| {
+    let store = store::open(&config.store, &config.data, None)?;
+    let keys = Rekeying {
+        from: &master,
+        to: &to,
+    };
+    let count = vault.rekey((keys, &*store), OPERATOR, now, &mut |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
@@ -235,6 +251,24 @@ fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow:
              master_key_file, a variable needs a restart"
         ),
         &json!({"entries": count, "rekeyed": true}),
+        output,
+    )
+}
+
+fn renounce(options: &Options, output: &mut Output) -> anyhow::Result<()> {
+    let Opened {
+        vault,
+        config,
+        master,
+    } = options.open()?;
+    let now = Timestamp::now();
+    let log = change_log(&config.data, now)?;
+    let store = store::open(&config.store, &config.data, None)?;
+    vault.renounce(&master, &*store)?;
+    record(&log, "vault.renounce", "*", now)?;
+    options.say(
+        "what clients brought so far opens no more: they have to bring it again; restart every gateway over this store",
+        &json!({"renounced": true}),
         output,
     )
 }
@@ -256,8 +290,15 @@ impl Check {
     }
 }
 
+/// The vault, and what it was opened with.
+struct Opened {
+    vault: Vault,
+    config: Config,
+    master: MasterKey,
+}
+
 impl Options {
-    fn open(&self) -> anyhow::Result<(Vault, Config)> {
+    fn open(&self) -> anyhow::Result<Opened> {
         let mut config = self.place.clone().read()?.config;
         if self.master.master_key_file.is_some() {
             config
@@ -266,9 +307,13 @@ impl Options {
         }
         let master = master_key(&config)?;
         let vault = Vault::open(&config.data, Some(&master));
-        let opened =
-            vault.with_context(|| format!("cannot open the vault in {}", config.data.display()));
-        Ok((opened?, config))
+        let vault =
+            vault.with_context(|| format!("cannot open the vault in {}", config.data.display()))?;
+        Ok(Opened {
+            vault,
+            config,
+            master,
+        })
     }
 
     fn say(&self, said: &str, json: &serde_json::Value, output: &mut Output) -> anyhow::Result<()> {

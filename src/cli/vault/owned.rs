@@ -27,9 +27,14 @@ pub(super) fn set(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    let (vault, config) = options.open()?;
+    let super::Opened {
+        vault,
+        config,
+        master,
+    } = options.open()?;
     known(&config, provider)?;
     let keys = Opened::open(options.place.clone())?;
+    vault.join(Some(&master), &*keys.store)?;
     let mut found = owner.find(&keys)?;
     let secret = check.read(&config, (provider, false))?;
     let holder = found.holder();
@@ -56,7 +61,7 @@ pub(super) fn delete(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    let (vault, _) = options.open()?;
+    let vault = options.open()?.vault;
     let keys = Opened::open(options.place.clone())?;
     let mut found = owner.find(&keys)?;
     let holder = found.holder();

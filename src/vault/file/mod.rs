@@ -1,12 +1,12 @@
 //! The vault's files: `vault.json` with the sealed entries, `vault.salt` with what turns a master key into a key.
 //!
 //! ```text
-//! vault.json  {"format": 2, "generation": G, "messages": N, "clients": KEY, "entries": {NAME: ENTRY}, "index": INDEX}
+//! vault.json  {"format": 2, "generation": G, "messages": N, "entries": {NAME: ENTRY}, "index": INDEX}
 //!   ENTRY     {"version", "level", "created", "updated", "sealed", "previous": {"version", "until", "sealed"}}
 //!   sealed    {"key", "secret"}: the entry's data key, sealed under the master key; the secret, sealed under the data key.
 //!             The associated data is what was sealed, the format, and the entry's name, version, level and end, so that
 //!             nothing can stand in for another
-//!   clients   the key of credentials that are kept elsewhere (`client.rs`), sealed under the master key
+//!   clients   where an earlier version kept the key of clients' credentials (`shelf.rs`), sealed under the master key
 //!   messages  how many messages the master key has sealed
 //!   index     {NAME: [VERSION, VERSION BEFORE]}, sealed under the master key and bound to generation and messages: tells an
 //!             entry that was put back, or taken out, from one that belongs there
@@ -53,7 +53,8 @@ pub(super) struct Contents {
     pub(super) generation: u64,
     /// What the master key has sealed.
     pub(super) messages: u64,
-    pub(super) clients: Sealed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) clients: Option<Sealed>,
     pub(super) entries: BTreeMap<String, Record>,
     index: Sealed,
 }
@@ -63,15 +64,14 @@ pub(super) type Index = BTreeMap<String, (u64, Option<u64>)>;
 
 impl Contents {
     /// A vault with no entry.
-    pub(super) fn empty(master: &Key, clients: &Key) -> io::Result<Self> {
-        let clients = clients.wrap(master, CLIENTS)?;
+    pub(super) fn empty(master: &Key) -> io::Result<Self> {
         let mut empty = Self {
             format: FORMAT,
             generation: 0,
-            messages: 1,
-            index: clients.clone(),
-            clients,
+            messages: 0,
+            clients: None,
             entries: BTreeMap::new(),
+            index: Sealed::from_text(""),
         };
         empty.seal_index(master, &Index::new())?;
         Ok(empty)
@@ -105,18 +105,9 @@ impl Contents {
         Ok(())
     }
 
-    /// The key of what is kept elsewhere.
+    /// The key of clients' credentials, if an earlier version kept it here.
     pub(super) fn open_clients(&self, master: &Key) -> Option<Key> {
-        master.unwrap(&self.clients, CLIENTS)
-    }
-
-    /// Puts the key of what is kept elsewhere under another master key; false if it does not open.
-    pub(super) fn rewrap_clients(&mut self, from: &Key, to: &Key) -> io::Result<bool> {
-        let Some(clients) = self.open_clients(from) else {
-            return Ok(false);
-        };
-        self.clients = clients.wrap(to, CLIENTS)?;
-        Ok(true)
+        master.unwrap(self.clients.as_ref()?, CLIENTS)
     }
 
     fn associated(&self) -> Vec<u8> {
@@ -213,7 +204,7 @@ pub(super) fn finish_rekey(folder: &Path) -> Result<(), Error> {
 }
 
 /// What `vault.salt` holds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Salt {
     format: u32,
@@ -239,33 +230,18 @@ pub(super) fn unlock(folder: &Path, master: &MasterKey) -> Result<Key, Error> {
     if durable::is_open_to_others(&path).map_err(Error::io("read", &path))? {
         return Err(Error::OpenSalt { path });
     }
-    let damaged = |problem| Error::DamagedSalt {
-        path: path.clone(),
-        problem,
-    };
-    let salt = read_salt(&path)?;
-    if salt.sum != salt.digest() {
-        return Err(damaged("its checksum does not fit"));
-    }
-    if salt.kdf != "argon2id" || !salt.cost.is_acceptable() {
-        return Err(damaged(
-            "its cost is below RFC 9106's second recommendation or beyond reason",
-        ));
-    }
-    let bytes = STANDARD
-        .decode(&salt.bytes)
-        .ok()
-        .filter(|bytes| bytes.len() == SALT_BYTES);
-    let bytes = bytes.ok_or_else(|| damaged("its salt is not 16 bytes of base64"))?;
-    let key = master
-        .key(&bytes, salt.cost)
-        .map_err(Error::io("derive the key of", &path))?;
-    match key.open(&salt.check, &salt.associated()) {
-        Some(text) if text.as_slice() == CHECK_TEXT => Ok(key),
-        Some(_) | None => Err(Error::WrongKey {
+    read_salt(&path)?.key(master).map_err(|unfit| match unfit {
+        Unfit::Damaged(problem) => Error::DamagedSalt { path, problem },
+        Unfit::Key => Error::WrongKey {
             path: folder.join("vault.json"),
-        }),
-    }
+        },
+        Unfit::Failed(source) => Error::io("derive the key of", &path)(source),
+    })
+}
+
+/// The salt of the vault in `folder`.
+pub(super) fn read_salt_of(folder: &Path) -> Result<Salt, Error> {
+    read_salt(&folder.join("vault.salt"))
 }
 
 fn read_salt(path: &Path) -> Result<Salt, Error> {
@@ -284,8 +260,7 @@ fn read_salt(path: &Path) -> Result<Salt, Error> {
 
 /// Whether the vault in `folder` is still under this key.
 pub(super) fn is_under(folder: &Path, key: &Key) -> Result<bool, Error> {
-    let salt = read_salt(&folder.join("vault.salt"))?;
-    Ok(key.open(&salt.check, &salt.associated()).is_some())
+    Ok(read_salt_of(folder)?.fits(key))
 }
 
 /// A salt file for a master key, and the key that both make.
@@ -306,7 +281,45 @@ pub(super) fn make_salt(master: &MasterKey) -> io::Result<(Salt, Key)> {
     Ok((salt, key))
 }
 
+/// Why a salt and a master key make no key.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// The salt is not what was written.
+    Damaged(&'static str),
+    /// The master key is another one.
+    Key,
+    /// There is no memory for it.
+    Failed(io::Error),
+}
+
 impl Salt {
+    /// The key that a master key makes with it.
+    pub(super) fn key(&self, master: &MasterKey) -> Result<Key, Unfit> {
+        if self.sum != self.digest() {
+            return Err(Unfit::Damaged("its checksum does not fit"));
+        }
+        if self.kdf != "argon2id" || !self.cost.is_acceptable() {
+            return Err(Unfit::Damaged(
+                "its cost is below RFC 9106's second recommendation or beyond reason",
+            ));
+        }
+        let bytes = STANDARD.decode(&self.bytes).ok();
+        let bytes = bytes.filter(|bytes| bytes.len() == SALT_BYTES);
+        let bytes = bytes.ok_or(Unfit::Damaged("its salt is not 16 bytes of base64"))?;
+        let key = master.key(&bytes, self.cost).map_err(Unfit::Failed)?;
+        if self.fits(&key) {
+            Ok(key)
+        } else {
+            Err(Unfit::Key)
+        }
+    }
+
+    /// Whether it was made with this key.
+    pub(super) fn fits(&self, key: &Key) -> bool {
+        let text = key.open(&self.check, &self.associated());
+        text.is_some_and(|text| text.as_slice() == CHECK_TEXT)
+    }
+
     /// Everything but the check itself and the sum.
     fn associated(&self) -> Vec<u8> {
         cipher::join(&[

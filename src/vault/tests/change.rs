@@ -69,20 +69,19 @@ fn a_rotated_secret_works_until_its_overlap_ends() {
     ));
 }
 
-fn other_key() -> MasterKey {
+pub(super) fn other_key() -> MasterKey {
     master("2IwzE_4iO2ihAmUldD1Ck64tXxjSM9nGlCcUXNHChMs=")
+}
+
+/// Puts a vault under the other key.
+fn rekey(vault: Vault) -> Result<usize, Error> {
+    super::shelf::rekey(vault, &Memory::default(), (&key(), &other_key()))
 }
 
 #[test]
 fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     let folder = filled();
     let running = open(&folder);
-    let owned = Owned {
-        holder: "key_1",
-        provider: "openai",
-    };
-    let secret = Secret::new("brought along");
-    let kept = running.seal_owned(owned, &secret, OPERATOR, now()).unwrap();
     let rotation = Rotation {
         name: "gemini",
         secret: &Secret::new("newer secret"),
@@ -91,8 +90,13 @@ fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     running.rotate(rotation, OPERATOR, now()).unwrap();
     let mut seen = Vec::new();
     let progress = &mut |done, of| seen.push((done, of));
+    let (from, to) = (key(), other_key());
+    let keys = Rekeying {
+        from: &from,
+        to: &to,
+    };
     let count = open(&folder)
-        .rekey(&other_key(), OPERATOR, now(), progress)
+        .rekey((keys, &Memory::default()), OPERATOR, now(), progress)
         .unwrap();
     assert_eq!((count, seen), (2, vec![(0, 2), (1, 2), (2, 2)]));
     let old = Vault::open(folder.path(), Some(&key()));
@@ -102,8 +106,6 @@ fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     assert_eq!(read(&vault, "gemini").unwrap().expose(), "newer secret");
     let before = vault.previous("gemini", OPERATOR, now()).unwrap();
     assert_eq!(before.unwrap().expose(), "other secret");
-    let brought = vault.open_owned(owned, &kept, OPERATOR, now()).unwrap();
-    assert_eq!(brought.expose(), "brought along");
     // What runs says so, goes on with what it knows, and changes nothing.
     assert!(matches!(running.refresh(), Err(Error::Rekeyed { .. })));
     assert_eq!(read(&running, "openai").unwrap().expose(), "first secret");
@@ -115,8 +117,6 @@ fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     assert!(matches!(stale, Err(Error::WrongKey { .. })));
     running.reopen(&other_key()).unwrap();
     assert!(!running.refresh().unwrap());
-    let brought = running.open_owned(owned, &kept, OPERATOR, now()).unwrap();
-    assert_eq!(brought.expose(), "brought along");
     put(&running, "openai", "kept").unwrap();
     assert!(vault.refresh().unwrap());
     assert_eq!(read(&vault, "openai").unwrap().expose(), "kept");
@@ -127,9 +127,7 @@ fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
 fn what_is_opened_anew_may_not_be_older() {
     let folder = filled();
     let running = open(&folder);
-    open(&folder)
-        .rekey(&other_key(), OPERATOR, now(), &mut |_, _| {})
-        .unwrap();
+    rekey(open(&folder)).unwrap();
     let old = fs::read(folder.path().join("vault.json")).unwrap();
     running.reopen(&other_key()).unwrap();
     put(&running, "openai", "newer").unwrap();
@@ -147,9 +145,7 @@ fn a_killed_rekey_is_finished_by_whoever_comes_next() {
     for name in ["vault.json", "vault.salt", "vault.mark"] {
         fs::copy(path(&old, name), path(&new, name)).unwrap();
     }
-    open(&new)
-        .rekey(&other_key(), OPERATOR, now(), &mut |_, _| {})
-        .unwrap();
+    rekey(open(&new)).unwrap();
     let parsed = |name| -> serde_json::Value {
         serde_json::from_slice(&fs::read(path(&new, name)).unwrap()).unwrap()
     };
@@ -194,47 +190,13 @@ fn a_rekey_that_cannot_be_whole_changes_nothing() {
         file["entries"]["openai"]["sealed"]["secret"] = "".into();
     });
     let before = fs::read(folder.path().join("vault.json")).unwrap();
-    let error = open(&folder).rekey(&other_key(), OPERATOR, now(), &mut |_, _| {});
+    let error = rekey(open(&folder));
     assert!(matches!(error, Err(Error::DamagedEntry { name, .. }) if name == "openai"));
     assert_eq!(fs::read(folder.path().join("vault.json")).unwrap(), before);
     assert!(!folder.path().join("vault.rekey").exists());
     let temporary = Vault::open(tempfile::tempdir().unwrap().path(), None).unwrap();
-    let error = temporary.rekey(&other_key(), OPERATOR, now(), &mut |_, _| {});
+    let error = rekey(temporary);
     assert!(matches!(error, Err(Error::Temporary)));
-}
-
-#[test]
-fn what_is_kept_elsewhere_opens_for_its_owner_only() {
-    let (folder, others) = (filled(), filled());
-    let vault = open(&folder);
-    let owned = |holder, provider| Owned { holder, provider };
-    let ours = owned("key_1", "openai");
-    let secret = Secret::new("brought along");
-    let kept = vault.seal_owned(ours, &secret, OPERATOR, now()).unwrap();
-    assert!(!kept.contains("brought"));
-    let open_with = |vault: &Vault, of, kept: &str| vault.open_owned(of, kept, OPERATOR, now());
-    let opened = open_with(&open(&folder), ours, &kept).unwrap();
-    assert_eq!(opened.expose(), "brought along");
-    let foreign = [
-        open_with(&vault, owned("key_2", "openai"), &kept),
-        open_with(&vault, owned("key_1", "gemini"), &kept),
-        open_with(&vault, owned("key_1o", "penai"), &kept),
-        open_with(&vault, ours, &kept.replacen('A', "B", 1).to_lowercase()),
-        open_with(&vault, ours, ""),
-        open_with(&open(&others), ours, &kept),
-    ];
-    for opened in foreign {
-        assert!(matches!(opened, Err(Error::ForeignCredential { .. })));
-    }
-    let low = Reader {
-        who: "page",
-        level: Level::Standard,
-    };
-    let denied = vault.open_owned(ours, &kept, low, now());
-    assert!(matches!(denied, Err(Error::Denied { .. })));
-    let temporary = Vault::open(tempfile::tempdir().unwrap().path(), None).unwrap();
-    let refused = temporary.seal_owned(ours, &secret, OPERATOR, now());
-    assert!(matches!(refused, Err(Error::Temporary)));
 }
 
 /// Every message under the master key is counted, and the 2^32nd is the last.

@@ -1,6 +1,7 @@
 //! What a vault promises, whoever edits its files.
 
 mod change;
+mod shelf;
 mod tamper;
 
 use super::*;
@@ -39,6 +40,25 @@ fn put(vault: &Vault, name: &str, secret: impl Into<String>) -> Result<u64, Erro
 
 fn read(vault: &Vault, name: &str) -> Result<Secret, Error> {
     vault.read(name, OPERATOR, now())
+}
+
+/// What a store is to a vault.
+#[derive(Debug, Default)]
+struct Memory(Mutex<Option<String>>);
+
+impl Shelf for Memory {
+    fn kept(&self) -> Result<Option<String>, ShelfError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn replace(&self, old: Option<&str>, new: &str) -> Result<bool, ShelfError> {
+        let mut kept = self.0.lock().unwrap();
+        let is_old = kept.as_deref() == old;
+        if is_old {
+            *kept = Some(new.to_owned());
+        }
+        Ok(is_old)
+    }
 }
 
 /// A vault with two entries of the same length.

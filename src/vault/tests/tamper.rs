@@ -91,11 +91,10 @@ fn an_entry_that_was_tampered_with_is_named() {
 /// What says what belongs in the vault cannot be edited either.
 #[test]
 fn an_index_that_was_tampered_with_opens_nothing() {
-    let tampers: [fn(&mut serde_json::Value); 4] = [
+    let tampers: [fn(&mut serde_json::Value); 3] = [
         |file| file["generation"] = 9.into(),
         |file| file["messages"] = 0.into(),
-        |file| file["index"] = file["clients"].clone(),
-        |file| file["clients"] = file["index"].clone(),
+        |file| file["index"] = file["entries"]["openai"]["sealed"]["key"].clone(),
     ];
     for tamper in tampers {
         let folder = filled();
