@@ -22,7 +22,7 @@ timeouts: {head: 0s}
 
 const BROKEN_SAYS: &str = "\
 sluicegate.yaml:2:1: unknown key \"adminn\" in the document
-  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, stored_responses, shared, hashicorp, providers, models, echo, routes, limits, budgets, timeouts, threads or log
+  expected: listen, insecure, admin, data, master_key_file, policies, policy, tls, store, stored_responses, shared, sessions, hashicorp, providers, models, echo, routes, limits, budgets, timeouts, threads or log
   help: did you mean \"admin\"?
 sluicegate.yaml:3:8: store is none of the known choices
   expected: sqlite, postgres://USER:PASSWORD@HOST/DATABASE, env:VARIABLE or file:PATH

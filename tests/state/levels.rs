@@ -49,9 +49,9 @@ fn rules() -> Escalation {
 
 /// A request that is refused.
 fn attack() -> Verdict {
-    let rule: Arc<str> = "injection.override".into();
+    let rule = "injection.override";
     let matched = Matched {
-        id: Arc::clone(&rule),
+        id: rule.into(),
         count: 1,
         probability: None,
         encodings: Encodings::default(),
@@ -60,7 +60,7 @@ fn attack() -> Verdict {
         would: Action::Block,
         rules: vec![matched],
         cause: Some(Cause {
-            rule,
+            rule: rule.into(),
             message: None,
         }),
         ..Verdict::default()
@@ -93,8 +93,9 @@ async fn a_session_has_one_level_at_all_gateways() {
         assert_eq!(level(gateway, "bob", &calm).await, (None, None));
     }
     // Who names nobody has none, and nothing is kept of those who are calm.
-    let told = gateways[0].raise((&caller, Option::None), &rules, &attack(), now);
-    assert_eq!(told.await, Ok(Option::None));
+    let (nobody, attack) = ((&caller, Option::None), attack());
+    let told = gateways[0].raise(nobody, &rules, &attack, now).await;
+    assert_eq!(told, Ok(Option::None));
     let count = Script {
         name: "count",
         text: "local keys = redis.call('KEYS', '*')
@@ -115,16 +116,16 @@ async fn attacks_at_once_at_many_gateways_all_count() {
     for _ in 0..3 {
         let (sessions, caller) = (gateway(&place, Fail::Closed), caller.clone());
         tasks.spawn(async move {
-            let who = (&caller, Some("ann"));
-            let raised = sessions.raise(who, &rules(), &attack(), Instant::now());
-            raised.await.unwrap().unwrap().1
+            let (who, rules, attack) = ((&caller, Some("ann")), rules(), attack());
+            let raised = sessions.raise(who, &rules, &attack, Instant::now()).await;
+            raised.unwrap().unwrap().1
         });
     }
     let levels: BTreeSet<&str> = tasks
         .join_all()
         .await
-        .iter()
-        .map(ThreatLevel::name)
+        .into_iter()
+        .map(|level| level.name())
         .collect();
     assert_eq!(levels, BTreeSet::from(["medium", "high", "critical"]));
 }

@@ -2,22 +2,21 @@
 //! arguments end up in shell histories and process lists.
 
 mod owned;
+mod rekey;
 mod verify;
 
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::secret::Secret;
-use crate::store;
-use crate::vault::{Level, MasterKey, NewEntry, Reader, Rekeying, Rotation, Vault};
+use crate::vault::{Level, MasterKey, NewEntry, Reader, Rotation, Vault};
 
 use super::key::parse_overlap;
 use super::output::Output;
@@ -175,8 +174,8 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
         Command::Rekey {
             new_master_key_file,
             options,
-        } => rekey(new_master_key_file.as_deref(), &options, output)?,
-        Command::Renounce { options } => renounce(&options, output)?,
+        } => rekey::rekey(new_master_key_file.as_deref(), &options, output)?,
+        Command::Renounce { options } => rekey::renounce(&options, output)?,
     }
     Ok(Status::Done)
 }
@@ -202,73 +201,6 @@ fn rotate(
     options.say(
         &format!("rotated {name}, version {version}; the secret before works until {until:.0}"),
         &json!({"name": name, "version": version, "previous_until": until}),
-        output,
-    )
-}
-
-fn rekey(file: Option<&Path>, options: &Options, output: &mut Output) -> anyhow::Result<()> {
-    const VARIABLE: &str = "SLUICEGATE_NEW_MASTER_KEY";
-    let Opened {
-        vault,
-        config,
-        master,
-    } = options.open()?;
-    let given = config::master_key(VARIABLE, file).map_err(Problems)?;
-    let to = match given {
-        Some(key) => key,
-        None if io::stdin().is_terminal() => {
-            let typed = || rpassword::prompt_password("New master key of the vault: ");
-            let key = typed().context("cannot read the new master key")?;
-            let again = rpassword::prompt_password("The same again: ");
-            if again.context("cannot read the new master key")? != key {
-                bail!("the two are not the same; nothing was changed");
-            }
-            MasterKey::from_text(&Secret::new(key))?
-        }
-        None => bail!(
-            "there is no new master key\n  expected: {VARIABLE} or --new-master-key-file\n  \
-             help: make one with `openssl rand -base64 32`, and keep it in a safe place"
-        ),
-    };
-    let now = Timestamp::now();
-    let log = change_log(&config.data, now)?;
-    // Draws nothing where standard error is no terminal.
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len}")?);
-    let store = store::open(&config.store, &config.data, None)?;
-    let keys = Rekeying {
-        from: &master,
-        to: &to,
-    };
-    let count = vault.rekey((keys, &*store), OPERATOR, now, &mut |done, of| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    })?;
-    bar.finish_and_clear();
-    record(&log, "vault.rekey", "*", now)?;
-    options.say(
-        &format!(
-            "{count} entries are under the new master key; put it where the gateway has it from: a running one finds it in \
-             master_key_file, a variable needs a restart"
-        ),
-        &json!({"entries": count, "rekeyed": true}),
-        output,
-    )
-}
-
-fn renounce(options: &Options, output: &mut Output) -> anyhow::Result<()> {
-    let Opened {
-        vault,
-        config,
-        master,
-    } = options.open()?;
-    let now = Timestamp::now();
-    let log = change_log(&config.data, now)?;
-    let store = store::open(&config.store, &config.data, None)?;
-    vault.renounce(&master, &*store)?;
-    record(&log, "vault.renounce", "*", now)?;
-    options.say(
-        "what clients brought so far opens no more: they have to bring it again; restart every gateway over this store",
-        &json!({"renounced": true}),
         output,
     )
 }

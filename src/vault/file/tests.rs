@@ -77,7 +77,7 @@ fn a_cut_vault_file_is_refused_wherever_it_is_cut() {
 fn a_vault_file_of_another_form_is_refused_with_its_place() {
     let error = error_with("vault.json", replaced("\"entries\"", "\"entires\""));
     assert!(
-        matches!(error, Error::DamagedFile { line: 6, .. }),
+        matches!(error, Error::DamagedFile { line: 5, .. }),
         "{error:?}"
     );
     let error = error_with(

@@ -79,7 +79,7 @@ fn rekey(vault: Vault) -> Result<usize, Error> {
 }
 
 #[test]
-fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
+fn p38_a_new_master_key_opens_everything_and_the_old_one_nothing() {
     let folder = filled();
     let running = open(&folder);
     let rotation = Rotation {

@@ -207,7 +207,8 @@ fn a_key_in_a_vaults_own_file_is_taken_along() {
         let sealed = clients.derive_from(&label).seal(b"brought along", &label);
         sealed.unwrap().to_text()
     };
-    for folder in [&ours, &folder()] {
+    let theirs = folder();
+    for folder in [&ours, &theirs] {
         let vault = joined(folder, &shelf, &key()).unwrap();
         assert_eq!(opened(&vault, &former).unwrap(), "brought along");
     }
@@ -220,9 +221,9 @@ fn a_key_in_a_vaults_own_file_is_taken_along() {
 
 #[test]
 fn what_is_kept_elsewhere_opens_for_its_owner_only() {
-    let (shelf, ours) = (Memory::default(), folder());
+    let (shelf, ours, theirs) = (Memory::default(), folder(), folder());
     let vault = joined(&ours, &shelf, &key()).unwrap();
-    let others = joined(&folder(), &Memory::default(), &key()).unwrap();
+    let others = joined(&theirs, &Memory::default(), &key()).unwrap();
     let owned = |holder, provider| Owned { holder, provider };
     let kept = seal(&vault);
     assert!(!kept.contains("brought"));
