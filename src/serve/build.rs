@@ -64,11 +64,7 @@ pub fn build(
     let mut warnings = Vec::new();
     let table = Table::new(upstreams(config, echo)?, config.routes.clone());
     let tls = config.tls.clone().map(tls::Acceptor::new).transpose()?;
-    let failed = |source| StartError::Data {
-        folder: config.data.clone(),
-        source,
-    };
-    durable::make_folder(&config.data).map_err(failed)?;
+    make_folder(config)?;
     let master = config.master_key().map_err(StartError::Problems)?;
     let vault = Arc::new(Vault::open(&config.data, master.as_ref())?);
     if vault.is_temporary() {
@@ -122,6 +118,14 @@ pub fn build(
         gateway: Arc::new(gateway),
         first_key,
         warnings,
+    })
+}
+
+/// The data folder, made on first use.
+fn make_folder(config: &Config) -> Result<(), StartError> {
+    durable::make_folder(&config.data).map_err(|source| StartError::Data {
+        folder: config.data.clone(),
+        source,
     })
 }
 

@@ -148,7 +148,7 @@ impl Vault {
     /// If the vault is temporary, an entry does not open, or a file or the shelf cannot be read or written.
     pub fn rekey(
         self,
-        (keys, shelf): (Rekeying<'_>, &(impl Shelf + ?Sized)),
+        (keys, place): (Rekeying<'_>, &(impl Shelf + ?Sized)),
         by: Reader<'_>,
         now: Timestamp,
         progress: &mut dyn FnMut(usize, usize),
@@ -174,7 +174,7 @@ impl Vault {
                 return Err(self.damaged(name));
             }
         }
-        self.pass_on((keys.from, keys.to), (&salt, &key), shelf)?;
+        self.pass_on((keys.from, keys.to), (&salt, &key), place)?;
         contents.clients = None;
         contents.generation += 1;
         contents.messages = 2 * count as u64 + 2;

@@ -52,11 +52,11 @@ impl Vault {
     pub fn join(
         &self,
         master: Option<&MasterKey>,
-        shelf: &(impl Shelf + ?Sized),
+        place: &(impl Shelf + ?Sized),
     ) -> Result<(), Error> {
         match master.filter(|_| !self.temporary) {
-            Some(master) => self.take_up(master, shelf).map(drop),
-            None => match shelf.kept().map_err(Error::Store)? {
+            Some(master) => self.take_up(master, place).map(drop),
+            None => match place.kept().map_err(Error::Store)? {
                 Some(_) => Err(Error::NoMasterKeyForClients),
                 None => Ok(()),
             },
@@ -68,8 +68,8 @@ impl Vault {
     ///
     /// # Errors
     /// If the key that is kept opens, or the shelf cannot be used.
-    pub fn renounce(&self, master: &MasterKey, shelf: &(impl Shelf + ?Sized)) -> Result<(), Error> {
-        let old = shelf.kept().map_err(Error::Store)?;
+    pub fn renounce(&self, master: &MasterKey, place: &(impl Shelf + ?Sized)) -> Result<(), Error> {
+        let old = place.kept().map_err(Error::Store)?;
         if let Some(old) = &old
             && self.open_kept(old, master).is_ok()
         {
@@ -79,7 +79,7 @@ impl Vault {
         let state = self.state.load();
         let new = sealed(file::read_salt_of(&self.folder)?, &state.master, &fresh);
         let new = new.map_err(Error::io("seal a key with", &self.folder))?;
-        self.replace(shelf, old.as_deref(), &new)
+        self.replace(place, old.as_deref(), &new)
     }
 
     /// Seals the key under a new master key, `key` with `salt`. Done before, it is left as it is, so that a rekey that was
@@ -88,16 +88,16 @@ impl Vault {
         &self,
         (from, to): (&MasterKey, &MasterKey),
         (salt, key): (&Salt, &Key),
-        shelf: &(impl Shelf + ?Sized),
+        place: &(impl Shelf + ?Sized),
     ) -> Result<(), Error> {
-        let old = match self.take_up(from, shelf) {
+        let old = match self.take_up(from, place) {
             Ok(old) => old,
-            Err(Error::OtherMasterKey) => return self.take_up(to, shelf).map(drop),
+            Err(Error::OtherMasterKey) => return self.take_up(to, place).map(drop),
             Err(error) => return Err(error),
         };
         let new = sealed(salt.clone(), key, self.clients()?);
         let new = new.map_err(Error::io("seal a key with", &self.folder))?;
-        self.replace(shelf, Some(&old), &new)
+        self.replace(place, Some(&old), &new)
     }
 
     /// A secret for a use of its own, the same in all gateways that took up one key; without one, random.
@@ -114,9 +114,9 @@ impl Vault {
     }
 
     /// As it was kept.
-    fn take_up(&self, master: &MasterKey, shelf: &(impl Shelf + ?Sized)) -> Result<String, Error> {
+    fn take_up(&self, master: &MasterKey, place: &(impl Shelf + ?Sized)) -> Result<String, Error> {
         loop {
-            if let Some(kept) = shelf.kept().map_err(Error::Store)? {
+            if let Some(kept) = place.kept().map_err(Error::Store)? {
                 let key = self.open_kept(&kept, master)?;
                 self.clients.get_or_init(|| key);
                 return Ok(kept);
@@ -129,17 +129,17 @@ impl Vault {
             let first = sealed(file::read_salt_of(&self.folder)?, &state.master, &key);
             let first = first.map_err(Error::io("seal a key with", &self.folder))?;
             // Of gateways that start together one is the first, and what it keeps is read like by all others.
-            shelf.replace(None, &first).map_err(Error::Store)?;
+            place.replace(None, &first).map_err(Error::Store)?;
         }
     }
 
     fn replace(
         &self,
-        shelf: &(impl Shelf + ?Sized),
+        place: &(impl Shelf + ?Sized),
         old: Option<&str>,
         new: &str,
     ) -> Result<(), Error> {
-        if shelf.replace(old, new).map_err(Error::Store)? {
+        if place.replace(old, new).map_err(Error::Store)? {
             return Ok(());
         }
         Err(Error::Store("others changed it in the same moment".into()))
