@@ -79,7 +79,7 @@ impl Vault {
         let state = self.state.load();
         let new = sealed(file::read_salt_of(&self.folder)?, &state.master, &fresh);
         let new = new.map_err(Error::io("seal a key with", &self.folder))?;
-        self.replace(place, old.as_deref(), &new)
+        replace(place, old.as_deref(), &new)
     }
 
     /// Seals the key under a new master key, `key` with `salt`. Done before, it is left as it is, so that a rekey that was
@@ -97,7 +97,7 @@ impl Vault {
         };
         let new = sealed(salt.clone(), key, self.clients()?);
         let new = new.map_err(Error::io("seal a key with", &self.folder))?;
-        self.replace(place, Some(&old), &new)
+        replace(place, Some(&old), &new)
     }
 
     /// A secret for a use of its own, the same in all gateways that took up one key; without one, random.
@@ -133,18 +133,6 @@ impl Vault {
         }
     }
 
-    fn replace(
-        &self,
-        place: &(impl Shelf + ?Sized),
-        old: Option<&str>,
-        new: &str,
-    ) -> Result<(), Error> {
-        if place.replace(old, new).map_err(Error::Store)? {
-            return Ok(());
-        }
-        Err(Error::Store("others changed it in the same moment".into()))
-    }
-
     fn open_kept(&self, text: &str, master: &MasterKey) -> Result<Key, Error> {
         // Of serde's error nothing: its text may quote what was kept.
         let kept: Result<Kept, _> = serde_json::from_str(text);
@@ -171,6 +159,13 @@ impl Key {
     fn unwrap_for(&self, clients: &Sealed) -> Option<Self> {
         self.derive_from(LABEL).unwrap(clients, LABEL)
     }
+}
+
+fn replace(place: &(impl Shelf + ?Sized), old: Option<&str>, new: &str) -> Result<(), Error> {
+    if place.replace(old, new).map_err(Error::Store)? {
+        return Ok(());
+    }
+    Err(Error::Store("others changed it in the same moment".into()))
 }
 
 /// What is kept.

@@ -73,6 +73,7 @@ fn gateway(place: &Arc<dyn Shared>, fail: Fail) -> Sessions {
 
 #[tokio::test]
 async fn a_session_has_one_level_at_all_gateways() {
+    use ThreatLevel::{Critical, High, Medium, None};
     let (server, folder) = (Redis::start(), tempfile::tempdir().unwrap());
     let place = connect(&server).await;
     let gateways = [(); 3].map(|()| gateway(&place, Fail::Closed));
@@ -82,7 +83,6 @@ async fn a_session_has_one_level_at_all_gateways() {
         let raised = gateways[gateway].raise(who, &rules, verdict, now).await;
         raised.unwrap().unwrap()
     };
-    use ThreatLevel::{Critical, High, Medium, None};
     let calm = Verdict::default();
     assert_eq!(level(0, "ann", &calm).await, (None, None));
     assert_eq!(level(0, "ann", &attack()).await, (None, Medium));
@@ -125,7 +125,7 @@ async fn attacks_at_once_at_many_gateways_all_count() {
         .join_all()
         .await
         .into_iter()
-        .map(|level| level.name())
+        .map(ThreatLevel::name)
         .collect();
     assert_eq!(levels, BTreeSet::from(["medium", "high", "critical"]));
 }
