@@ -274,10 +274,11 @@ impl Digits {
 
     /// The place three digits back, if nothing that was read before it is a part of text: from there on, the rest can be read anew.
     pub fn restart(&self) -> Option<Inside> {
-        let idle = self.ways.iter().all(|way| way.text.is_empty());
         let least = (self.first + 2 * WAYS).max(ANYWHERE + RESTART);
         let far = self.inside.count >= least && self.inside.line >= RESTART;
-        (self.radix == Radix::Base64 && idle && far && self.inside.gap == 0).then(|| Inside {
+        let may = self.radix == Radix::Base64 && far && self.inside.gap == 0;
+        let idle = may && self.ways.iter().all(|way| way.text.is_empty());
+        idle.then(|| Inside {
             count: self.inside.count - RESTART,
             line: self.inside.line - RESTART,
             ..Inside::default()
@@ -353,7 +354,8 @@ impl Digits {
         let Some(first) = count.checked_sub(group) else {
             return;
         };
-        let number = first % group;
+        // A power of two.
+        let number = first & (group - 1);
         let strict = self.is_strict(first);
         if let Some(way) = self.ways.get_mut(number)
             && first >= way.from
@@ -366,7 +368,10 @@ impl Digits {
             let span = Span::new(start, source.end);
             for shift in (0..group * bits / 8).rev() {
                 let byte = (self.bits >> (8 * shift)).to_le_bytes()[0];
-                if !way.text.push(byte, span, &mut |step| out(number, step)) && strict {
+                // Most bytes of a way in which there is no text.
+                let text = !way.text.passes(byte)
+                    && way.text.push(byte, span, &mut |step| out(number, step));
+                if !text && strict {
                     way.from = ANYWHERE;
                     way.text.end(&mut |step| out(number, step));
                     break;

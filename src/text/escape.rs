@@ -68,6 +68,19 @@ impl Unescaping {
         }
     }
 
+    /// What the escape at the start of the text stands for, and its length, if it is complete whatever follows: then it need not be given to
+    /// [`push`](Self::push).
+    pub fn whole(&self, text: &str) -> Option<(char, usize)> {
+        if !self.waiting.is_empty() {
+            return None;
+        }
+        let Escape::Of(decoded, length) = read(text) else {
+            return None;
+        };
+        let alone = read(text.get(..length)?);
+        matches!(alone, Escape::Of(..)).then_some((decoded, length))
+    }
+
     /// Reads the next character; `out` is given what it becomes, and whether that is something else.
     pub fn push(&mut self, character: char, source: Span, out: &mut impl FnMut(char, Span, bool)) {
         if self.waiting.is_empty() && !is_sign(character) {
@@ -249,7 +262,9 @@ fn reference(rest: &[u8], radix: u32, before: usize) -> Escape {
 
 fn name(text: &str) -> Escape {
     let rest = text.get(1..).unwrap_or_default();
-    for (name, character) in NAMES {
+    let first = rest.as_bytes().first();
+    let begin = |name: &str| first.is_none_or(|first| name.as_bytes().first() == Some(first));
+    for (name, character) in NAMES.into_iter().filter(|(name, _)| begin(name)) {
         match rest.strip_prefix(name) {
             Some(after) if after.starts_with(';') => return Escape::Of(character, name.len() + 2),
             Some("") => return Escape::Open,
@@ -263,17 +278,16 @@ fn name(text: &str) -> Escape {
 /// The bytes of one character in UTF-8, each two digits after `sign`; a single other byte is taken as Latin-1.
 fn octets(text: &str, sign: &str) -> Escape {
     let unit = sign.len() + 2;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut known) = ([0; 4], 0);
     let mut rest = text;
     loop {
-        let needed = match bytes.first() {
-            None => 1,
-            Some(0xc2..=0xdf) => 2,
-            Some(0xe0..=0xef) => 3,
-            Some(0xf0..=0xf4) => 4,
-            Some(_) => bytes.len(),
+        let needed = match bytes[0] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
         };
-        if bytes.len() >= needed {
+        if known >= needed {
             break;
         }
         let digits = match rest.strip_prefix(sign) {
@@ -283,20 +297,23 @@ fn octets(text: &str, sign: &str) -> Escape {
         };
         match number(digits, 16, 2, 2) {
             Some(Number { open: true, .. }) => return Escape::Open,
-            Some(byte) => bytes.extend(u8::try_from(byte.value)),
+            Some(byte) => {
+                if let Some(slot) = bytes.get_mut(known) {
+                    *slot = byte.value.to_le_bytes()[0];
+                }
+            }
             None => break,
         }
+        known += 1;
         rest = rest.get(unit..).unwrap_or_default();
     }
-    match (
-        str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| text.chars().next()),
-        bytes.first(),
-    ) {
-        (Some(character), _) => Escape::Of(character, unit * bytes.len()),
-        (None, Some(first)) => Escape::Of(char::from(*first), unit),
-        (None, None) => Escape::Plain(1),
+    if known == 0 {
+        return Escape::Plain(1);
+    }
+    let text = str::from_utf8(bytes.get(..known).unwrap_or_default());
+    match text.ok().and_then(|text| text.chars().next()) {
+        Some(character) => Escape::Of(character, unit * known),
+        None => Escape::Of(char::from(bytes[0]), unit),
     }
 }
 

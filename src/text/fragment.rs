@@ -43,7 +43,22 @@ impl Fragments {
     }
 
     /// Reads the next byte, which `source` holds. Whether all that was read may be text so far.
+    #[inline]
     pub fn push(&mut self, byte: u8, source: Span, out: &mut impl FnMut(Step)) -> bool {
+        if self.partial_len > 0 || !is_ascii_text(byte) {
+            return self.push_other(byte, source, out);
+        }
+        self.text(char::from(byte), source, out);
+        true
+    }
+
+    /// Whether reading the byte changes nothing: there is no text, and it begins none.
+    #[inline]
+    pub const fn passes(&self, byte: u8) -> bool {
+        self.is_empty() && !self.may_go_on(byte)
+    }
+
+    fn push_other(&mut self, byte: u8, source: Span, out: &mut impl FnMut(Step)) -> bool {
         let broken = self.partial_len > 0 && !(0x80..0xc0).contains(&byte);
         if broken {
             self.end(out);
@@ -51,7 +66,7 @@ impl Fragments {
             return self.go_on(byte, source, out);
         }
         match byte {
-            b' '..=b'~' | b'\t' | b'\n' | b'\r' => self.text(char::from(byte), source, out),
+            _ if is_ascii_text(byte) => self.text(char::from(byte), source, out),
             // ASCII in UTF-16.
             0 => {}
             0xc2..=0xf4 => {
@@ -101,8 +116,8 @@ impl Fragments {
     pub const fn may_go_on(&self, byte: u8) -> bool {
         match byte {
             0x80..=0xbf => self.partial_len > 0,
-            b' '..=b'~' | b'\t' | b'\n' | b'\r' | 0 | 0xc2..=0xf4 => self.partial_len == 0,
-            _ => false,
+            0 | 0xc2..=0xf4 => self.partial_len == 0,
+            _ => is_ascii_text(byte) && self.partial_len == 0,
         }
     }
 
@@ -132,13 +147,18 @@ impl Fragments {
         true
     }
 
+    #[inline]
     fn text(&mut self, character: char, source: Span, out: &mut impl FnMut(Step)) {
         let given = self.is_given();
         self.bytes += character.len_utf8();
         if given {
             out(Step::Text(character, source));
-            return;
+        } else {
+            self.wait(character, source, out);
         }
+    }
+
+    fn wait(&mut self, character: char, source: Span, out: &mut impl FnMut(Step)) {
         self.waiting.push((character, source));
         if self.is_given() {
             for (character, source) in self.waiting.drain(..) {
@@ -146,6 +166,11 @@ impl Fragments {
             }
         }
     }
+}
+
+#[inline]
+const fn is_ascii_text(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
 }
 
 #[cfg(test)]

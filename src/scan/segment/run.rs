@@ -10,7 +10,7 @@ use super::{
 use crate::{
     scan::engine::{Engine, Scope},
     text::{
-        Encoding,
+        Encoding, Span,
         digits::{Digits, Inside, Open, RESTART, Radix, WAYS},
         fragment::{Fragments, Step},
         hidden::{self, Hidden},
@@ -74,6 +74,8 @@ struct Text {
     view: View,
     /// What the view has not read yet.
     unread: String,
+    /// Where in the source some of that was decided late only.
+    late: Vec<Span>,
 }
 
 impl Runs {
@@ -157,10 +159,12 @@ impl Runs {
             let goes_on = hidden.push(character, source, &mut |step| {
                 take(text, step, reading, (source.end, label));
             });
-            reading.decided_at(source.end, |reading| flush(text, reading));
             if !goes_on {
                 self.hidden = None;
             }
+        }
+        if let Some(message) = &mut self.hidden {
+            flush(&mut message.text, reading);
         }
     }
 
@@ -270,17 +274,11 @@ impl Run {
         let mut recent = [None; RESTART];
         for (place, character, source) in block.characters(from) {
             let Self { digits, texts } = self;
-            let mut begun = None;
             let goes_on = digits.push(character, source, &mut |way, step| {
                 if let Some(text) = texts.get_mut(way) {
-                    begun = begun.or_else(|| text.is_none().then_some(way));
                     take(text, step, reading, (source.end, label));
                 }
             });
-            // That it is text is known only now.
-            if let Some(text) = begun.and_then(|way| texts.get_mut(way)) {
-                reading.decided_at(source.end, |reading| flush(text, reading));
-            }
             if !goes_on {
                 self.finish(reading, (source.end, label));
                 return Some((place, None));
@@ -361,9 +359,14 @@ fn take(
         Step::Text(character, source) => {
             let text = slot.get_or_insert_with(|| {
                 let view = View::decoded(label, source.start);
-                let unread = String::new();
-                Box::new(Text { view, unread })
+                let (unread, late) = Default::default();
+                Box::new(Text { view, unread, late })
             });
+            // That it is text may be known only now.
+            let noted = text.late.last().is_some_and(|last| last.end == decided);
+            if decided > source.end && !noted {
+                text.late.push(Span::new(source.start, decided));
+            }
             let at = text.view.position() + text.unread.len();
             text.view
                 .map_mut()
@@ -384,7 +387,8 @@ fn flush(text: &mut Option<Box<Text>>, reading: &mut Reading<'_>) {
         && !text.unread.is_empty()
     {
         reading.count(text.unread.len());
-        text.view.read(reading, &text.unread);
-        text.unread.clear();
+        let Text { view, unread, late } = &mut **text;
+        reading.decided_late(late, |reading| view.read(reading, unread));
+        unread.clear();
     }
 }
