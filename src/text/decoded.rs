@@ -137,6 +137,7 @@ impl Texts {
         };
         match step {
             Step::Text(character, _) => open.push(character),
+            Step::Three(bytes, _) => open.extend(bytes.map(char::from)),
             Step::End => self.done.push(std::mem::take(open)),
         }
     }

@@ -123,10 +123,7 @@ impl Inside {
     pub(super) fn go_on(&mut self, radix: Radix, byte: u8, value: Option<u8>) -> bool {
         match value {
             Some(value) => {
-                self.count += 1;
-                self.line += 1;
-                self.gap = 0;
-                self.fresh = radix == Radix::Base64 && value >= 62;
+                self.digit(radix, value);
                 true
             }
             None if self.is_gap(radix, byte) => {
@@ -138,6 +135,15 @@ impl Inside {
             }
             None => false,
         }
+    }
+
+    /// Goes over a digit.
+    #[inline]
+    fn digit(&mut self, radix: Radix, value: u8) {
+        self.count += 1;
+        self.line += 1;
+        self.gap = 0;
+        self.fresh = radix == Radix::Base64 && value >= 62;
     }
 
     /// Whether the character may stand between two digits of the run.
@@ -191,6 +197,8 @@ impl Inside {
 #[derive(Clone, Debug)]
 pub struct Digits {
     radix: Radix,
+    /// Of the radix.
+    values: &'static [u8; 256],
     /// Text may begin anywhere from the start.
     thorough: bool,
     inside: Inside,
@@ -239,6 +247,7 @@ impl Digits {
         };
         Self {
             radix,
+            values: radix.values(thorough),
             thorough,
             inside,
             first: inside.count,
@@ -258,27 +267,29 @@ impl Digits {
         out: &mut impl FnMut(usize, Step),
     ) -> bool {
         let byte = u8::try_from(character).unwrap_or(0);
-        let value = self.radix.value(byte, self.thorough);
+        let value = self.values.get(usize::from(byte)).copied();
+        if let Some(value) = value.filter(|value| *value != NO_DIGIT) {
+            self.inside.digit(self.radix, value);
+            self.digit(value, source, out);
+            return true;
+        }
         let last = self.bits.to_le_bytes()[0] & 0xf;
-        if value.is_none() && self.inside.is_prefix(self.radix, last, byte) {
+        if self.inside.is_prefix(self.radix, last, byte) {
             self.bits >>= 4;
             self.inside.forget_prefix();
             return true;
         }
-        let goes_on = self.inside.go_on(self.radix, byte, value);
-        if let Some(value) = value {
-            self.digit(value, source, out);
-        }
-        goes_on
+        self.inside.go_on(self.radix, byte, None)
     }
 
     /// The place three digits back, if nothing that was read before it is a part of text: from there on, the rest can be read anew.
     pub fn restart(&self) -> Option<Inside> {
+        if self.radix != Radix::Base64 || !self.ways.iter().all(|way| way.text.is_empty()) {
+            return None;
+        }
         let least = (self.first + 2 * WAYS).max(ANYWHERE + RESTART);
         let far = self.inside.count >= least && self.inside.line >= RESTART;
-        let may = self.radix == Radix::Base64 && far && self.inside.gap == 0;
-        let idle = may && self.ways.iter().all(|way| way.text.is_empty());
-        idle.then(|| Inside {
+        (far && self.inside.gap == 0).then(|| Inside {
             count: self.inside.count - RESTART,
             line: self.inside.line - RESTART,
             ..Inside::default()
@@ -366,16 +377,24 @@ impl Digits {
                 .copied()
                 .unwrap_or(source.start);
             let span = Span::new(start, source.end);
-            for shift in (0..group * bits / 8).rev() {
-                let byte = (self.bits >> (8 * shift)).to_le_bytes()[0];
-                // Most bytes of a way in which there is no text.
-                let text = !way.text.passes(byte)
-                    && way.text.push(byte, span, &mut |step| out(number, step));
-                if !text && strict {
-                    way.from = ANYWHERE;
-                    way.text.end(&mut |step| out(number, step));
-                    break;
+            let mut out = |step| out(number, step);
+            let [last, middle, first, ..] = self.bits.to_le_bytes();
+            let text = match self.radix {
+                Radix::Base64 => {
+                    way.text
+                        .push_three([first, middle, last], (span, strict), &mut out)
                 }
+                Radix::Base32 | Radix::Hex => {
+                    let bytes = (0..group * bits / 8).rev();
+                    bytes.fold(true, |text, place| {
+                        let byte = (self.bits >> (8 * place)).to_le_bytes()[0];
+                        (text || !strict) && way.text.push(byte, span, &mut out) && text
+                    })
+                }
+            };
+            if !text && strict {
+                way.from = ANYWHERE;
+                way.text.end(&mut out);
             }
         }
     }
@@ -405,6 +424,11 @@ mod tests {
                     *whole = span;
                 }
                 text.push(character);
+                whole.end = span.end;
+            }
+            Step::Three(bytes, span) => {
+                let (text, whole) = &mut open[way];
+                text.extend(bytes.map(char::from));
                 whole.end = span.end;
             }
             Step::End => all.push(std::mem::take(&mut open[way])),

@@ -149,8 +149,12 @@ impl Walk<'_> {
     /// The source of `length` bytes of the view at `view`, which is none before the one asked for last. `length > 0`.
     #[inline]
     pub fn source(&mut self, view: usize, length: usize) -> Span {
+        let point = self.at(view);
+        let first = start(point, view);
+        if length == 1 {
+            return Span::new(first, end(point, view));
+        }
         let last = view + length - 1;
-        let first = start(self.at(view), view);
         Span::new(first, end(self.at(last), last))
     }
 

@@ -285,7 +285,7 @@ impl Fork {
         if self.rewriting.pending().is_some() {
             return false;
         }
-        let runs_settled = || !self.view.decodes() || runs.is_settled(stream.position(), self.same);
+        let runs_settled = || !self.view.decodes() || runs.is_settled(self.same);
         !self.changed
             || stream.is_settled(self.same) && self.view.is_settled(self.same) && runs_settled()
     }

@@ -45,8 +45,8 @@ struct Slot {
     undecided: usize,
     /// Where in the segment those of them begin that may turn out to be held.
     held: Option<usize>,
-    /// Where in the view the run began.
-    start: usize,
+    /// Bytes of text since the run began. No place in the view: those of its folded text and of what it stands for differ.
+    age: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -79,10 +79,10 @@ struct Text {
 }
 
 impl Runs {
-    /// Whether they would be the same after other text, if only the last `same` bytes of the view, up to `position`, were these.
-    pub(super) fn is_settled(&self, position: usize, same: usize) -> bool {
+    /// Whether they would be the same after other text, if only the last `same` bytes were these.
+    pub(super) fn is_settled(&self, same: usize) -> bool {
         let settled = |slot: &Slot| {
-            let recent = slot.inside.is_none() || position - slot.start < same;
+            let recent = slot.inside.is_none() || slot.age < same;
             slot.run.is_none() && recent
         };
         self.hidden.is_none() && self.digits.iter().all(settled)
@@ -116,6 +116,7 @@ impl Runs {
         let mut undecided = 0;
         for (slot, (radix, encoding)) in self.digits.iter_mut().zip(KINDS) {
             let from = carried - slot.undecided;
+            slot.age += block.text.len();
             slot.read(
                 reading,
                 whole,
@@ -229,7 +230,7 @@ impl Slot {
                 return;
             };
             if let Some(start) = found.start {
-                self.start = block.at + start;
+                self.age = text.len() - start;
             }
             if !found.text {
                 self.inside = Some(found.inside);
@@ -271,7 +272,6 @@ impl Run {
         from: usize,
         label: Label,
     ) -> Option<(usize, Option<Inside>)> {
-        let mut recent = [None; RESTART];
         for (place, character, source) in block.characters(from) {
             let Self { digits, texts } = self;
             let goes_on = digits.push(character, source, &mut |way, step| {
@@ -283,10 +283,13 @@ impl Run {
                 self.finish(reading, (source.end, label));
                 return Some((place, None));
             }
-            recent.rotate_left(1);
-            recent[RESTART - 1] = Some(place);
-            if let (Some(back), Some(inside)) = (recent[0], digits.restart()) {
-                return Some((back, Some(inside)));
+            if let Some(inside) = digits.restart() {
+                let back = (place + 1)
+                    .checked_sub(RESTART)
+                    .filter(|back| *back >= from);
+                if let Some(back) = back {
+                    return Some((back, Some(inside)));
+                }
             }
         }
         for text in &mut self.texts {
@@ -317,6 +320,27 @@ impl Run {
             within.into_iter().chain(pending(&open)).min()
         });
         ways.min()
+    }
+}
+
+impl Text {
+    /// One that begins with `source`.
+    fn new(label: Label, source: Span) -> Box<Self> {
+        let (unread, late) = Default::default();
+        let view = View::decoded(label, source.start);
+        Box::new(Self { view, unread, late })
+    }
+
+    /// Notes that its next bytes stand for `source`, which was decided at that place of the segment.
+    fn note(&mut self, length: usize, source: Span, decided: usize) {
+        // That it is text may be known only now.
+        let noted = |late: &Vec<Span>| late.last().is_some_and(|last| last.end == decided);
+        if decided > source.end && !noted(&self.late) {
+            self.late.push(Span::new(source.start, decided));
+        }
+        let at = self.view.position() + self.unread.len();
+        let map = self.view.map_mut();
+        map.whole(at, length, source.start, source.len());
     }
 }
 
@@ -357,21 +381,14 @@ fn take(
 ) {
     match step {
         Step::Text(character, source) => {
-            let text = slot.get_or_insert_with(|| {
-                let view = View::decoded(label, source.start);
-                let (unread, late) = Default::default();
-                Box::new(Text { view, unread, late })
-            });
-            // That it is text may be known only now.
-            let noted = text.late.last().is_some_and(|last| last.end == decided);
-            if decided > source.end && !noted {
-                text.late.push(Span::new(source.start, decided));
-            }
-            let at = text.view.position() + text.unread.len();
-            text.view
-                .map_mut()
-                .whole(at, character.len_utf8(), source.start, source.len());
+            let text = slot.get_or_insert_with(|| Text::new(label, source));
+            text.note(character.len_utf8(), source, decided);
             text.unread.push(character);
+        }
+        Step::Three(bytes, source) => {
+            let text = slot.get_or_insert_with(|| Text::new(label, source));
+            text.note(bytes.len(), source, decided);
+            text.unread.extend(bytes.map(char::from));
         }
         Step::End => {
             flush(slot, reading);

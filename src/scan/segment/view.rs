@@ -204,7 +204,7 @@ impl View {
     /// Whether it would be the same after other text, if only the last `same` bytes were these.
     pub(super) fn is_settled(&self, same: usize) -> bool {
         let single = self.folded.is_none() && self.forks.is_empty();
-        single && self.stream.is_settled(same) && self.runs.is_settled(self.position(), same)
+        single && self.stream.is_settled(same) && self.runs.is_settled(same)
     }
 
     /// Whether more may be undone in it.
