@@ -260,6 +260,7 @@ impl Digits {
 
     /// Reads the next character, `source` in the source; `out` is given the way and what it reads. Whether the run goes on; if not, it has to be
     /// finished, and the character is no part of it.
+    #[inline]
     pub fn push(
         &mut self,
         character: char,

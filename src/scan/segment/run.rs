@@ -388,7 +388,9 @@ fn take(
         Step::Three(bytes, source) => {
             let text = slot.get_or_insert_with(|| Text::new(label, source));
             text.note(bytes.len(), source, decided);
-            text.unread.extend(bytes.map(char::from));
+            for byte in bytes {
+                text.unread.push(char::from(byte));
+            }
         }
         Step::End => {
             flush(slot, reading);
