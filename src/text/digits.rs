@@ -386,11 +386,15 @@ impl Digits {
                         .push_three([first, middle, last], (span, strict), &mut out)
                 }
                 Radix::Base32 | Radix::Hex => {
-                    let bytes = (0..group * bits / 8).rev();
-                    bytes.fold(true, |text, place| {
+                    let mut text = true;
+                    for place in (0..group * bits / 8).rev() {
                         let byte = (self.bits >> (8 * place)).to_le_bytes()[0];
-                        (text || !strict) && way.text.push(byte, span, &mut out) && text
-                    })
+                        text &= way.text.push(byte, span, &mut out);
+                        if !text && strict {
+                            break;
+                        }
+                    }
+                    text
                 }
             };
             if !text && strict {
