@@ -218,7 +218,7 @@ impl Fork {
         skipped
     }
 
-    /// Reads the escape or the character that the block begins with; so many bytes.
+    /// Reads the escape or the character that the block begins with; so many bytes, none if it is to be read again.
     fn read_sign(&mut self, block: Block<'_>, sources: &mut Walk<'_>) -> usize {
         if let Rewriting::Escape(escape) = &self.rewriting
             && let Some((decoded, length)) = escape.whole(block.text)
@@ -237,6 +237,12 @@ impl Fork {
         // What was not decided before is complete only now.
         if let Some(first) = pending.filter(|_| self.text.len() > before) {
             self.late.push(Span::new(first, source.end));
+        }
+        if let Rewriting::Escape(escape) = &mut self.rewriting
+            && pending.is_some()
+            && escape.take_back()
+        {
+            return 0;
         }
         character.len_utf8()
     }

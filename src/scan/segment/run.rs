@@ -11,9 +11,10 @@ use crate::{
     scan::engine::{Engine, Scope},
     text::{
         Encoding, Span,
-        digits::{Digits, Inside, Open, RESTART, Radix, WAYS},
+        digits::{Digits, Inside, Open, RESTART, WAYS},
         fragment::{Fragments, Step},
         hidden::{self, Hidden},
+        radix::Radix,
         seek::{Found, begins_text, seek},
     },
 };
