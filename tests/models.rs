@@ -20,7 +20,7 @@ use sluicegate::guard::body::{Inspection, Outcome, inspect_request};
 use sluicegate::guard::{Context, Failure};
 use sluicegate::judge::{Judges, Limits, folder};
 use sluicegate::policy::{Action, Answer, Answers, Policy, Question, Source, Unanswered, compile};
-use sluicegate::scan::classifier::Thresholds;
+use sluicegate::scan::classifier::{Probability, Thresholds};
 use sluicegate::text::Origin;
 use sluicegate::wire::{Api, json as wire_json};
 use tempfile::TempDir;
@@ -216,6 +216,21 @@ fn inspect(policy: &Policy, text: &str, answers: Option<&Answers>) -> Inspection
     )
 }
 
+/// What one request asks, and what becomes of it when the answers are `answers`.
+fn inspect_many(policy: &Policy, texts: &[String], answers: Option<&Answers>) -> Inspection {
+    let messages = texts
+        .iter()
+        .map(|text| json!({"role": "user", "content": text}));
+    let body = json!({"model": "m", "messages": messages.collect::<Vec<_>>()});
+    inspect_request(
+        Context::default().hearing(answers),
+        Api::Chat,
+        Bytes::from(body.to_string()),
+        policy,
+        &wire_json::Limits::default(),
+    )
+}
+
 /// What becomes of a text, models asked.
 async fn judge(policy: &Policy, text: &str) -> Inspection {
     let inspection = inspect(policy, text, None);
@@ -295,6 +310,49 @@ async fn a_model_that_says_nothing_is_what_on_error_says() {
             .all(|rule| rule.starts_with("injection."))
     );
     assert!(!told(&inspection).0.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_asked_often_is_asked_once_and_too_much_is_not_asked() {
+    let policy = bound("request: {model: {stackone: {action: block}}}");
+    let same = vec!["What is the weather like?".to_owned(); 3000];
+    let questions = inspect_many(&policy, &same, None).questions;
+    assert_eq!(questions.len(), 3000);
+    let (answers, told) = JUDGES.0.ask(&questions).await;
+    assert_eq!(told.len(), 1);
+    assert!(
+        inspect_many(&policy, &same, Some(&answers))
+            .failure()
+            .is_none()
+    );
+
+    let many: Vec<_> = (0..5000)
+        .map(|number| format!("Number {number}."))
+        .collect();
+    let questions = inspect_many(&policy, &many, None).questions;
+    assert_eq!(questions.len(), 4096);
+    let low = questions.iter().map(|question| {
+        let (probability, half) = (0.0, Probability::new(0.5));
+        let defaults = Thresholds {
+            flag: half,
+            act: half,
+        };
+        let answer = Answer {
+            probability,
+            defaults,
+            blend: 0.0,
+        };
+        (question.clone(), Ok(answer))
+    });
+    let mut answers = Answers::default();
+    answers.extend(low);
+    let inspection = inspect_many(&policy, &many, Some(&answers));
+    assert!(matches!(inspection.outcome, Outcome::Fail(_)));
+    let failure = inspection.failure().unwrap().to_string();
+    assert_eq!(
+        failure,
+        "the model stackone gave no answer: too many texts wait for it"
+    );
 }
 
 #[test]

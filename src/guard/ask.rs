@@ -15,6 +15,9 @@ use crate::wire::Framing;
 
 use super::{Cleared, Duty, Failure, Stop, contain, passes_unjudged};
 
+/// The most questions of one body or answer; the texts beyond them count as not answered.
+const MAX_QUESTIONS: usize = 4096;
+
 /// The questions of one inspection.
 #[derive(Debug, Default)]
 pub(super) struct Asking<'a> {
@@ -55,7 +58,10 @@ impl Asking<'_> {
         let mut refused = Ok(());
         for pending in side.questions(text, origin, findings) {
             match self.answers {
-                None => self.questions.push(pending.question),
+                None if self.questions.len() < MAX_QUESTIONS => {
+                    self.questions.push(pending.question);
+                }
+                None => {}
                 Some(answers) => {
                     let heard = self.hear(side, &pending, answers, findings);
                     refused = refused.and(heard);
@@ -139,7 +145,8 @@ impl StreamGuard {
         let questions = asking
             .pending
             .iter()
-            .map(|pending| pending.question.clone());
+            .map(|pending| pending.question.clone())
+            .take(MAX_QUESTIONS);
         let asks = asking.end.is_some() || self.0.waits();
         asks.then(|| questions.collect())
     }

@@ -83,7 +83,7 @@ impl Cleared {
         Self(refusal::error_event(api, status, code, message, request_id).into())
     }
 
-    /// What the gateway itself tells a client.
+    /// What the gateway itself tells a client, or asks a service that judges.
     pub fn said(value: &serde_json::Value) -> Self {
         Self(value.to_string().into())
     }

@@ -10,15 +10,15 @@ mod pool;
 mod runtime;
 mod settings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use self::folder::Folder;
 use self::pool::Pool;
@@ -30,11 +30,13 @@ use crate::text::Origin;
 
 /// So many answers are remembered.
 const REMEMBERED: usize = 1 << 16;
+/// Questions of one body that wait at a time, so that a long history fills no queue by itself.
+const AT_ONCE: usize = 32;
 
 /// How long a model may take and how much may wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From the question to the answer, waiting included.
+    /// From the questions of one body to the last answer, waiting included.
     pub deadline: Duration,
     /// Windows, or texts for one outside, that may wait.
     pub queue: usize,
@@ -244,17 +246,13 @@ impl Judges {
         }
     }
 
-    /// Asks all questions at once, and says what came of each.
+    /// Asks all questions, each once, and says what came of them.
     pub async fn ask(&self, questions: &[Question]) -> (Answers, Vec<Told>) {
-        let mut distinct: Vec<&Question> = Vec::with_capacity(questions.len());
-        for question in questions {
-            if !distinct.contains(&question) {
-                distinct.push(question);
-            }
-        }
-        let asked = distinct.into_iter().map(|question| async move {
-            let began = Instant::now();
-            let (answer, remembered) = self.ask_one(question).await;
+        let began = Instant::now();
+        let mut seen = HashSet::with_capacity(questions.len());
+        let distinct = questions.iter().filter(|question| seen.insert(*question));
+        let asked = distinct.map(|question| async move {
+            let (answer, remembered) = self.ask_one(question, began).await;
             let outcome = match answer {
                 Ok(_) if remembered => "remembered",
                 Ok(_) => "answered",
@@ -267,11 +265,17 @@ impl Judges {
             };
             ((question.clone(), answer), told)
         });
-        join_all(asked).await.into_iter().unzip()
+        let asked: Vec<_> = asked.collect();
+        let asked = stream::iter(asked).buffer_unordered(AT_ONCE);
+        asked.unzip().await
     }
 
     /// One answer, and whether it was known.
-    async fn ask_one(&self, question: &Question) -> (Result<Answer, Unanswered>, bool) {
+    async fn ask_one(
+        &self,
+        question: &Question,
+        began: Instant,
+    ) -> (Result<Answer, Unanswered>, bool) {
         let Some(model) = self.models.get(&question.model) else {
             return (Err(Unanswered::Absent), false);
         };
@@ -286,7 +290,7 @@ impl Judges {
         if let Some(probability) = self.answers.recall(key, |known| *known) {
             return (Ok(answer(probability)), true);
         }
-        let asked = timeout(model.limits.deadline, model.ask(question)).await;
+        let asked = timeout_at(began + model.limits.deadline, model.ask(question)).await;
         let asked = asked.unwrap_or(Err(Unanswered::Late));
         if let Ok(probability) = asked {
             self.answers.remember(key, probability);

@@ -229,6 +229,8 @@ impl Service for Refresh {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
     use super::*;
     use crate::serve::build;
     use crate::vault::{MasterKey, NewEntry, Vault};
@@ -292,19 +294,15 @@ mod tests {
             master_key_file: Some(file.clone()),
             ..Config::default()
         };
-        let keys = [
-            "QNPyuU2u6POyMVWCUw5WG-Gf0Y4oGq4cOnrUYdM5Wj4=",
-            "2IwzE_4iO2ihAmUldD1Ck64tXxjSM9nGlCcUXNHChMs=",
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        ];
+        let keys = [(); 3].map(|()| BASE64_STANDARD.encode(rand::random::<[u8; 32]>()));
         let put = |key: &str| durable::replace(&file, key.as_bytes()).unwrap();
         let master = |key: &str| MasterKey::from_text(&Secret::new(key)).unwrap();
         let open = |key: &str| Vault::open(&config.data, Some(&master(key))).unwrap();
-        put(keys[0]);
+        put(&keys[0]);
         let built = build::build(&config, crate::config::Policies::default(), None).unwrap();
         let vault = &built.gateway.vault;
         let mut refresh = Refresh::new(Arc::clone(&built.gateway), Redactor::default(), &config);
-        for (from, to, first) in [(keys[0], keys[1], false), (keys[1], keys[2], true)] {
+        for (from, to, first) in [(&keys[0], &keys[1], false), (&keys[1], &keys[2], true)] {
             if first {
                 put(to);
             }

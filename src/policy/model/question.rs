@@ -99,10 +99,10 @@ impl Answers {
     /// What came of a question.
     ///
     /// # Errors
-    /// Why there is no answer; nobody asked it: [`Unanswered::Absent`].
+    /// Why there is no answer. One that was not even asked is one too many: [`Unanswered::Full`].
     pub fn to(&self, question: &Question) -> Result<Answer, Unanswered> {
         let answer = self.0.get(question).copied();
-        answer.unwrap_or(Err(Unanswered::Absent))
+        answer.unwrap_or(Err(Unanswered::Full))
     }
 }
 

@@ -8,6 +8,11 @@ pub fn features(text: &[u8], words: &mut Vec<u32>, hashes: &mut Vec<u32>) {
     runs(text, hashes);
     words.clear();
     split(text, words);
+    combinations(words, hashes);
+}
+
+/// Words, and pairs and triples of them.
+pub(super) fn combinations(words: &[u32], hashes: &mut Vec<u32>) {
     let word = |at: usize| words.get(at).copied();
     for at in 0..words.len() {
         let Some(first) = word(at) else { break };
@@ -22,7 +27,7 @@ pub fn features(text: &[u8], words: &mut Vec<u32>, hashes: &mut Vec<u32>) {
 }
 
 /// Runs of four, five and six bytes from each place.
-fn runs(text: &[u8], hashes: &mut Vec<u32>) {
+pub(super) fn runs(text: &[u8], hashes: &mut Vec<u32>) {
     for run in text.windows(6) {
         if let (Some(four), [.., fifth, sixth]) = (run.first_chunk(), run) {
             let four = u64::from(u32::from_le_bytes(*four));

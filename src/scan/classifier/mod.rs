@@ -8,6 +8,7 @@
 pub mod features;
 pub mod windows;
 
+mod gather;
 mod weights;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::fmt;
 use crate::text::decoded::decoded;
 use crate::text::view::{Map, Place, Unescape};
 use crate::text::{Encoding, Form, Origin, Span};
+use gather::Gatherer;
 use windows::{Window, Windows};
 
 pub use weights::{InvalidWeights, Thresholds, Weights};
@@ -156,15 +158,7 @@ pub struct Reading {
     /// Bytes of the text and of its view so far.
     source: usize,
     view: usize,
-    scratch: Scratch,
-}
-
-/// Space for the features of one window.
-#[derive(Clone, Debug, Default)]
-struct Scratch {
-    words: Vec<u32>,
-    hashes: Vec<u32>,
-    seen: Vec<u32>,
+    gatherer: Gatherer,
 }
 
 impl Reading {
@@ -178,7 +172,7 @@ impl Reading {
             },
             source: 0,
             view: 0,
-            scratch: Scratch::default(),
+            gatherer: Gatherer::default(),
         }
     }
 
@@ -187,11 +181,11 @@ impl Reading {
         let Self {
             windows,
             unescape,
-            scratch,
+            gatherer,
             ..
         } = self;
         match unescape {
-            None => windows.push(text, &mut |window| judges.window(window, scratch, say)),
+            None => windows.push(text, &mut |window| judges.window(window, gatherer, say)),
             Some((unescape, map)) => {
                 let mut view = String::with_capacity(text.len());
                 let at = Place {
@@ -202,7 +196,7 @@ impl Reading {
                 self.view += view.len();
                 let mut say = |opinion: Opinion| say(opinion.moved(map));
                 windows.push(&view, &mut |window| {
-                    judges.window(window, scratch, &mut say);
+                    judges.window(window, gatherer, &mut say);
                 });
                 map.trim(windows.done());
             }
@@ -212,16 +206,16 @@ impl Reading {
 
     /// Reads the end of the text.
     pub fn finish(&mut self, judges: &Classifiers, say: &mut impl FnMut(Opinion)) {
-        let scratch = &mut self.scratch;
+        let gatherer = &mut self.gatherer;
         match &mut self.unescape {
             None => self
                 .windows
-                .finish(&mut |window| judges.window(window, scratch, say)),
+                .finish(&mut |window| judges.window(window, gatherer, say)),
             Some((unescape, map)) => {
                 let mut rest = String::new();
                 unescape.finish(&mut rest);
                 let mut say = |opinion: Opinion| say(opinion.moved(map));
-                let mut judge = |window: Window<'_>| judges.window(window, scratch, &mut say);
+                let mut judge = |window: Window<'_>| judges.window(window, gatherer, &mut say);
                 self.windows.push(&rest, &mut judge);
                 self.windows.finish(&mut judge);
             }
@@ -242,8 +236,8 @@ impl Opinion {
 
 impl Classifiers {
     /// Judges a window as it stands, and each text that it holds in disguise.
-    fn window(&self, window: Window<'_>, scratch: &mut Scratch, say: &mut impl FnMut(Opinion)) {
-        self.score(window, scratch, say);
+    fn window(&self, window: Window<'_>, gatherer: &mut Gatherer, say: &mut impl FnMut(Opinion)) {
+        self.score(window, gatherer, say);
         for found in decoded(window.written) {
             let mut say = |opinion: Opinion| {
                 say(Opinion {
@@ -252,23 +246,21 @@ impl Classifiers {
                     ..opinion
                 });
             };
-            let mut judge = |window: Window<'_>| self.score(window, scratch, &mut say);
+            let mut judge = |window: Window<'_>| self.score(window, gatherer, &mut say);
             let mut windows = Windows::default();
             windows.push(&found.text, &mut judge);
             windows.finish(&mut judge);
         }
     }
 
-    fn score(&self, window: Window<'_>, scratch: &mut Scratch, say: &mut impl FnMut(Opinion)) {
-        scratch.hashes.clear();
-        features::features(window.text, &mut scratch.words, &mut scratch.hashes);
-        let tells = scratch.words.len() > 2 || window.text.len() >= LEAST_TEXT;
-        scratch.distinct();
+    fn score(&self, window: Window<'_>, gatherer: &mut Gatherer, say: &mut impl FnMut(Opinion)) {
+        let (entries, words) = gatherer.gather(window);
+        let tells = words > 2 || window.text.len() >= LEAST_TEXT;
         for (task, weights) in &self.0 {
             if *task == Task::Injection && !tells {
                 continue;
             }
-            let (label, probability) = weights.judge(&scratch.hashes, window.kind);
+            let (label, probability) = weights.judge(entries, window.kind);
             say(Opinion {
                 task: *task,
                 label,
@@ -277,32 +269,5 @@ impl Classifiers {
                 span: window.span,
             });
         }
-    }
-}
-
-impl Scratch {
-    /// Drops features that are there already, by their entry in the largest table.
-    fn distinct(&mut self) {
-        // Open addressing at a load of a half at most; 0 is free, so entries are kept one higher.
-        let places = (self.hashes.len() * 2).next_power_of_two();
-        let mask = places - 1;
-        self.seen.clear();
-        self.seen.resize(places, 0);
-        let seen = &mut self.seen;
-        self.hashes.retain(|hash| {
-            let entry = (hash >> (32 - weights::BITS)) + 1;
-            let mut place = entry as usize & mask;
-            while let Some(there) = seen.get_mut(place) {
-                if *there == entry {
-                    return false;
-                }
-                if *there == 0 {
-                    *there = entry;
-                    return true;
-                }
-                place = (place + 1) & mask;
-            }
-            true
-        });
     }
 }

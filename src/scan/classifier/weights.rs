@@ -13,6 +13,8 @@ use crate::text::Origin;
 
 /// Every table has two to the power of so many entries.
 pub(super) const BITS: u32 = 19;
+/// More labels than any judge has.
+const MAX_LABELS: usize = 4;
 
 /// The weights of one judge.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl Weights {
         let (labels, rest) = rest.split_first_chunk().ok_or(InvalidWeights)?;
         let (bits, mut rest) = rest.split_first_chunk().ok_or(InvalidWeights)?;
         let labels = u32::from_le_bytes(*labels) as usize;
-        if u32::from_le_bytes(*bits) != BITS || !(1..=8).contains(&labels) {
+        if u32::from_le_bytes(*bits) != BITS || !(1..=MAX_LABELS).contains(&labels) {
             return Err(InvalidWeights);
         }
         let mut number = || {
@@ -104,18 +106,15 @@ impl Weights {
         }
     }
 
-    /// The label and the probability of the first one, from the hashes of a window's distinct features.
-    pub(super) fn judge(&self, hashes: &[u32], kind: Kind) -> (usize, f64) {
-        let mut sums = [0i32; 8];
-        let labels = self.heads.len();
-        for hash in hashes {
-            let entry = (hash >> (32 - BITS)) as usize * labels;
-            let weights = self.table.get(entry..entry + labels).unwrap_or_default();
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += i32::from(weight.cast_signed());
-            }
-        }
-        let root = f64::from(u32::try_from(hashes.len()).unwrap_or(u32::MAX).max(1)).sqrt();
+    /// The label and the probability of the first one, from the entries that a window's features select.
+    pub(super) fn judge(&self, entries: &[u32], kind: Kind) -> (usize, f64) {
+        let sums = match self.heads.len() {
+            1 => self.sums::<1>(entries),
+            2 => self.sums::<2>(entries),
+            3 => self.sums::<3>(entries),
+            _ => self.sums::<4>(entries),
+        };
+        let root = f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX).max(1)).sqrt();
         let of = |head: &Head, sum: i32| {
             let score = head.bias + head.scale * f64::from(sum) / root;
             let score = match kind {
@@ -131,5 +130,18 @@ impl Weights {
             .filter(|(_, probability)| *probability >= 0.5)
             .max_by(|(_, one), (_, other)| one.total_cmp(other));
         (kind.map_or(0, |(index, _)| index + 1), first)
+    }
+
+    /// The sum of each label's weights.
+    fn sums<const LABELS: usize>(&self, entries: &[u32]) -> [i32; MAX_LABELS] {
+        let mut sums = [0; MAX_LABELS];
+        let (table, _) = self.table.as_chunks::<LABELS>();
+        for entry in entries {
+            let weights = table.get(*entry as usize).into_iter().flatten();
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += i32::from(weight.cast_signed());
+            }
+        }
+        sums
     }
 }
