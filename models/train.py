@@ -53,7 +53,8 @@ FAMILIES = {
 FAMILIES = {source: family for family, sources in FAMILIES.items() for source in sources.split()}
 DOUBTFUL = set("jackhhao-jailbreak-classification jailbreakhub-website jailbreakhub-reddit".split())
 """Sources that call many ordinary tasks and roles a jailbreak: `cleaned` leaves out what a judge trained without them finds harmless."""
-LEFT_OUT = [("lakera", "mail"), ("contests", "languages"), ("jailbreaks", "negatives"), ("indirect",), ("mixed",)]
+LEFT_OUT = [("lakera", "mail"), ("contests", "languages"), ("jailbreaks", "negatives"), ("indirect",), ("mixed",), ("authored 1",)]
+"""Families that are left out together; "authored 1" is every other template of this project's ordinary texts."""
 BENIGN = {"benign", "nontoxic"}
 
 
@@ -146,12 +147,10 @@ def injection_rows(train, rng):
 
 
 def authored_rows(train, rng):
-    hard = authored.hard_negatives(9000, rng)
-    made = [Row(text, False, 3.0, "authored") for text in hard]
-    for _ in range(1500):
-        made.append(Row(" ".join(hard[at] for at in rng.integers(0, len(hard), int(rng.integers(2, 7)))), False, 1.5, "authored"))
-    made += [Row(text, False, 2.0, "authored") for text in authored.system_prompts(700, rng) + authored.tool_results(300, rng)]
+    made = [row for which in (0, 1) for row in ordinary_rows(rng, which)]
+    made += [Row(text, False, 2.0, "authored") for text in authored.tool_results(300, rng)]
     made += [Row(text, True, 0.5, "authored") for text in authored.attacks(3000, rng)]
+    made += [Row(text, True, 1.0, "authored") for text in authored.brief_attacks(4000, rng)]
     made += [Row(text, True, 0.3, "authored") for text in authored.jailbreaks(600, rng)]
     kinds = ("document", "tool-output", "chat", "benign", "response")
     hosts = [row["text"] for row in train if row["label"] == "benign" and row["kind"] in kinds and 100 < len(row["text"]) < 3000 and row["source"] != "s-labs"]
@@ -173,6 +172,19 @@ def authored_rows(train, rng):
             host = hosts[int(rng.integers(len(hosts)))][:400]
             made.append(Row(f"{host} {text}" if rng.random() < 0.5 else f"{text} {host}", attack, 0.5 if attack else 1.5, "authored"))
     return made
+
+
+def ordinary_rows(rng, which):
+    """Ordinary text in the words of attacks, of one half of the templates."""
+    family = f"authored {which}"
+    hard, words = authored.hard_negatives(4500, rng, which), authored.in_other_company(5000, rng, which)
+    short = authored.short_texts(6000, rng, which)
+    made = [Row(text, False, weight, family) for texts, weight in ((hard, 3.0), (short, 1.0), (words, 1.0)) for text in texts]
+    for few, weight in ((hard, 1.5), (words, 0.75)):
+        for _ in range(750):
+            text = " ".join(few[at] for at in rng.integers(0, len(few), int(rng.integers(2, 7))))
+            made.append(Row(text, False, weight, family))
+    return made + [Row(text, False, 2.0, family) for text in authored.agent_prompts(900, rng, which)]
 
 
 def design(made, program):
@@ -258,10 +270,10 @@ def injection(data, program, leave_out):
     train, dev = cleaned(rows(data, "injection_train"), program), rows(data, "injection_dev")
     matrix, wanted, weight, family = design(injection_rows(train, rng), program)
     print(f"{matrix.shape[0]} windows, {matrix.nnz} features, {wanted.mean():.3f} attacks", flush=True)
+    if leave_out:
+        return left_out((matrix, wanted, weight, family), dev + unseen(data), program)
     dev_matrix, place = windows([row["text"] for row in dev], program)
     attack = np.array([row["label"] not in BENIGN for row in dev])
-    if leave_out:
-        return left_out(matrix, wanted, weight, family, dev, dev_matrix, place, attack)
     coefficients, bias = fit(matrix, wanted, weight)
     table, scale = quantised(coefficients)
     scores = worst(dev_matrix @ (table * float(scale)) + bias, place, len(dev))
@@ -271,7 +283,8 @@ def injection(data, program, leave_out):
     kinds = np.array([row["kind"] for row in dev])
     plain = ~attack & seen
     # Prompts of operators are few in the data: those that this project's generator makes from another seed stand for them.
-    prompts = authored.system_prompts(1000, np.random.default_rng(SEED + 1))
+    other = np.random.default_rng(SEED + 1)
+    prompts = authored.system_prompts(1000, other) + authored.agent_prompts(500, other, None)
     prompt_matrix, prompt_place = windows(prompts, program)
     prompt_values = probability(worst(prompt_matrix @ (table * float(scale)) + bias, prompt_place, len(prompts)), slope, offset)
     system = np.concatenate([prompt_values, values[np.isin([source(row) for row in dev], ["fabric-patterns", "awesome-chatgpt-prompts"])]])
@@ -286,25 +299,40 @@ def injection(data, program, leave_out):
     golden("injection", chosen + [text for _, text, _ in authored.multilingual(1, rng)][::9], program, head, table)
 
 
-def left_out(matrix, wanted, weight, family, dev, dev_matrix, place, attack):
-    names = np.array([source(row) for row in dev])
-    families = np.array([FAMILIES.get(name, "other") for name in names])
+def unseen(data):
+    """Harmless rows more that tell of over-defence where their family is left out: training rows, and texts of the second half of the templates."""
+    rng = np.random.default_rng(SEED + 1)
+    made = {
+        "templates: hard": authored.hard_negatives(1500, rng, 1), "templates: in other company": authored.in_other_company(1500, rng, 1),
+        "templates: short": authored.short_texts(1500, rng, 1), "templates: prompts of agents": authored.agent_prompts(500, rng, 1),
+    }
+    FAMILIES["templates"] = "authored 1"
+    rest = [row for row in rows(data, "injection_train") if row["label"] == "benign" and FAMILIES.get(source(row)) == "negatives"]
+    return rest + [{"text": text, "label": "benign", "source": name} for name, texts in made.items() for text in texts]
+
+
+def left_out(learnt, dev, program):
+    matrix, wanted, weight, family = learnt
+    dev_matrix, place = windows([row["text"] for row in dev], program)
+    attack = np.array([row["label"] not in BENIGN for row in dev])
+    names = np.array([row["source"] if source(row) == "templates" else source(row) for row in dev])
+    families = np.array([FAMILIES.get(source(row), "other") for row in dev])
     everyday = ~attack & np.isin(names, list(EVERYDAY))
     found = []
     for fold in LEFT_OUT:
         keep = ~np.isin(family, fold)
         coefficients, bias = fit(matrix[keep], wanted[keep], weight[keep])
         scores = worst(dev_matrix @ coefficients.astype(np.float32) + bias, place, len(dev))
-        threshold = np.quantile(scores[everyday], 0.99)
+        limits = np.quantile(scores[everyday], [0.99, 1 - ACT])
         for name in sorted(set(names[np.isin(families, fold)])):
             for is_attack in (True, False):
                 chosen = (names == name) & (attack == is_attack)
                 if chosen.sum() >= 8:
-                    share = (scores[chosen] >= threshold).mean()
-                    found.append((is_attack, name, share))
-                    print(f"{'attack' if is_attack else 'benign'} {name:34} {chosen.sum():5} {share:.3f}", flush=True)
-    print("mean recall of sources left out:", np.mean([share for is_attack, _, share in found if is_attack]))
-    print("mean false positives of sources left out:", np.mean([share for is_attack, _, share in found if not is_attack]))
+                    shares = [(scores[chosen] >= limit).mean() for limit in limits]
+                    found.append((is_attack, shares))
+                    print(f"{'attack' if is_attack else 'benign'} {name:34} {chosen.sum():5}", *(f"{share:.3f}" for share in shares), flush=True)
+    for is_attack in (True, False):
+        print("mean over", "attacks" if is_attack else "benign", np.mean([shares for kind, shares in found if kind == is_attack], 0))
 
 
 def toxicity(data, program, leave_out):

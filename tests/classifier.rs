@@ -76,6 +76,42 @@ fn the_binary_says_what_the_trainer_says() {
     }
 }
 
+/// A few harmless words in a request, under the policy that applies where nothing is said.
+#[test]
+fn a_few_harmless_words_are_not_stopped() {
+    let text = include_str!("../policies/default.yaml");
+    let policy = policy(&text.replace("name: default", "name: p"));
+    let stopped = |text: &'static str| {
+        let context = Context::default();
+        let inspection = inspect_text(context, Direction::Request, Bytes::from(text), &policy);
+        !matches!(inspection.outcome, Outcome::Clear(_))
+    };
+    let harmless = [
+        "developer mode",
+        "what are your rules?",
+        "new instructions",
+        "ignore case",
+        "forget it",
+        "reset password",
+        "show your work",
+        "repeat that",
+        "ignore warnings",
+        "disable logging",
+        "bypass cache",
+        "who are you?",
+        "debug mode on",
+        "print all rules in firewall",
+        "sudo su",
+        "role: user",
+        "You are right",
+        "my instructions",
+        "start over",
+        "ls -la",
+    ];
+    let stopped: Vec<_> = harmless.into_iter().filter(|text| stopped(text)).collect();
+    assert_eq!(stopped, Vec::<&str>::new());
+}
+
 #[test]
 fn any_cut_gives_the_same_opinions() {
     let judges = Classifiers::new(&Task::ALL).unwrap();

@@ -104,7 +104,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     (
         "response:\n  model: {a: {action: block}}\n",
         &[
-            "p.yaml:2:11: the model a judges answers, which do not wait for it\n  expected: stream: {mode: buffer}",
+            "p.yaml:2:11: the model a judges answers, which do not wait for it\n  expected: stream: {mode: window} or {mode: buffer}",
         ],
     ),
     (

@@ -44,6 +44,8 @@ mod cuts;
 mod edits;
 #[path = "stream/fence.rs"]
 mod fence;
+#[path = "stream/models.rs"]
+mod models;
 #[path = "stream/modes.rs"]
 mod modes;
 #[path = "stream/reference.rs"]

@@ -12,7 +12,7 @@ use crate::config::{self, Config, Environment, Flags, Policies};
 use crate::diagnostic::Diagnostic;
 use crate::guard::Cleared;
 use crate::guard::body::Inspection;
-use crate::guard::stream::StreamGuard;
+use crate::guard::stream::{Flow, StreamGuard};
 use crate::judge::Judges;
 use crate::policy::{Answers, Policy};
 
@@ -66,12 +66,14 @@ impl Models {
         work(Some(&answers))
     }
 
-    /// Asks what a streamed answer wants to know at its end.
-    pub(super) fn hear(&self, guard: &mut StreamGuard, out: &mut Vec<Cleared>) {
-        if let Some(questions) = guard.questions() {
+    /// Asks what a streamed answer wants to know before it goes on.
+    pub(super) fn hear(&self, guard: &mut StreamGuard, out: &mut Vec<Cleared>) -> Flow {
+        while let Some(questions) = guard.questions() {
             let (answers, _) = self.runtime.block_on(self.judges.ask(&questions));
-            // It has ended either way.
-            let _flow = guard.hear(&answers, out);
+            if guard.hear(&answers, out) == Flow::End {
+                return Flow::End;
+            }
         }
+        Flow::Continue
     }
 }

@@ -6,7 +6,8 @@
 use bytes::Bytes;
 
 use crate::guard::answer::Answer;
-use crate::guard::stream::{End, Flow, Stream, StreamGuard};
+use crate::guard::pace;
+use crate::guard::stream::{End, Flow, Phase, Stream, StreamGuard};
 use crate::policy::{Answers, Missing, Pending, Policy, Question, Side};
 use crate::scan::finding::Finding;
 use crate::text::{Form, Origin};
@@ -107,7 +108,7 @@ pub(super) struct Waiting {
     pub(super) pending: Vec<Pending>,
     /// What models did not say, where the policy goes on without.
     pub(super) missing: Option<Failure>,
-    /// How the upstream's bytes ended, once they have and answers are missing.
+    /// How the upstream's bytes ended, if they have while answers are missing.
     pub(super) end: Option<End>,
 }
 
@@ -138,7 +139,7 @@ impl Answer {
 }
 
 impl StreamGuard {
-    /// What models are to be asked now that the answer is at its end; then it ends when they were heard.
+    /// What models are to be asked now: at the end of a window or of the answer, which goes on when they were heard.
     pub fn questions(&self) -> Option<Vec<Question>> {
         let asking = &self.0.answer.asking;
         let questions = asking
@@ -146,24 +147,62 @@ impl StreamGuard {
             .iter()
             .map(|pending| pending.question.clone())
             .take(MAX_QUESTIONS);
-        asking.end.map(|_| questions.collect())
+        let asks = asking.end.is_some() || self.0.waits();
+        asks.then(|| questions.collect())
     }
 
-    /// Takes what models said, and ends the answer.
+    /// Takes what models said, and goes on with what came after. There may be more to ask then.
     pub fn hear(&mut self, answers: &Answers, out: &mut Vec<Cleared>) -> Flow {
         let stream = &mut self.0;
-        let Some(end) = stream.answer.asking.end.take() else {
+        let end = stream.answer.asking.end.take();
+        if end.is_none() && !stream.waits() {
             return Flow::Continue;
-        };
+        }
         match contain(|| stream.answer.hear(answers)) {
-            Ok(()) => stream.finish(end, out),
+            Ok(()) => stream.resume(end, out),
             Err(stop) => stream.stop(stop, None, out),
         }
-        Flow::End
+        stream.flow()
     }
 }
 
 impl Stream {
+    /// Whether nothing more is read or leaves before models were heard.
+    pub(super) fn waits(&self) -> bool {
+        let answer = &self.answer;
+        !answer.asking.pending.is_empty() && pace::asks_at_once(answer.api, &answer.policy)
+    }
+
+    /// Takes the events that are there, up to one after which models are to be asked.
+    pub(super) fn read(&mut self, out: &mut Vec<Cleared>) {
+        while self.phase == Phase::Read && !self.waits() {
+            match contain(|| Ok(self.splitter.next()?)) {
+                Ok(Some(raw)) => self.take(raw, out),
+                Ok(None) => break,
+                Err(stop) => self.stop(stop, None, out),
+            }
+        }
+    }
+
+    /// Whether more may come.
+    pub(super) fn flow(&self) -> Flow {
+        if self.phase == Phase::End {
+            Flow::End
+        } else {
+            Flow::Continue
+        }
+    }
+
+    /// Goes on after models were heard.
+    fn resume(&mut self, end: Option<End>, out: &mut Vec<Cleared>) {
+        self.release(false, out);
+        self.read(out);
+        match end {
+            Some(end) if !self.waits() => self.finish(end, out),
+            end => self.answer.asking.end = end,
+        }
+    }
+
     /// Whether models are to be asked before the answer can end.
     pub(super) fn asks(&mut self, end: End, out: &mut Vec<Cleared>) -> bool {
         if end == End::Break || self.answer.policy.response.models.is_empty() {

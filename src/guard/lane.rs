@@ -54,7 +54,7 @@ pub(super) struct Running {
     pace: Pace,
     /// What judges have read, where they judge sentences and not the pace's windows.
     reading: Option<Box<Reading>>,
-    /// All of the text, where models judge it; then judges wait for its end too.
+    /// All of the text, where models judge it whole; then judges wait for its end too.
     whole: Option<String>,
     /// A pattern found a sign of an attack.
     suspect: bool,
@@ -72,7 +72,8 @@ impl Running {
         let pace = Pace::of(policy, lane.field);
         let asks = !policy.response.models.is_empty();
         let judged = !policy.response.judges.is_empty() && !asks;
-        let sentences = judged && !matches!(pace, Pace::Windows(_));
+        let windows = matches!(pace, Pace::Windows(_));
+        let sentences = judged && !windows;
         Self {
             lane,
             edits: Edits::default(),
@@ -86,7 +87,7 @@ impl Running {
             scan: Some(Box::new(SegmentScan::new(piece.form))),
             pace,
             reading: sentences.then(|| Box::new(Reading::new(piece.form))),
-            whole: asks.then(String::new),
+            whole: (asks && !windows).then(String::new),
             suspect: false,
             base: 0,
             len: 0,
@@ -188,7 +189,8 @@ impl Running {
                 judge.asking.pending.extend(questions);
             }
         }
-        if judges.is_empty() || self.whole.is_some() {
+        let unread = judges.is_empty() && judge.side.models.is_empty();
+        if unread || self.whole.is_some() {
             if let Some(text) = delta {
                 self.pace.read(text, self.len - text.len(), &mut |_| {});
             }
@@ -220,14 +222,18 @@ impl Running {
         for window in windows {
             let from = window.start.saturating_sub(kept);
             let text = self.tail.get(from..window.end - kept).unwrap_or_default();
-            let before = judge.findings.len();
-            judges.judge((text, self.form), origin, agrees, judge.findings);
+            let (text, who) = ((text, self.form), (origin, agrees));
+            let mut found = Vec::new();
+            judge.side.judge_by(text, who, &mut found);
+            let questions = judge.side.questions_by(text, who, &mut found);
+            judge.asking.pending.extend(questions);
             // Findings count from the start of the scan.
-            for finding in judge.findings.iter_mut().skip(before) {
-                let moved = window.start.max(base) - base;
-                finding.span.start += moved;
-                finding.span.end += moved;
-            }
+            let moved = window.start.max(base) - base;
+            judge.findings.extend(found.into_iter().map(|finding| {
+                let Span { start, end } = finding.span;
+                let span = Span::new(start + moved, end + moved);
+                Finding { span, ..finding }
+            }));
         }
     }
 

@@ -48,6 +48,12 @@ pub(super) const fn buffers(policy: &Policy) -> bool {
     !policy.observe && matches!(policy.stream, Mode::Buffer { .. })
 }
 
+/// Whether models are asked as soon as a window is complete, and all that comes after waits for them.
+pub(super) const fn asks_at_once(api: Api, policy: &Policy) -> bool {
+    let windows = matches!(policy.stream, Mode::Window { .. });
+    !policy.observe && windows && !matches!(api, Api::Realtime)
+}
+
 /// Whether text can wait for long.
 pub(super) fn is_slow(policy: &Policy) -> bool {
     let holds = policy.hold_arguments || policy.tools.read_arguments();

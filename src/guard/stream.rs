@@ -146,7 +146,7 @@ impl StreamGuard {
 #[derive(Debug)]
 pub(super) struct Stream {
     request_id: String,
-    splitter: Splitter,
+    pub(super) splitter: Splitter,
     pub(super) answer: Answer,
     /// Events that wait, and all behind them.
     queue: VecDeque<Held>,
@@ -158,7 +158,7 @@ pub(super) struct Stream {
     buffers: bool,
     /// Scratch space, of no meaning between events.
     notes: Notes,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// The closing bracket of an array stream has come.
     closing: bool,
     ending: Ending,
@@ -166,7 +166,7 @@ pub(super) struct Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Events are read and judged.
     Read,
     /// The bytes cannot be cut into events, and the policy lets them pass.
@@ -195,21 +195,15 @@ impl Stream {
             Phase::Pass => out.push(Cleared(Bytes::copy_from_slice(chunk))),
             Phase::End => {}
         }
-        while self.phase == Phase::Read {
-            match contain(|| Ok(self.splitter.next()?)) {
-                Ok(Some(raw)) => self.take(raw, out),
-                Ok(None) => break,
-                Err(stop) => self.stop(stop, None, out),
-            }
-        }
-        if self.phase == Phase::End {
-            Flow::End
-        } else {
-            Flow::Continue
-        }
+        self.read(out);
+        self.flow()
     }
 
     pub(super) fn finish(&mut self, end: End, out: &mut Vec<Cleared>) {
+        if end == End::Complete && self.waits() {
+            self.answer.asking.end = Some(end);
+            return;
+        }
         // Whether what is written so far ends where an event does.
         let mut whole = self.phase == Phase::Read || self.answer.framing != Framing::Sse;
         if self.phase == Phase::Read {
@@ -250,7 +244,7 @@ impl Stream {
     }
 
     /// Judges the next event and lets leave what may.
-    fn take(&mut self, raw: RawEvent, out: &mut Vec<Cleared>) {
+    pub(super) fn take(&mut self, raw: RawEvent, out: &mut Vec<Cleared>) {
         self.closing |= raw.closing;
         if self.answer.api == Api::Realtime && self.queue.is_empty() {
             self.answer.forget();
@@ -264,7 +258,8 @@ impl Stream {
         if self.answer.api == Api::Realtime {
             self.buffers = self.answer.arrived.started;
         }
-        if self.queue.is_empty() && !self.buffers && self.answer.may_leave(&notes) {
+        let leaves = !self.buffers && !self.waits() && self.answer.may_leave(&notes);
+        if self.queue.is_empty() && leaves {
             return self.write(&raw, notes, out);
         }
         self.hold(raw, notes);
@@ -282,10 +277,11 @@ impl Stream {
     }
 
     /// Writes the events at the front of the queue that may leave, or all of them.
-    fn release(&mut self, all: bool, out: &mut Vec<Cleared>) {
+    pub(super) fn release(&mut self, all: bool, out: &mut Vec<Cleared>) {
+        let holds = self.buffers || self.waits();
         while let Some(held) = self
             .queue
-            .pop_front_if(|held| all || !self.buffers && self.answer.may_leave(&held.notes))
+            .pop_front_if(|held| all || !holds && self.answer.may_leave(&held.notes))
         {
             self.held_bytes -= held.bytes();
             self.write(&held.raw, held.notes, out);

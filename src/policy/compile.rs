@@ -75,9 +75,9 @@ pub fn compile_with(
             .map(|rule| unusable(rule, &file.topics, source))
             .collect()
     };
-    let whole = matches!(file.stream, Some(Mode::Buffer { .. }));
+    let waits = !matches!(file.stream, Some(Mode::Holdback) | None);
     problems.extend(check_models(&file.request, true));
-    problems.extend(check_models(&file.response, whole));
+    problems.extend(check_models(&file.response, waits));
     // The file's own patterns first: that is quick, and the built-in ones are known to compile.
     let own = file.topics.iter().map(|topic| (topic.rule(), false));
     problems.extend(

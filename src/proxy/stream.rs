@@ -53,7 +53,7 @@ pub(super) struct Stream {
     /// Time spent in the guard.
     inspecting: Duration,
     failed: bool,
-    /// Models that are asked at the answer's end.
+    /// Models that are asked at the end of a window or of the answer.
     asking: Option<Asking>,
     /// Runs while the guard holds what the client waits for.
     quiet: Option<Pin<Box<Sleep>>>,
@@ -127,30 +127,29 @@ impl Stream {
                 let Poll::Ready(answers) = asking.as_mut().poll(cx) else {
                     return self.poll_keep_alive(cx);
                 };
-                let _end = self.guard.hear(&answers, &mut self.ready);
+                self.asking = None;
+                if self.guard.hear(&answers, &mut self.ready) == Flow::Continue {
+                    self.ask();
+                    continue;
+                }
             } else {
                 match source.poll_chunk(cx) {
                     Poll::Pending => return self.poll_keep_alive(cx),
                     Poll::Ready(Some(Ok(chunk))) => {
-                        if self.received == 0 {
-                            self.account.first_byte();
-                        }
-                        self.received += chunk.len() as u64;
-                        let began = Instant::now();
-                        let mut flow = self.guard.push(&chunk, &mut self.ready);
-                        self.inspecting += began.elapsed();
-                        if self.hold.resize(self.guard.held_bytes()).is_err() {
-                            self.guard.no_room(&mut self.ready);
-                            flow = self.guard.push(&[], &mut self.ready);
-                        }
-                        if flow == Flow::Continue {
+                        if self.take(&chunk) == Flow::Continue {
+                            self.ask();
                             continue;
                         }
                         // The rest is of no interest, but a connection read to its end can be used again.
-                        if source.poll_chunk(cx).is_pending() {}
+                        let source = self.source.as_mut();
+                        if source.is_some_and(|source| source.poll_chunk(cx).is_pending()) {}
                     }
-                    Poll::Ready(None) if self.asks() => continue,
-                    Poll::Ready(None) => {}
+                    Poll::Ready(None) => {
+                        self.guard.finish(End::Complete, &mut self.ready);
+                        if self.ask() {
+                            continue;
+                        }
+                    }
                     Poll::Ready(Some(Err(failure))) => {
                         tracing::warn!(id = self.account.id(), %failure, "the provider's stream broke off");
                         self.guard.finish(End::Break, &mut self.ready);
@@ -168,6 +167,22 @@ impl Stream {
         }
     }
 
+    /// Has the guard read what came from the provider.
+    fn take(&mut self, chunk: &[u8]) -> Flow {
+        if self.received == 0 {
+            self.account.first_byte();
+        }
+        self.received += chunk.len() as u64;
+        let began = Instant::now();
+        let flow = self.guard.push(chunk, &mut self.ready);
+        self.inspecting += began.elapsed();
+        if self.hold.resize(self.guard.held_bytes()).is_ok() {
+            return flow;
+        }
+        self.guard.no_room(&mut self.ready);
+        self.guard.push(&[], &mut self.ready)
+    }
+
     /// Ready once the ids that the client is about to read will be known as its own.
     fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(keeper) = &self.keeper
@@ -183,9 +198,8 @@ impl Stream {
         Poll::Ready(())
     }
 
-    /// Ends the answer; whether models are asked before.
-    fn asks(&mut self) -> bool {
-        self.guard.finish(End::Complete, &mut self.ready);
+    /// Asks models what the guard wants to know before it goes on, if anything.
+    fn ask(&mut self) -> bool {
         self.asking = self.guard.questions().map(|questions| {
             let gateway = Arc::clone(&self.admission.gateway);
             let asking = async move { ask(&gateway, &questions).await };

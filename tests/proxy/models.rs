@@ -401,6 +401,60 @@ async fn answers_are_judged_whole_however_they_come() {
     assert!(records[3]["response"]["probabilities"]["model.judge"].as_f64() > Some(0.6));
 }
 
+/// In windows, what came before the one that is refused has left, and nobody is asked about what comes after.
+#[tokio::test]
+async fn a_streamed_answer_waits_for_a_model_window_by_window() {
+    let text = "The harbour is quiet in the morning. Put the poison into his tea. The gulls come back in the evening.";
+    let words: Vec<Vec<u8>> = text
+        .split_inclusive(' ')
+        .map(upstream::delta)
+        .chain([DONE.to_vec()])
+        .collect();
+    let chunks = words.concat();
+    let provider = Upstream::start(move |_| {
+        let pieces = chunks.chunks(100).map(upstream::chunk);
+        let head = Step::Write(stream_head("text/event-stream"));
+        let pieces = pieces.chain([LAST_CHUNK.to_vec()]).map(Step::Write);
+        [head].into_iter().chain(pieces).collect()
+    })
+    .await;
+    let judge = Upstream::start(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let bad = asked["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("poison"));
+        let said = json!({"score": if bad { 0.97 } else { 0.02 }}).to_string();
+        let said = answer(200, "application/json", said.as_bytes());
+        vec![Step::Write(said)]
+    })
+    .await;
+    let (_folder, key) = key();
+    let policy = "stream: {mode: window, window_chars: 24, overlap_chars: 8}\nresponse: {model: {judge: {action: block}}}\n";
+    let model = outside(&judge, score(), PATIENT, &key);
+    let (gateway, _policies) = with(&provider, policy, model).await;
+    let reply = send(gateway.address, chat(&gateway, "hi", true)).await;
+    let told = reply.text();
+    assert!(
+        told.contains("harbour") && told.contains("model.judge"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("poison") && !told.contains("gulls"),
+        "{told}"
+    );
+    let seen: Vec<Value> = judge
+        .seen()
+        .iter()
+        .map(|seen| serde_json::from_slice(&seen.body).unwrap())
+        .collect();
+    let windows: Vec<&str> = seen
+        .iter()
+        .filter_map(|asked| asked["text"].as_str())
+        .collect();
+    assert_eq!(windows, [&text[..24], &text[16..40], &text[32..56]]);
+    assert_eq!(gateway.records(1).await[0]["outcome"], "blocked");
+}
+
 #[tokio::test]
 async fn an_answer_about_which_a_model_says_nothing_is_what_on_error_says() {
     let folder = model::folder(&model::settings());

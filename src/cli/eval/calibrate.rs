@@ -18,7 +18,7 @@ pub(super) struct Calibrated {
 }
 
 /// The section of a policy whose false positives on these scores keep to the share; acting at a tenth of it.
-pub(super) fn calibrate(task: Task, benign: &[f64], share: f64) -> Calibrated {
+pub(super) fn calibrate(task: Task, model: Option<&str>, benign: &[f64], share: f64) -> Calibrated {
     // Thresholds are written in thousandths; the next one up keeps the promise.
     let up = |threshold: f64| ((threshold * 1000.0).ceil() / 1000.0).clamp(0.001, 1.0);
     let flag = up(measure::threshold(benign.to_vec(), share));
@@ -40,8 +40,14 @@ pub(super) fn calibrate(task: Task, benign: &[f64], share: f64) -> Calibrated {
         notes.push(few.to_owned());
     }
     let name = task.judge().name();
+    if model.is_some() {
+        notes.push("What else the model's section says stays in it.".to_owned());
+    }
     Calibrated {
-        section: format!("{name}: {{action: {action}, threshold: {act:.3}, flag: {flag:.3}}}"),
+        section: model.map_or_else(
+            || format!("{name}: {{action: {action}, threshold: {act:.3}, flag: {flag:.3}}}"),
+            |model| format!("model: {{{model}: {{threshold: {act:.3}, flag: {flag:.3}}}}}"),
+        ),
         notes,
         side,
     }
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_written_is_a_policy_and_nothing_is_overwritten() {
         let scores: Vec<f64> = (0..1000).map(|score| f64::from(score) / 1000.0).collect();
-        let calibrated = calibrate(Task::Injection, &scores, 0.01);
+        let calibrated = calibrate(Task::Injection, None, &scores, 0.01);
         assert_eq!(
             calibrated.section,
             "classifier: {action: block, threshold: 0.999, flag: 0.990}"
@@ -135,6 +141,11 @@ mod tests {
             assert!(refused.unwrap_err().to_string().contains(said), "{said}");
         }
         assert_eq!(std::fs::read_to_string(&file).unwrap(), written.text);
-        assert!(calibrate(Task::Toxicity, &scores, 0.001).notes[1].contains("few texts"));
+        assert!(calibrate(Task::Toxicity, None, &scores, 0.001).notes[1].contains("few texts"));
+        let model = calibrate(Task::Injection, Some("guard"), &scores, 0.01);
+        assert_eq!(
+            model.section,
+            "model: {guard: {threshold: 0.999, flag: 0.990}}"
+        );
     }
 }

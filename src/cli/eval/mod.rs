@@ -24,7 +24,7 @@ use crate::guard::{
     self,
     body::{self, Inspection},
 };
-use crate::policy::{Answers, Direction, Policy};
+use crate::policy::{Answers, Direction, Policy, Verdict};
 use crate::scan::classifier::{self, Classifiers};
 use crate::text::Form;
 use crate::wire::Api;
@@ -58,6 +58,9 @@ pub(super) struct Arguments {
     /// Folder of policies
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
+    /// Score by this model of the policy's, not by the built-in judge (what it is not asked about scores 0)
+    #[arg(long, value_name = "NAME", conflicts_with = "out")]
+    model: Option<String>,
     /// Sources whose benign rows the thresholds are chosen on [default: all]
     #[arg(long, value_name = "SOURCES", value_delimiter = ',')]
     ordinary: Vec<String>,
@@ -134,7 +137,10 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Task::Injection
     };
     let task = arguments.task.unwrap_or(guessed);
-    let (policy, models) = policy(arguments)?;
+    let (mut policy, models) = policy(arguments)?;
+    if let Some(model) = &arguments.model {
+        listen(&mut policy, model)?;
+    }
     let (judged, speed) = judge_all(arguments, task, (&policy, &models), &rows)?;
     let benign = benign(arguments, &judged)?;
     let thresholds = [0.005, 0.01].map(|share| measure::threshold(benign.clone(), share));
@@ -151,7 +157,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         let drawing = plot::svg(&title, &measure::curve(&report.rows));
         fs::write(file, drawing).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let calibrated = budget.map(|share| calibrate::calibrate(task, &benign, share));
+    let model = arguments.model.as_deref();
+    let calibrated = budget.map(|share| calibrate::calibrate(task, model, &benign, share));
     if let (Some(file), Some(calibrated)) = (&arguments.out, &calibrated) {
         calibrated.write(file, &policy.name, &arguments.dataset)?;
         let told = format!("wrote {}: check it with sluicegate check", file.display());
@@ -200,6 +207,30 @@ fn policy(arguments: &Arguments) -> anyhow::Result<(Arc<Policy>, Models)> {
     judge::policy(&flags)
 }
 
+/// Has the policy tell all that a model says, however little it is.
+fn listen(policy: &mut Arc<Policy>, model: &str) -> anyhow::Result<()> {
+    // Nobody else has it.
+    let sides = Arc::get_mut(policy).map(Policy::sides_mut);
+    let found = sides.map(|sides| sides.map(|side| side.models.tell_all(model)));
+    if found.is_none_or(|found| found == [false; 2]) {
+        bail!(
+            "the policy {} asks no model \"{model}\"\n  expected: the name of a section in its `model`",
+            policy.name
+        );
+    }
+    Ok(())
+}
+
+/// What the model says of a row, whose word it is rather than the judge's; 0 where it was not asked.
+fn word_of(model: &str, verdict: &Verdict) -> f64 {
+    let said = verdict.rules.iter().filter(|rule| {
+        let name = rule.id.strip_prefix("model.");
+        name.is_some_and(|name| name.strip_suffix("_suspicion").unwrap_or(name) == model)
+    });
+    let probabilities = said.filter_map(|rule| rule.probability);
+    probabilities.max().unwrap_or_default().value()
+}
+
 /// Judges every row, by the judge alone and by the policy.
 #[expect(clippy::disallowed_methods, reason = "the speed is one of the results")]
 fn judge_all(
@@ -225,10 +256,15 @@ fn judge_all(
         bytes += row.text.len();
         let verdict = &inspection.verdict;
         let cause = verdict.cause.as_ref();
+        let model = arguments.model.as_deref();
+        // A model that tells all is not to be taken at its every word.
+        let told = model.map(|model| format!("model.{model}_suspicion"));
+        let mut rules = verdict.rules.iter().map(|rule| &*rule.id);
+        let first = opinions.first().map_or(0.0, |opinion| opinion.probability);
         judged.push(Judged {
             attack: row.attack(),
-            score: opinions.first().map_or(0.0, |opinion| opinion.probability),
-            flagged: verdict.rules.iter().any(|rule| task.serves(&rule.id)),
+            score: model.map_or(first, |model| word_of(model, verdict)),
+            flagged: rules.any(|id| task.serves(id) && told.as_deref() != Some(id)),
             stopped: cause.is_some_and(|cause| task.serves(&cause.rule)),
             groups: [row.source.clone(), row.kind.clone(), row.lang.clone()],
         });

@@ -37,6 +37,9 @@ pub(super) fn scan(
     for (index, length) in events(framing, &limits, input).into_iter().enumerate() {
         let bytes = input.get(offset..offset + length).unwrap_or_default();
         flow = guard.push(bytes, &mut out);
+        if flow == Flow::Continue {
+            flow = models.hear(&mut guard, &mut out);
+        }
         replay.note(&guard.summary().verdict, index + 1, offset);
         offset += length;
         if flow == Flow::End {
@@ -45,7 +48,7 @@ pub(super) fn scan(
     }
     if flow == Flow::Continue {
         guard.finish(End::Complete, &mut out);
-        models.hear(&mut guard, &mut out);
+        let _end = models.hear(&mut guard, &mut out);
     }
     let summary = guard.summary();
     replay.note(&summary.verdict, 0, input.len());

@@ -98,7 +98,7 @@ fn named(reader: &mut Reader, key: &Key) {
 }
 
 /// What cannot be said of one model alone: who takes a second look needs a first one, and only one has the last word.
-pub(in crate::policy) fn check_models(side: &SideFile, whole: bool) -> Vec<Diagnostic> {
+pub(in crate::policy) fn check_models(side: &SideFile, waits: bool) -> Vec<Diagnostic> {
     let on = |file: &&ModelFile| file.action > Action::Allow && file.when != When::Always;
     let mut seconds = side.models.iter().filter(on);
     let judged = |(task, judge): &(Task, JudgeFile)| *task == Task::Injection && judge.is_on();
@@ -108,13 +108,13 @@ pub(in crate::policy) fn check_models(side: &SideFile, whole: bool) -> Vec<Diagn
         .models
         .iter()
         .filter(|file| file.action > Action::Allow);
-    for model in on_all.filter(|_| !whole) {
+    for model in on_all.filter(|_| !waits) {
         let found = format!(
             "the model {} judges answers, which do not wait for it",
             model.name
         );
         let problem = model.spot.error(found);
-        problems.push(problem.expected("stream: {mode: buffer}"));
+        problems.push(problem.expected("stream: {mode: window} or {mode: buffer}"));
     }
     if let Some(second) = seconds.next()
         && !first

@@ -130,6 +130,16 @@ impl Models {
         self.0.iter()
     }
 
+    /// Has the model of this name tell all that it says, however little; whether there is one.
+    pub fn tell_all(&mut self, name: &str) -> bool {
+        let mut found = false;
+        for rule in self.0.iter_mut().filter(|rule| &*rule.name == name) {
+            rule.flag = [Some(Probability::new(0.001)); 4];
+            found = true;
+        }
+        found
+    }
+
     /// Leaves out those that are not there.
     pub fn retain(&mut self, keep: impl FnMut(&ModelRule) -> bool) {
         self.0.retain(keep);

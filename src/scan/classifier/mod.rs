@@ -21,7 +21,7 @@ use windows::{Window, Windows};
 
 pub use weights::{InvalidWeights, Thresholds, Weights};
 
-/// A single word of fewer bytes tells nobody what to do: commands, names and results of tools are such. Longer ones are words written together.
+/// One or two words of fewer bytes tell nobody what to do: commands, names and results of tools are such. Longer ones are words written together.
 const LEAST_TEXT: usize = 24;
 
 /// What a judge is for: the name of its section in a policy.
@@ -133,7 +133,7 @@ impl Classifiers {
     }
 
     /// The worst opinion of each judge on a whole text, in the order of the tasks. An instruction is not looked for in
-    /// a short word, and nothing in no text.
+    /// one or two short words, and nothing in no text.
     pub fn judge(&self, text: &str, form: Form) -> Vec<Opinion> {
         let mut worst: Vec<Opinion> = Vec::with_capacity(self.0.len());
         let mut reading = Reading::new(form);
@@ -255,7 +255,7 @@ impl Classifiers {
 
     fn score(&self, window: Window<'_>, gatherer: &mut Gatherer, say: &mut impl FnMut(Opinion)) {
         let (entries, words) = gatherer.gather(window);
-        let tells = words > 1 || window.text.len() >= LEAST_TEXT;
+        let tells = words > 2 || window.text.len() >= LEAST_TEXT;
         for (task, weights) in &self.0 {
             if *task == Task::Injection && !tells {
                 continue;
