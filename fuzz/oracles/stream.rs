@@ -77,7 +77,11 @@ pub(crate) fn check(input: &[u8]) {
         "the cut changes the verdict"
     );
     if summary.ending == Ending::Complete && summary.verdict.rules.is_empty() {
-        assert_eq!(out, input.text, "nothing was found, and yet it changed");
+        let rest = input.text.strip_prefix(out.as_slice());
+        assert!(
+            rest.is_some_and(|rest| is_cut_off(framing, rest)),
+            "nothing was found, and yet it changed"
+        );
     }
     for (lane, text) in texts(input.api(), framing, &out) {
         assert!(!SHAPE.is_match(&text), "a secret leaves in {lane:?}");
@@ -86,6 +90,13 @@ pub(crate) fn check(input: &[u8]) {
         !contains(&out, SECRET.as_bytes()),
         "a secret leaves as it stands"
     );
+}
+
+/// Whether that is nothing, or an event without an end, which readers by the standard discard.
+fn is_cut_off(framing: Framing, rest: &[u8]) -> bool {
+    let mut splitter = Splitter::new(framing);
+    splitter.push(rest);
+    rest.is_empty() || framing == Framing::Sse && matches!(splitter.next(), Ok(None))
 }
 
 fn contains(bytes: &[u8], what: &[u8]) -> bool {

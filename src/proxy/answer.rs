@@ -7,14 +7,13 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::account::Account;
-use super::applies::may_use;
 use super::body::{Hold, Unread};
-use super::exchange::{Admitted, Call, Exchange};
+use super::exchange::{Call, Exchange};
+use super::forward;
 use super::inspect::inspect_asking;
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use super::stream::{Admission, Stream};
-use super::{forward, models};
 use crate::audit;
 use crate::auth::Principal;
 use crate::guard::body::{Outcome, inspect_response, inspect_text};
@@ -22,13 +21,13 @@ use crate::guard::stream::{self, StreamGuard};
 use crate::guard::{Cleared, Context, Refused};
 use crate::policy::{self, Answers, Unknown};
 use crate::telemetry::Direction;
-use crate::upstream::{Answer, Body, Failure};
+use crate::upstream::{Answer, Failure};
+use crate::wire::Framing;
 use crate::wire::refusal::Respond;
-use crate::wire::{Api, Family, Framing};
 
 /// What an answer is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Json,
     Text,
     Stream(Framing),
@@ -36,12 +35,16 @@ enum Kind {
     Other,
 }
 
-/// How a whole answer is read.
-enum Shape<'a> {
-    Json,
-    /// A list of models, of which only those are passed on that the principal may use.
-    Models(&'a Principal),
-    Text,
+/// An answer of which all is there.
+pub(super) struct Whole {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The provider's name.
+    pub(super) provider: String,
+    pub(super) body: Bytes,
+    pub(super) is_text: bool,
+    /// The body's part of the memory budget.
+    pub(super) hold: Hold,
 }
 
 impl Exchange {
@@ -54,54 +57,21 @@ impl Exchange {
     ) -> Result<Response<Outgoing>, Problem> {
         match kind(&answer, call.framing) {
             Kind::Stream(framing) => self.stream(answer, framing, call, principal),
-            Kind::Json => self.whole(answer, &call, Shape::Json).await,
+            Kind::Json => {
+                let whole = self.collect(answer, false).await?;
+                self.whole(whole, &call).await
+            }
             Kind::Text if call.policy.unknown == Unknown::Block && !call.policy.observe => Err(
                 uninspectable(answer.provider(), "it is text where JSON was expected"),
             ),
-            Kind::Text => self.whole(answer, &call, Shape::Text).await,
+            Kind::Text => {
+                let whole = self.collect(answer, true).await?;
+                self.whole(whole, &call).await
+            }
             Kind::Other => Err(uninspectable(
                 answer.provider(),
                 "it is neither JSON nor text nor a stream of events",
             )),
-        }
-    }
-
-    /// The models that the key may use, or one of them.
-    pub(super) async fn list_models(
-        &mut self,
-        mut admitted: Admitted,
-        model: Option<String>,
-    ) -> Result<Response<Outgoing>, Problem> {
-        if model.is_some() {
-            may_use(&admitted.principal, model.as_deref())?;
-        }
-        let upstream = self.choose(&mut admitted, model.as_deref())?;
-        let api = match self.family {
-            Family::OpenAi => Api::Chat,
-            Family::Anthropic => Api::Messages,
-            Family::Gemini => Api::Gemini,
-        };
-        let call = Call {
-            api,
-            generates: false,
-            model,
-            framing: None,
-            policy: Arc::clone(&admitted.policy),
-            originals: Arc::default(),
-            count_for: None,
-            keeper: None,
-        };
-        let principal = admitted.principal.clone();
-        let answer = self.send(&upstream, admitted, None).await?;
-        match kind(&answer, None) {
-            Kind::Json if call.model.is_some() || !answer.status.is_success() => {
-                self.whole(answer, &call, Shape::Json).await
-            }
-            Kind::Json => self.whole(answer, &call, Shape::Models(&principal)).await,
-            Kind::Text => self.whole(answer, &call, Shape::Text).await,
-            Kind::Stream(_) | Kind::Other => {
-                Err(uninspectable(answer.provider(), "it is no list of models"))
-            }
         }
     }
 
@@ -140,20 +110,21 @@ impl Exchange {
     }
 
     /// An answer that is inspected when all of it is there.
-    async fn whole(
+    pub(super) async fn whole(
         &mut self,
-        answer: Answer,
+        answer: Whole,
         call: &Call,
-        shape: Shape<'_>,
     ) -> Result<Response<Outgoing>, Problem> {
-        let (status, provider) = (answer.status, answer.provider().to_owned());
-        let (mut body, hold) = self.collect(answer.body, &provider).await?;
-        if let Shape::Models(principal) = shape {
-            body = models::filter(body, principal)
-                .map_err(|problem| uninspectable(&provider, problem))?;
-        }
+        let Whole {
+            status,
+            headers,
+            provider,
+            body,
+            is_text,
+            hold,
+        } = answer;
         let bytes = body.len() as u64;
-        let is_text = matches!(shape, Shape::Text) || body.is_empty();
+        let is_text = is_text || body.is_empty();
         let inspection = {
             let (api, policy) = (call.api, Arc::clone(&call.policy));
             let limits = self.gateway.json.clone();
@@ -182,7 +153,7 @@ impl Exchange {
         }
         match inspection.outcome {
             Outcome::Clear(body) => {
-                let mut response = outgoing::whole(status, body, forward::down(&answer.headers));
+                let mut response = outgoing::whole(status, body, forward::down(&headers));
                 response.body_mut().keep(hold);
                 self.account.first_byte();
                 let closed = self
@@ -196,19 +167,27 @@ impl Exchange {
         }
     }
 
-    /// All bytes of an answer, and their part of the memory budget.
-    async fn collect(&self, body: Body, provider: &str) -> Result<(Bytes, Hold), Problem> {
-        let limit = self.gateway.limits.max_response_bytes;
+    /// All of an answer.
+    pub(super) async fn collect(&self, answer: Answer, is_text: bool) -> Result<Whole, Problem> {
+        let (provider, limit) = (
+            answer.provider().to_owned(),
+            self.gateway.limits.max_response_bytes,
+        );
         let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
+        let body = answer.body;
         let collected = body.collect(limit, |bytes| hold.grow(bytes).is_ok()).await;
-        let body = collected.map_err(|failure| match failure {
-            Failure::NoRoom => Problem::Unread(Unread::Busy),
-            failure => Problem::Upstream {
-                provider: provider.to_owned(),
-                failure,
-            },
-        })?;
-        Ok((body, hold))
+        match collected {
+            Ok(body) => Ok(Whole {
+                status: answer.status,
+                headers: answer.headers,
+                provider,
+                body,
+                is_text,
+                hold,
+            }),
+            Err(Failure::NoRoom) => Err(Problem::Unread(Unread::Busy)),
+            Err(failure) => Err(Problem::Upstream { provider, failure }),
+        }
     }
 
     /// An answer that is inspected as it comes.
@@ -248,7 +227,7 @@ impl Exchange {
     }
 }
 
-fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
+pub(super) fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
     let content_type = answer.headers.get(header::CONTENT_TYPE);
     let essence = content_type
         .and_then(|value| value.to_str().ok())
@@ -284,7 +263,7 @@ fn stream_headers(framing: Framing, mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-fn uninspectable(provider: &str, problem: &str) -> Problem {
+pub(super) fn uninspectable(provider: &str, problem: &str) -> Problem {
     Problem::Uninspectable {
         provider: provider.to_owned(),
         problem: problem.to_owned(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use super::engine::rot13;
 use super::{Check, Rule, Scanner};
 
 /// The rule that finds any of `words`, in either case and as written or folded.
@@ -52,8 +53,14 @@ pub fn marker(secret: &[u8], prompt: &str) -> String {
     format!("sgc-{number}{check}")
 }
 
+/// Whether that is a marker, be it with its letters moved by 13.
 fn is_marker(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
+    let moved = text.bytes().map(|byte| char::from(rot13(byte)));
+    checks(&text) || checks(&moved.collect::<String>())
+}
+
+fn checks(text: &str) -> bool {
     let digits = text
         .strip_prefix("sgc-")
         .and_then(|digits| digits.split_at_checked(8));
@@ -67,4 +74,37 @@ fn checked(number: &str) -> String {
 fn eight_digits(hash: &[u8]) -> String {
     let digits = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
     format!("{:08x}", hash.iter().take(4).fold(0, digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::{engine::Engine, segment::SegmentScan};
+    use crate::text::Form;
+
+    #[test]
+    fn words_and_markers_are_found_turned() {
+        let rules = [canary_rule(&["bluebird-4711".to_owned()]), marker_rule()];
+        let engine = Engine::compile(rules.map(|rule| (rule, true)).into()).unwrap();
+        let mark = marker(b"secret", "a prompt");
+        let turn = |text: &str| -> String {
+            let turned = text.bytes().map(|byte| char::from(rot13(byte)));
+            turned.collect()
+        };
+        let reversed = |text: &str| text.chars().rev().collect::<String>();
+        for (text, found) in [
+            (&*format!("It says Bluebird-4711, and {mark}."), 2),
+            (&*turn(&format!("It says bluebird-4711, and {mark}.")), 2),
+            (&*reversed("It says bluebird-4711."), 1),
+            (
+                "It says bluebird and 4711, as sgc-0123456789abcdef and 1174 say.",
+                0,
+            ),
+        ] {
+            let (mut scan, mut findings) = (SegmentScan::new(Form::Plain), Vec::new());
+            scan.push(&engine, text, &mut findings).unwrap();
+            scan.finish(&engine, &mut findings).unwrap();
+            assert_eq!(findings.len(), found, "{text}: {findings:?}");
+        }
+    }
 }

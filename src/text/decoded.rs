@@ -3,11 +3,12 @@
 //! For readers that judge what a whole window says; the engine reads the same forms bit by bit while they arrive ([`crate::scan::segment`]).
 //! One pass over the words tells whether anything may be disguised, so ordinary text costs little more than that pass.
 
-use super::digits::{self, Digits, Radix};
+use super::digits::{self, Digits};
 use super::escape::{self, Unescaping};
 use super::fragment::Step;
 use super::hidden::Hidden;
 use super::leet::Leet;
+use super::radix::Radix;
 use super::seek::{Found, seek};
 use super::spaced::Spaced;
 use super::{Encoding, Span, words};
@@ -137,6 +138,7 @@ impl Texts {
         };
         match step {
             Step::Text(character, _) => open.push(character),
+            Step::Three(bytes, _) => open.extend(bytes.map(char::from)),
             Step::End => self.done.push(std::mem::take(open)),
         }
     }

@@ -7,6 +7,7 @@
 
 use super::Span;
 use super::fragment::{Fragments, Step};
+use super::radix::{NO_DIGIT, Radix};
 
 /// Fewer bytes of text than these are an accident.
 pub(super) const LEAST_TEXT: usize = 8;
@@ -22,88 +23,6 @@ const GROUP: usize = 8;
 pub const RESTART: usize = 3;
 /// The most ways to group.
 pub const WAYS: usize = 4;
-
-/// What a digit stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Radix {
-    /// Both alphabets, padded or not.
-    Base64,
-    /// In either case where reading is thorough, else in upper case.
-    Base32,
-    /// In either case, in pairs that separators, `0x` or `\x` may stand between.
-    Hex,
-}
-
-impl Radix {
-    pub(super) const fn bits(self) -> usize {
-        match self {
-            Self::Base64 => 6,
-            Self::Base32 => 5,
-            Self::Hex => 4,
-        }
-    }
-
-    /// Digits of a group.
-    pub(super) const fn group(self) -> usize {
-        match self {
-            Self::Base64 => 4,
-            Self::Base32 => 8,
-            Self::Hex => 2,
-        }
-    }
-
-    /// The value of a digit.
-    #[inline]
-    pub(super) fn value(self, byte: u8, thorough: bool) -> Option<u8> {
-        let value = self.values(thorough).get(usize::from(byte)).copied();
-        value.filter(|value| *value != NO_DIGIT)
-    }
-
-    /// The value of each byte, or [`NO_DIGIT`].
-    pub(super) fn values(self, thorough: bool) -> &'static [u8; 256] {
-        match self {
-            Self::Base64 => &BASE64,
-            Self::Base32 if thorough => &BASE32_ANY_CASE,
-            Self::Base32 => &BASE32,
-            Self::Hex => &HEX,
-        }
-    }
-}
-
-/// In place of a value.
-pub(super) const NO_DIGIT: u8 = 0xff;
-static BASE64: [u8; 256] = values(&[
-    (b'A', 26, 0),
-    (b'a', 26, 26),
-    (b'0', 10, 52),
-    (b'+', 1, 62),
-    (b'-', 1, 62),
-    (b'/', 1, 63),
-    (b'_', 1, 63),
-]);
-static BASE32: [u8; 256] = values(&[(b'A', 26, 0), (b'2', 6, 26)]);
-static BASE32_ANY_CASE: [u8; 256] = values(&[(b'A', 26, 0), (b'a', 26, 0), (b'2', 6, 26)]);
-static HEX: [u8; 256] = values(&[(b'0', 10, 0), (b'A', 6, 10), (b'a', 6, 10)]);
-
-/// By byte, of ranges of digits: the first, how many, and the value of the first.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the compiler runs it, and would refuse"
-)]
-const fn values(ranges: &[(u8, u8, u8)]) -> [u8; 256] {
-    let mut values = [NO_DIGIT; 256];
-    let mut range = 0;
-    while range < ranges.len() {
-        let (first, count, value) = ranges[range];
-        let mut digit = 0;
-        while digit < count {
-            values[(first + digit) as usize] = value + digit;
-            digit += 1;
-        }
-        range += 1;
-    }
-    values
-}
 
 /// A place in a run between two characters.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,10 +42,7 @@ impl Inside {
     pub(super) fn go_on(&mut self, radix: Radix, byte: u8, value: Option<u8>) -> bool {
         match value {
             Some(value) => {
-                self.count += 1;
-                self.line += 1;
-                self.gap = 0;
-                self.fresh = radix == Radix::Base64 && value >= 62;
+                self.digit(radix, value);
                 true
             }
             None if self.is_gap(radix, byte) => {
@@ -138,6 +54,15 @@ impl Inside {
             }
             None => false,
         }
+    }
+
+    /// Goes over a digit.
+    #[inline]
+    fn digit(&mut self, radix: Radix, value: u8) {
+        self.count += 1;
+        self.line += 1;
+        self.gap = 0;
+        self.fresh = radix == Radix::Base64 && value >= 62;
     }
 
     /// Whether the character may stand between two digits of the run.
@@ -191,6 +116,8 @@ impl Inside {
 #[derive(Clone, Debug)]
 pub struct Digits {
     radix: Radix,
+    /// Of the radix.
+    values: &'static [u8; 256],
     /// Text may begin anywhere from the start.
     thorough: bool,
     inside: Inside,
@@ -239,6 +166,7 @@ impl Digits {
         };
         Self {
             radix,
+            values: radix.values(thorough),
             thorough,
             inside,
             first: inside.count,
@@ -251,6 +179,7 @@ impl Digits {
 
     /// Reads the next character, `source` in the source; `out` is given the way and what it reads. Whether the run goes on; if not, it has to be
     /// finished, and the character is no part of it.
+    #[inline]
     pub fn push(
         &mut self,
         character: char,
@@ -258,26 +187,29 @@ impl Digits {
         out: &mut impl FnMut(usize, Step),
     ) -> bool {
         let byte = u8::try_from(character).unwrap_or(0);
-        let value = self.radix.value(byte, self.thorough);
+        let value = self.values.get(usize::from(byte)).copied();
+        if let Some(value) = value.filter(|value| *value != NO_DIGIT) {
+            self.inside.digit(self.radix, value);
+            self.digit(value, source, out);
+            return true;
+        }
         let last = self.bits.to_le_bytes()[0] & 0xf;
-        if value.is_none() && self.inside.is_prefix(self.radix, last, byte) {
+        if self.inside.is_prefix(self.radix, last, byte) {
             self.bits >>= 4;
             self.inside.forget_prefix();
             return true;
         }
-        let goes_on = self.inside.go_on(self.radix, byte, value);
-        if let Some(value) = value {
-            self.digit(value, source, out);
-        }
-        goes_on
+        self.inside.go_on(self.radix, byte, None)
     }
 
     /// The place three digits back, if nothing that was read before it is a part of text: from there on, the rest can be read anew.
     pub fn restart(&self) -> Option<Inside> {
-        let idle = self.ways.iter().all(|way| way.text.is_empty());
+        if self.radix != Radix::Base64 || !self.ways.iter().all(|way| way.text.is_empty()) {
+            return None;
+        }
         let least = (self.first + 2 * WAYS).max(ANYWHERE + RESTART);
         let far = self.inside.count >= least && self.inside.line >= RESTART;
-        (self.radix == Radix::Base64 && idle && far && self.inside.gap == 0).then(|| Inside {
+        (far && self.inside.gap == 0).then(|| Inside {
             count: self.inside.count - RESTART,
             line: self.inside.line - RESTART,
             ..Inside::default()
@@ -353,7 +285,8 @@ impl Digits {
         let Some(first) = count.checked_sub(group) else {
             return;
         };
-        let number = first % group;
+        // A power of two.
+        let number = first & (group - 1);
         let strict = self.is_strict(first);
         if let Some(way) = self.ways.get_mut(number)
             && first >= way.from
@@ -364,13 +297,28 @@ impl Digits {
                 .copied()
                 .unwrap_or(source.start);
             let span = Span::new(start, source.end);
-            for shift in (0..group * bits / 8).rev() {
-                let byte = (self.bits >> (8 * shift)).to_le_bytes()[0];
-                if !way.text.push(byte, span, &mut |step| out(number, step)) && strict {
-                    way.from = ANYWHERE;
-                    way.text.end(&mut |step| out(number, step));
-                    break;
+            let mut out = |step| out(number, step);
+            let [last, middle, first, ..] = self.bits.to_le_bytes();
+            let text = match self.radix {
+                Radix::Base64 => {
+                    way.text
+                        .push_three([first, middle, last], (span, strict), &mut out)
                 }
+                Radix::Base32 | Radix::Hex => {
+                    let mut text = true;
+                    for place in (0..group * bits / 8).rev() {
+                        let byte = (self.bits >> (8 * place)).to_le_bytes()[0];
+                        text &= way.text.push(byte, span, &mut out);
+                        if !text && strict {
+                            break;
+                        }
+                    }
+                    text
+                }
+            };
+            if !text && strict {
+                way.from = ANYWHERE;
+                way.text.end(&mut out);
             }
         }
     }
@@ -400,6 +348,11 @@ mod tests {
                     *whole = span;
                 }
                 text.push(character);
+                whole.end = span.end;
+            }
+            Step::Three(bytes, span) => {
+                let (text, whole) = &mut open[way];
+                text.extend(bytes.map(char::from));
                 whole.end = span.end;
             }
             Step::End => all.push(std::mem::take(&mut open[way])),

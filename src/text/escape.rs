@@ -43,6 +43,9 @@ const NAMES: [(&str, char); 34] = [
     ("hyphen", '-'),
 ];
 
+/// Letters of the longest of them.
+const LONGEST_NAME: usize = 7;
+
 /// The longest escape: a character of four bytes, each escaped.
 const LONGEST: usize = 16;
 
@@ -51,6 +54,8 @@ const LONGEST: usize = 16;
 pub struct Unescaping {
     /// An escape that is not complete yet.
     waiting: Vec<(char, Span)>,
+    /// Its characters.
+    text: String,
 }
 
 impl Unescaping {
@@ -68,6 +73,19 @@ impl Unescaping {
         }
     }
 
+    /// What the escape at the start of the text stands for, and its length, if it is complete whatever follows: then it need not be given to
+    /// [`push`](Self::push).
+    pub fn whole(&self, text: &str) -> Option<(char, usize)> {
+        if !self.waiting.is_empty() {
+            return None;
+        }
+        let Escape::Of(decoded, length) = read(text) else {
+            return None;
+        };
+        let alone = read(text.get(..length)?);
+        matches!(alone, Escape::Of(..)).then_some((decoded, length))
+    }
+
     /// Reads the next character; `out` is given what it becomes, and whether that is something else.
     pub fn push(&mut self, character: char, source: Span, out: &mut impl FnMut(char, Span, bool)) {
         if self.waiting.is_empty() && !is_sign(character) {
@@ -75,7 +93,18 @@ impl Unescaping {
             return;
         }
         self.waiting.push((character, source));
+        self.text.push(character);
         self.resolve(false, out);
+    }
+
+    /// Takes the last character back, if it is a sign and nothing else waits: with more text after it, it may be [skipped](Self::skip).
+    pub fn take_back(&mut self) -> bool {
+        let alone = self.waiting.len() == 1;
+        if alone {
+            self.waiting.clear();
+            self.text.clear();
+        }
+        alone
     }
 
     /// The end of the text.
@@ -85,27 +114,22 @@ impl Unescaping {
 
     fn resolve(&mut self, end: bool, out: &mut impl FnMut(char, Span, bool)) {
         while let Some(&(first, place)) = self.waiting.first() {
-            let text: String = self
-                .waiting
-                .iter()
-                .map(|(character, _)| *character)
-                .collect();
-            let decoded = match read(&text) {
+            let (bytes, count) = match read(&self.text) {
                 Escape::Open if !end => return,
-                Escape::Of(decoded, length) => Some((
-                    decoded,
-                    text.get(..length).unwrap_or_default().chars().count(),
-                )),
-                Escape::Open | Escape::Plain(_) => None,
+                Escape::Of(decoded, bytes) => {
+                    let escape = self.text.get(..bytes).unwrap_or_default();
+                    let count = escape.chars().count();
+                    let last = self.waiting.get(count - 1).map_or(place, |last| last.1);
+                    out(decoded, Span::new(place.start, last.end), true);
+                    (bytes, count)
+                }
+                Escape::Open | Escape::Plain(_) => {
+                    out(first, place, false);
+                    (first.len_utf8(), 1)
+                }
             };
-            let Some((decoded, length)) = decoded else {
-                out(first, place, false);
-                self.waiting.remove(0);
-                continue;
-            };
-            let last = self.waiting.get(length - 1).map_or(place, |last| last.1);
-            out(decoded, Span::new(place.start, last.end), true);
-            self.waiting.drain(..length);
+            self.text.drain(..bytes);
+            self.waiting.drain(..count);
         }
     }
 }
@@ -247,33 +271,38 @@ fn reference(rest: &[u8], radix: u32, before: usize) -> Escape {
     }
 }
 
+/// `&quot;`, with its semicolon.
 fn name(text: &str) -> Escape {
     let rest = text.get(1..).unwrap_or_default();
-    for (name, character) in NAMES {
-        match rest.strip_prefix(name) {
-            Some(after) if after.starts_with(';') => return Escape::Of(character, name.len() + 2),
-            Some("") => return Escape::Open,
-            _ if name.starts_with(rest) => return Escape::Open,
-            _ => {}
+    let letters = rest.bytes().take(LONGEST_NAME + 1);
+    let length = letters.take_while(u8::is_ascii_alphabetic).count();
+    let known = rest.get(..length).unwrap_or_default();
+    match rest.as_bytes().get(length) {
+        Some(b';') => {
+            let mut names = NAMES.iter();
+            let found = names.find(|(name, _)| *name == known);
+            found.map_or(Escape::Plain(1), |(_, character)| {
+                Escape::Of(*character, length + 2)
+            })
         }
+        None if NAMES.iter().any(|(name, _)| name.starts_with(known)) => Escape::Open,
+        _ => Escape::Plain(1),
     }
-    Escape::Plain(1)
 }
 
 /// The bytes of one character in UTF-8, each two digits after `sign`; a single other byte is taken as Latin-1.
 fn octets(text: &str, sign: &str) -> Escape {
     let unit = sign.len() + 2;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut known) = ([0; 4], 0);
     let mut rest = text;
     loop {
-        let needed = match bytes.first() {
-            None => 1,
-            Some(0xc2..=0xdf) => 2,
-            Some(0xe0..=0xef) => 3,
-            Some(0xf0..=0xf4) => 4,
-            Some(_) => bytes.len(),
+        let needed = match bytes[0] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
         };
-        if bytes.len() >= needed {
+        if known >= needed {
             break;
         }
         let digits = match rest.strip_prefix(sign) {
@@ -283,20 +312,23 @@ fn octets(text: &str, sign: &str) -> Escape {
         };
         match number(digits, 16, 2, 2) {
             Some(Number { open: true, .. }) => return Escape::Open,
-            Some(byte) => bytes.extend(u8::try_from(byte.value)),
+            Some(byte) => {
+                if let Some(slot) = bytes.get_mut(known) {
+                    *slot = byte.value.to_le_bytes()[0];
+                }
+            }
             None => break,
         }
+        known += 1;
         rest = rest.get(unit..).unwrap_or_default();
     }
-    match (
-        str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| text.chars().next()),
-        bytes.first(),
-    ) {
-        (Some(character), _) => Escape::Of(character, unit * bytes.len()),
-        (None, Some(first)) => Escape::Of(char::from(*first), unit),
-        (None, None) => Escape::Plain(1),
+    if known == 0 {
+        return Escape::Plain(1);
+    }
+    let text = str::from_utf8(bytes.get(..known).unwrap_or_default());
+    match text.ok().and_then(|text| text.chars().next()) {
+        Some(character) => Escape::Of(character, unit * known),
+        None => Escape::Of(char::from(bytes[0]), unit),
     }
 }
 

@@ -10,6 +10,8 @@ use super::Span;
 pub enum Step {
     /// The next character.
     Text(char, Span),
+    /// The next three, of ASCII.
+    Three([u8; 3], Span),
     /// The fragment has ended. Only after a character.
     End,
 }
@@ -43,7 +45,56 @@ impl Fragments {
     }
 
     /// Reads the next byte, which `source` holds. Whether all that was read may be text so far.
+    #[inline]
     pub fn push(&mut self, byte: u8, source: Span, out: &mut impl FnMut(Step)) -> bool {
+        if self.partial_len > 0 || kind(byte) != ASCII {
+            return self.push_other(byte, source, out);
+        }
+        self.text(char::from(byte), source, out);
+        true
+    }
+
+    /// The same for three bytes that `source` holds together. As soon as one is no text and `strict`, those after it are dropped.
+    #[inline]
+    pub fn push_three(
+        &mut self,
+        bytes: [u8; 3],
+        (source, strict): (Span, bool),
+        out: &mut impl FnMut(Step),
+    ) -> bool {
+        let kinds = bytes.map(kind);
+        let [first, second, third] = kinds;
+        if self.partial_len == 0 && self.is_given() && first & second & third == ASCII {
+            self.bytes += bytes.len();
+            out(Step::Three(bytes, source));
+            return true;
+        }
+        let mut text = true;
+        let mut rest = bytes.as_slice();
+        // Most bytes where there is no text: what stands before the last of those that are none is dropped.
+        if (first | second | third) & OTHER == 0
+            && self.partial_len == 0
+            && self.bytes + 2 < self.least
+            && let Some(last) = kinds.iter().rposition(|kind| *kind == NONE)
+        {
+            self.bytes = 0;
+            self.waiting.clear();
+            if strict {
+                return false;
+            }
+            text = false;
+            rest = bytes.get(last + 1..).unwrap_or_default();
+        }
+        for byte in rest.iter().copied() {
+            text &= self.push(byte, source, out);
+            if !text && strict {
+                break;
+            }
+        }
+        text
+    }
+
+    fn push_other(&mut self, byte: u8, source: Span, out: &mut impl FnMut(Step)) -> bool {
         let broken = self.partial_len > 0 && !(0x80..0xc0).contains(&byte);
         if broken {
             self.end(out);
@@ -51,7 +102,7 @@ impl Fragments {
             return self.go_on(byte, source, out);
         }
         match byte {
-            b' '..=b'~' | b'\t' | b'\n' | b'\r' => self.text(char::from(byte), source, out),
+            _ if kind(byte) == ASCII => self.text(char::from(byte), source, out),
             // ASCII in UTF-16.
             0 => {}
             0xc2..=0xf4 => {
@@ -98,11 +149,11 @@ impl Fragments {
     }
 
     /// Whether text can go on, or begin, with the byte.
-    pub const fn may_go_on(&self, byte: u8) -> bool {
-        match byte {
-            0x80..=0xbf => self.partial_len > 0,
-            b' '..=b'~' | b'\t' | b'\n' | b'\r' | 0 | 0xc2..=0xf4 => self.partial_len == 0,
-            _ => false,
+    pub fn may_go_on(&self, byte: u8) -> bool {
+        if self.partial_len > 0 {
+            matches!(byte, 0x80..=0xbf)
+        } else {
+            kind(byte) != NONE
         }
     }
 
@@ -132,13 +183,18 @@ impl Fragments {
         true
     }
 
+    #[inline]
     fn text(&mut self, character: char, source: Span, out: &mut impl FnMut(Step)) {
         let given = self.is_given();
         self.bytes += character.len_utf8();
         if given {
             out(Step::Text(character, source));
-            return;
+        } else {
+            self.wait(character, source, out);
         }
+    }
+
+    fn wait(&mut self, character: char, source: Span, out: &mut impl FnMut(Step)) {
         self.waiting.push((character, source));
         if self.is_given() {
             for (character, source) in self.waiting.drain(..) {
@@ -146,6 +202,37 @@ impl Fragments {
             }
         }
     }
+}
+
+/// What a byte is to text that no character is open in: of none, of ASCII, else one with which a character may begin.
+const NONE: u8 = 0;
+const ASCII: u8 = 1;
+const OTHER: u8 = 2;
+
+static KINDS: [u8; 256] = kinds();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would refuse"
+)]
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte {
+            0x20..=0x7e | 0x09 | 0x0a | 0x0d => ASCII,
+            // The first is of ASCII in UTF-16.
+            0 | 0xc2..=0xf4 => OTHER,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    kinds
+}
+
+#[inline]
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(NONE)
 }
 
 #[cfg(test)]
@@ -157,6 +244,7 @@ mod tests {
         let mut fragments = Fragments::new(4);
         let mut take = |step| match step {
             Step::Text(character, _) => open.push(character),
+            Step::Three(bytes, _) => open.extend(bytes.map(char::from)),
             Step::End => all.push(std::mem::take(&mut open)),
         };
         for (place, byte) in bytes.iter().enumerate() {

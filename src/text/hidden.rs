@@ -73,7 +73,7 @@ mod tests {
         let mut take = |step| {
             out.push(match step {
                 Step::Text(character, _) => character,
-                Step::End => '|',
+                Step::Three(..) | Step::End => '|',
             });
         };
         for (place, character) in text.char_indices() {

@@ -7,6 +7,7 @@ pub mod escape;
 pub mod fragment;
 pub mod hidden;
 pub mod leet;
+pub mod radix;
 pub mod seek;
 pub mod spaced;
 pub mod tokens;

@@ -2,8 +2,9 @@
 //!
 //! Two digits that follow each other settle, for each way to group them, what kind of byte they make. Text needs some bytes in a row that are none but text.
 
-use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, Radix, WAYS};
+use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, WAYS};
 use super::gate;
+use super::radix::Radix;
 
 /// A place in a text from which a run has to be read digit by digit.
 #[derive(Clone, Copy, Debug)]

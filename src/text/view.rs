@@ -3,6 +3,8 @@
 //! A view is made while the text arrives, from whatever piece of it comes: as its reader gets it (JSON escapes undone where the text is JSON), folded
 //! ([`crate::text::unicode`]), or with some encoding undone. One that is not the source itself carries a [`Map`].
 
+use super::Span;
+
 /// From offsets in a view to offsets in the source. Only what differs is kept: between two checkpoints, bytes are one to one.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
@@ -21,6 +23,16 @@ struct Checkpoint {
 impl Map {
     /// Notes that `view_len` bytes of the view at `view` stand for `source_len` bytes at `source`, none of them separable.
     pub fn whole(&mut self, view: usize, view_len: usize, source: usize, source_len: usize) {
+        // What the same source stands for may go on: a group of digits makes several bytes.
+        if let [.., before, last] = self.checkpoints.as_mut_slice()
+            && before.whole == source_len
+            && before.source == source
+            && last.view == view
+            && source_len > 0
+        {
+            last.view += view_len;
+            return;
+        }
         if view_len > 0 {
             self.put(Checkpoint {
                 view,
@@ -37,21 +49,13 @@ impl Map {
 
     /// The source offset at which the view's byte at `view` begins.
     pub fn start(&self, view: usize) -> usize {
-        match self.at(view) {
-            None => view,
-            Some(point) if point.whole > 0 => point.source,
-            Some(point) => point.source + (view - point.view),
-        }
+        start(self.at(view), view)
     }
 
     /// The source offset at which the view's byte before `view` ends. `view > 0`.
     pub fn end(&self, view: usize) -> usize {
         let last = view.saturating_sub(1);
-        match self.at(last) {
-            None => view,
-            Some(point) if point.whole > 0 => point.source + point.whole,
-            Some(point) => point.source + (last - point.view) + 1,
-        }
+        end(self.at(last), last)
     }
 
     /// Where in the source the view's bytes between two offsets begin, if all of them are one to one.
@@ -113,8 +117,73 @@ impl Map {
     }
 
     fn at(&self, view: usize) -> Option<&Checkpoint> {
+        // Most are asked for at the end.
+        if let Some(last) = self.checkpoints.last()
+            && last.view <= view
+        {
+            return Some(last);
+        }
         let after = self.checkpoints.partition_point(|point| point.view <= view);
         self.checkpoints.get(after.checked_sub(1)?)
+    }
+
+    /// Looks up offsets from `view` on, one after the other.
+    pub fn walk(&self, view: usize) -> Walk<'_> {
+        let known = self.checkpoints.partition_point(|point| point.view <= view);
+        Walk {
+            checkpoints: &self.checkpoints,
+            known,
+        }
+    }
+}
+
+/// Offsets of a map, asked for in ascending order.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    checkpoints: &'a [Checkpoint],
+    /// How many of them are at or before the last offset.
+    known: usize,
+}
+
+impl Walk<'_> {
+    /// The source of `length` bytes of the view at `view`, which is none before the one asked for last. `length > 0`.
+    #[inline]
+    pub fn source(&mut self, view: usize, length: usize) -> Span {
+        let point = self.at(view);
+        let first = start(point, view);
+        if length == 1 {
+            return Span::new(first, end(point, view));
+        }
+        let last = view + length - 1;
+        Span::new(first, end(self.at(last), last))
+    }
+
+    #[inline]
+    fn at(&mut self, view: usize) -> Option<&Checkpoint> {
+        while let Some(next) = self.checkpoints.get(self.known)
+            && next.view <= view
+        {
+            self.known += 1;
+        }
+        self.checkpoints.get(self.known.checked_sub(1)?)
+    }
+}
+
+/// Where in the source the view's byte at `view` begins, which follows the checkpoint.
+fn start(point: Option<&Checkpoint>, view: usize) -> usize {
+    match point {
+        None => view,
+        Some(point) if point.whole > 0 => point.source,
+        Some(point) => point.source + (view - point.view),
+    }
+}
+
+/// Where in the source the view's byte at `view` ends.
+fn end(point: Option<&Checkpoint>, view: usize) -> usize {
+    match point {
+        None => view + 1,
+        Some(point) if point.whole > 0 => point.source + point.whole,
+        Some(point) => point.source + (view - point.view) + 1,
     }
 }
 

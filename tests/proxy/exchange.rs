@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sluicegate::auth::{Bearer, KeyRecord, KeyStore};
-use sluicegate::upstream::Credential;
+use sluicegate::proxy::route::Route;
+use sluicegate::upstream::{Credential, Provider};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -352,6 +353,81 @@ pub(crate) fn add_key(gateway: &Gateway, change: impl FnOnce(&mut KeyRecord)) ->
     change(&mut record);
     store(gateway).insert(&record, &bearer).unwrap();
     key.expose().to_owned()
+}
+
+#[tokio::test]
+async fn models_of_all_providers_are_listed_as_far_as_their_names_lead_there() {
+    let serve = |status, list: &'static str| {
+        Upstream::start(move |_| {
+            vec![Step::Write(answer(
+                status,
+                "application/json",
+                list.as_bytes(),
+            ))]
+        })
+    };
+    let first = serve(200, r#"{"object":"list","data":[{"id":"m"},{"id":"n"}]}"#).await;
+    let lab = serve(
+        200,
+        r#"{"data":[{"id":"lab-a"},{"id":"m"},{"id":"lab-b"},{"id":"x"}]}"#,
+    )
+    .await;
+    let broken = serve(500, r#"{"error":{"message":"down"}}"#).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = closed.local_addr().unwrap();
+    drop(closed);
+    let addresses = [
+        ("lab", lab.address),
+        ("broken", broken.address),
+        ("dead", dead),
+    ];
+    let configure = |config: &mut sluicegate::config::Config| {
+        for (name, address) in addresses {
+            let like = config.providers[0].clone();
+            config.providers.push(Provider {
+                name: name.to_owned(),
+                base_url: format!("http://{address}"),
+                ..like
+            });
+        }
+        config.routes = vec![Route {
+            model: "lab-*".to_owned(),
+            providers: vec!["lab".to_owned()],
+        }];
+    };
+    let list = |gateway: &Gateway, path: &str, key: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\r\n");
+        let address = gateway.address;
+        async move { send(address, head).await }
+    };
+    let all = r#"{"object":"list","data":[{"id":"m"},{"id":"n"},{"id":"lab-a"},{"id":"lab-b"}]}"#;
+    let gateway = Gateway::start(first.address, configure).await;
+    let key = gateway.key.clone();
+    assert_eq!(list(&gateway, "/v1/models", &key).await.text(), all);
+    // Pages, and providers by name, are asked for alone.
+    for path in ["/v1/models?limit=9", "/openai/v1/models"] {
+        let alone = list(&gateway, path, &key).await;
+        assert_eq!(
+            alone.text(),
+            r#"{"object":"list","data":[{"id":"m"},{"id":"n"}]}"#
+        );
+    }
+    let limited = add_key(&gateway, |record| {
+        record.models = vec!["m".to_owned(), "*-b".to_owned()];
+    });
+    let few = list(&gateway, "/v1/models", &limited).await;
+    assert_eq!(
+        few.text(),
+        r#"{"object":"list","data":[{"id":"m"},{"id":"lab-b"}]}"#
+    );
+    // Where the first is gone, the others stand in for it; where all are, so is the list.
+    let gateway = Gateway::start(dead, configure).await;
+    let key = gateway.key.clone();
+    let rest = list(&gateway, "/v1/models", &key).await;
+    assert_eq!(rest.text(), r#"{"data":[{"id":"lab-a"},{"id":"lab-b"}]}"#);
+    let gateway = Gateway::start(dead, |_| {}).await;
+    let key = gateway.key.clone();
+    assert_eq!(list(&gateway, "/v1/models", &key).await.status, 502);
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use super::{
     Engine,
     compile::Compiled,
     machine::Automata,
-    scope::is_wording,
+    scope::is_turned,
     trigger::{Start, Trigger},
 };
 use crate::text::Encoding;
 
 /// The letter 13 further in the alphabet; other bytes stay.
-pub(super) const fn rot13(byte: u8) -> u8 {
+pub(crate) const fn rot13(byte: u8) -> u8 {
     match byte {
         b'a'..=b'm' | b'A'..=b'M' => byte + 13,
         b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
@@ -66,13 +66,13 @@ const fn mirrored(look: Look) -> Look {
     }
 }
 
-/// Adds the rules about wording that can be turned: all whose matches end in one of a few literals.
+/// Adds the rules that are turned, as far as they can be: all whose matches end in one of a few literals.
 pub(super) fn add_reversed(engine: &mut Engine, automata: &Automata) {
     for index in 0..engine.written {
         let Some(compiled) = engine
             .rules
             .get(index)
-            .filter(|compiled| is_wording(&compiled.rule))
+            .filter(|compiled| is_turned(&compiled.rule))
         else {
             continue;
         };
@@ -93,11 +93,11 @@ pub(super) fn add_reversed(engine: &mut Engine, automata: &Automata) {
     }
 }
 
-/// The literals of all rules, those about wording also with their letters moved.
+/// The literals of all rules, those that are turned also with their letters moved.
 pub(super) fn triggers(engine: &Engine) -> Vec<Trigger<'_>> {
     let rules = engine.rules.iter().zip(0u16..);
     let forms = rules.flat_map(|(compiled, rule)| {
-        let moved = is_wording(&compiled.rule) && compiled.encoding == Encoding::None;
+        let moved = is_turned(&compiled.rule) && compiled.encoding == Encoding::None;
         let begins = compiled.machine.literals.iter();
         begins.flat_map(move |begin| {
             let trigger = move |literal, rot13| Trigger {

@@ -22,6 +22,7 @@ mod trigger;
 
 pub(super) use candidate::Hit;
 use compile::Compiled;
+pub(super) use disguise::rot13;
 use literal::Before;
 pub use machine::Automata;
 pub(super) use scope::Scope;

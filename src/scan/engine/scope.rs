@@ -27,6 +27,12 @@ impl Compiled {
     }
 }
 
+/// Whether a rule is also looked for with its letters moved by 13 and from the end to the start: words that people and models read, and those that
+/// a model may be told to disguise.
+pub(super) const fn is_turned(rule: &Rule) -> bool {
+    is_wording(rule) || matches!(rule.scanner, Scanner::Canary)
+}
+
 /// Whether a rule is about words that people and models read, however they are written.
 pub(super) const fn is_wording(rule: &Rule) -> bool {
     matches!(rule.scanner, Scanner::Injection | Scanner::Topic)

@@ -15,13 +15,14 @@ use crate::{
         escape::{self, Unescaping},
         leet::{self, Leet},
         spaced::{self, Spaced},
+        view::{Map, Walk},
     },
 };
 
 /// The kinds of forks.
 const KINDS: [Encoding; 3] = [Encoding::Escape, Encoding::Leet, Encoding::Spaced];
 
-/// While there is a fork, text is read in steps of so many bytes, after each of which it may go.
+/// While there is a fork, text is read in steps of so many bytes, and then of twice as many each time, after each of which it may go.
 const STEP: usize = 32;
 
 /// The forks of one view, by kind.
@@ -34,6 +35,8 @@ struct Fork {
     view: View,
     /// What the view has not read yet.
     text: String,
+    /// Where in the source some of that was decided late only.
+    late: Vec<Span>,
     /// Whether anything has changed since the fork.
     changed: bool,
     /// How many of the last bytes are the same as in the base.
@@ -60,12 +63,15 @@ impl Forks {
         block: Block<'_>,
         (label, runs): (Label, &mut Runs),
     ) {
-        let mut from = 0;
+        let (mut from, mut step) = (0, STEP);
         while from < block.text.len() {
             let end = if self.is_empty() {
+                step = STEP;
                 block.text.len()
             } else {
-                block.text.floor_char_boundary(from + STEP)
+                let end = block.text.floor_char_boundary(from + step);
+                step *= 2;
+                end
             };
             let part = block.part(from, end);
             let sign = self.sign(reading.engine, part);
@@ -166,55 +172,77 @@ impl Fork {
             rewriting,
             view,
             text: String::new(),
+            late: Vec::new(),
             changed: false,
             same: 0,
         }
     }
 
-    fn read(&mut self, reading: &mut Reading<'_>, mut block: Block<'_>) {
-        while !block.text.is_empty() {
-            let read = match self.skip(block) {
-                0 => self.read_character(reading, block),
+    fn read(&mut self, reading: &mut Reading<'_>, block: Block<'_>) {
+        let mut sources = block.map.walk(block.at);
+        let mut place = 0;
+        while place < block.text.len() {
+            let rest = block.part(place, block.text.len());
+            place += match self.skip(rest, &mut sources) {
+                0 => self.read_sign(rest, &mut sources),
                 skipped => skipped,
             };
-            block = block.part(read, block.text.len());
         }
         self.flush(reading);
     }
 
     /// Takes text at the start of the block as it stands, if it may; so many bytes.
-    fn skip(&mut self, block: Block<'_>) -> usize {
-        let Some(source) = block.map.straight(block.at, block.at + block.text.len()) else {
-            return 0;
-        };
+    fn skip(&mut self, block: Block<'_>, sources: &mut Walk<'_>) -> usize {
         let skipped = match &mut self.rewriting {
             Rewriting::Escape(escape) => escape.skip(block.text),
             Rewriting::Leet(leet) => leet.skip(block.text, block.before),
             Rewriting::Spaced(spaced) => spaced.skip(block.text, block.before),
         };
-        if skipped > 0 {
-            let at = self.view.position() + self.text.len();
-            self.view.map_mut().same(at, source);
-            self.text
-                .push_str(block.text.get(..skipped).unwrap_or_default());
-            self.same += skipped;
+        if skipped == 0 {
+            return 0;
         }
+        let text = block.text.get(..skipped).unwrap_or_default();
+        let at = self.view.position() + self.text.len();
+        let map = self.view.map_mut();
+        match block.map.straight(block.at, block.at + skipped) {
+            Some(source) => map.same(at, source),
+            None => {
+                for (place, character) in text.char_indices() {
+                    let source = sources.source(block.at + place, character.len_utf8());
+                    note(map, at + place, (character.len_utf8(), source));
+                }
+            }
+        }
+        self.text.push_str(text);
+        self.same += skipped;
         skipped
     }
 
-    /// Reads the first character of the block; so many bytes.
-    fn read_character(&mut self, reading: &mut Reading<'_>, block: Block<'_>) -> usize {
-        let Some((_, character, source)) = block.characters(0).next() else {
+    /// Reads the escape or the character that the block begins with; so many bytes, none if it is to be read again.
+    fn read_sign(&mut self, block: Block<'_>, sources: &mut Walk<'_>) -> usize {
+        if let Rewriting::Escape(escape) = &self.rewriting
+            && let Some((decoded, length)) = escape.whole(block.text)
+        {
+            let source = sources.source(block.at, length);
+            self.rewrite(|_, out| out(decoded, source, true));
+            return length;
+        }
+        let Some(character) = block.text.chars().next() else {
             return block.text.len();
         };
-        // What was not decided before is complete only now.
-        let late = self.rewriting.pending().is_some();
-        if late {
-            self.flush(reading);
-        }
+        let source = sources.source(block.at, character.len_utf8());
+        let pending = self.rewriting.pending();
+        let before = self.text.len();
         self.rewrite(|rewriting, out| rewriting.push(character, source, out));
-        if late && !self.text.is_empty() {
-            reading.decided_at(source.end, |reading| self.flush(reading));
+        // What was not decided before is complete only now.
+        if let Some(first) = pending.filter(|_| self.text.len() > before) {
+            self.late.push(Span::new(first, source.end));
+        }
+        if let Rewriting::Escape(escape) = &mut self.rewriting
+            && pending.is_some()
+            && escape.take_back()
+        {
+            return 0;
         }
         character.len_utf8()
     }
@@ -232,15 +260,17 @@ impl Fork {
             text,
             changed,
             same,
+            ..
         } = self;
         let start = view.position();
         let map = view.map_mut();
         step(rewriting, &mut |character, source, is_changed| {
             let length = character.len_utf8();
-            if is_changed || length != source.len() {
-                map.whole(start + text.len(), length, source.start, source.len());
+            let at = start + text.len();
+            if is_changed {
+                map.whole(at, length, source.start, source.len());
             } else {
-                map.same(start + text.len(), source.start);
+                note(map, at, (length, source));
             }
             *changed |= is_changed;
             *same = if is_changed { 0 } else { *same + length };
@@ -250,15 +280,18 @@ impl Fork {
 
     fn flush(&mut self, reading: &mut Reading<'_>) {
         reading.count(self.text.len());
-        self.view.read(reading, &self.text);
-        self.text.clear();
+        let Self {
+            view, text, late, ..
+        } = self;
+        reading.decided_late(late, |reading| view.read(reading, text));
+        text.clear();
     }
 
     fn is_same(&self, stream: &Stream, runs: &Runs) -> bool {
         if self.rewriting.pending().is_some() {
             return false;
         }
-        let runs_settled = || !self.view.decodes() || runs.is_settled(stream.position(), self.same);
+        let runs_settled = || !self.view.decodes() || runs.is_settled(self.same);
         !self.changed
             || stream.is_settled(self.same) && self.view.is_settled(self.same) && runs_settled()
     }
@@ -287,6 +320,15 @@ impl Rewriting {
             Self::Leet(leet) => leet.finish(&mut out),
             Self::Spaced(spaced) => spaced.finish(&mut out),
         }
+    }
+}
+
+/// Notes that `length` bytes of a view, unchanged, stand for `source`.
+fn note(map: &mut Map, at: usize, (length, source): (usize, Span)) {
+    if length == source.len() {
+        map.same(at, source.start);
+    } else {
+        map.whole(at, length, source.start, source.len());
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Reading<'e> {
     pub(super) decoded: usize,
     /// What is found now was not decided before this place in the source.
     decided: usize,
+    /// Places in the source up to whose end, from one of them on, nothing was decided before that end. Of a view within another after those of the other.
+    late: Vec<Span>,
     hits: Vec<Hit>,
 }
 
@@ -76,6 +78,7 @@ impl<'e> Reading<'e> {
             overflow: false,
             decoded,
             decided: 0,
+            late: Vec::new(),
             hits: Vec::new(),
         }
     }
@@ -107,6 +110,14 @@ impl<'e> Reading<'e> {
         self.decided = before;
     }
 
+    /// Does some work whose findings in each of the places `late`, which ascend, were not decided before its end.
+    pub(super) fn decided_late(&mut self, late: &mut Vec<Span>, work: impl FnOnce(&mut Self)) {
+        let before = self.late.len();
+        self.late.append(late);
+        work(self);
+        self.late.truncate(before);
+    }
+
     fn take(&mut self, map: &Map, label: Label) {
         for hit in self.hits.drain(..) {
             if !self.engine.reads(hit.rule, label.scope) {
@@ -123,7 +134,12 @@ impl<'e> Reading<'e> {
                 probability: None,
                 encoding,
             };
-            let at = map.end(hit.at).max(self.decided);
+            let inside = |at: &Span, place: usize| at.start < place && place <= at.end;
+            let complete = self.late.iter().rev();
+            let complete = complete.fold(map.end(hit.at), |place, late| {
+                if inside(late, place) { late.end } else { place }
+            });
+            let at = complete.max(self.decided);
             self.found.push(((at, label.rank()), finding));
         }
     }

@@ -10,10 +10,11 @@ use super::{
 use crate::{
     scan::engine::{Engine, Scope},
     text::{
-        Encoding,
-        digits::{Digits, Inside, Open, RESTART, Radix, WAYS},
+        Encoding, Span,
+        digits::{Digits, Inside, Open, RESTART, WAYS},
         fragment::{Fragments, Step},
         hidden::{self, Hidden},
+        radix::Radix,
         seek::{Found, begins_text, seek},
     },
 };
@@ -45,8 +46,8 @@ struct Slot {
     undecided: usize,
     /// Where in the segment those of them begin that may turn out to be held.
     held: Option<usize>,
-    /// Where in the view the run began.
-    start: usize,
+    /// Bytes of text since the run began. No place in the view: those of its folded text and of what it stands for differ.
+    age: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,13 +75,15 @@ struct Text {
     view: View,
     /// What the view has not read yet.
     unread: String,
+    /// Where in the source some of that was decided late only.
+    late: Vec<Span>,
 }
 
 impl Runs {
-    /// Whether they would be the same after other text, if only the last `same` bytes of the view, up to `position`, were these.
-    pub(super) fn is_settled(&self, position: usize, same: usize) -> bool {
+    /// Whether they would be the same after other text, if only the last `same` bytes were these.
+    pub(super) fn is_settled(&self, same: usize) -> bool {
         let settled = |slot: &Slot| {
-            let recent = slot.inside.is_none() || position - slot.start < same;
+            let recent = slot.inside.is_none() || slot.age < same;
             slot.run.is_none() && recent
         };
         self.hidden.is_none() && self.digits.iter().all(settled)
@@ -114,6 +117,7 @@ impl Runs {
         let mut undecided = 0;
         for (slot, (radix, encoding)) in self.digits.iter_mut().zip(KINDS) {
             let from = carried - slot.undecided;
+            slot.age += block.text.len();
             slot.read(
                 reading,
                 whole,
@@ -157,10 +161,12 @@ impl Runs {
             let goes_on = hidden.push(character, source, &mut |step| {
                 take(text, step, reading, (source.end, label));
             });
-            reading.decided_at(source.end, |reading| flush(text, reading));
             if !goes_on {
                 self.hidden = None;
             }
+        }
+        if let Some(message) = &mut self.hidden {
+            flush(&mut message.text, reading);
         }
     }
 
@@ -225,7 +231,7 @@ impl Slot {
                 return;
             };
             if let Some(start) = found.start {
-                self.start = block.at + start;
+                self.age = text.len() - start;
             }
             if !found.text {
                 self.inside = Some(found.inside);
@@ -267,28 +273,24 @@ impl Run {
         from: usize,
         label: Label,
     ) -> Option<(usize, Option<Inside>)> {
-        let mut recent = [None; RESTART];
         for (place, character, source) in block.characters(from) {
             let Self { digits, texts } = self;
-            let mut begun = None;
             let goes_on = digits.push(character, source, &mut |way, step| {
                 if let Some(text) = texts.get_mut(way) {
-                    begun = begun.or_else(|| text.is_none().then_some(way));
                     take(text, step, reading, (source.end, label));
                 }
             });
-            // That it is text is known only now.
-            if let Some(text) = begun.and_then(|way| texts.get_mut(way)) {
-                reading.decided_at(source.end, |reading| flush(text, reading));
-            }
             if !goes_on {
                 self.finish(reading, (source.end, label));
                 return Some((place, None));
             }
-            recent.rotate_left(1);
-            recent[RESTART - 1] = Some(place);
-            if let (Some(back), Some(inside)) = (recent[0], digits.restart()) {
-                return Some((back, Some(inside)));
+            if let Some(inside) = digits.restart() {
+                let back = (place + 1)
+                    .checked_sub(RESTART)
+                    .filter(|back| *back >= from);
+                if let Some(back) = back {
+                    return Some((back, Some(inside)));
+                }
             }
         }
         for text in &mut self.texts {
@@ -319,6 +321,27 @@ impl Run {
             within.into_iter().chain(pending(&open)).min()
         });
         ways.min()
+    }
+}
+
+impl Text {
+    /// One that begins with `source`.
+    fn new(label: Label, source: Span) -> Box<Self> {
+        let (unread, late) = Default::default();
+        let view = View::decoded(label, source.start);
+        Box::new(Self { view, unread, late })
+    }
+
+    /// Notes that its next bytes stand for `source`, which was decided at that place of the segment.
+    fn note(&mut self, length: usize, source: Span, decided: usize) {
+        // That it is text may be known only now.
+        let noted = |late: &Vec<Span>| late.last().is_some_and(|last| last.end == decided);
+        if decided > source.end && !noted(&self.late) {
+            self.late.push(Span::new(source.start, decided));
+        }
+        let at = self.view.position() + self.unread.len();
+        let map = self.view.map_mut();
+        map.whole(at, length, source.start, source.len());
     }
 }
 
@@ -359,16 +382,16 @@ fn take(
 ) {
     match step {
         Step::Text(character, source) => {
-            let text = slot.get_or_insert_with(|| {
-                let view = View::decoded(label, source.start);
-                let unread = String::new();
-                Box::new(Text { view, unread })
-            });
-            let at = text.view.position() + text.unread.len();
-            text.view
-                .map_mut()
-                .whole(at, character.len_utf8(), source.start, source.len());
+            let text = slot.get_or_insert_with(|| Text::new(label, source));
+            text.note(character.len_utf8(), source, decided);
             text.unread.push(character);
+        }
+        Step::Three(bytes, source) => {
+            let text = slot.get_or_insert_with(|| Text::new(label, source));
+            text.note(bytes.len(), source, decided);
+            for byte in bytes {
+                text.unread.push(char::from(byte));
+            }
         }
         Step::End => {
             flush(slot, reading);
@@ -384,7 +407,8 @@ fn flush(text: &mut Option<Box<Text>>, reading: &mut Reading<'_>) {
         && !text.unread.is_empty()
     {
         reading.count(text.unread.len());
-        text.view.read(reading, &text.unread);
-        text.unread.clear();
+        let Text { view, unread, late } = &mut **text;
+        reading.decided_late(late, |reading| view.read(reading, unread));
+        unread.clear();
     }
 }

@@ -15,7 +15,8 @@ use crate::{
 
 /// Text is read in blocks of so many bytes.
 const BLOCK: usize = 512;
-/// While the folded text is read apart, in blocks of so many, after each of which it may have become the same again.
+/// While the folded text is read apart, in blocks of so many, and then of twice as many each time, after each of which it may have become the
+/// same again.
 const FOLDED_BLOCK: usize = 64;
 
 /// One text that is being read.
@@ -58,14 +59,10 @@ impl<'a> Block<'a> {
     /// Its characters from `from` on, with their places in the segment.
     pub(super) fn characters(self, from: usize) -> impl Iterator<Item = (usize, char, Span)> + 'a {
         let rest = self.text.get(from..).unwrap_or_default();
+        let mut walk = self.map.walk(self.at + from);
         rest.char_indices().map(move |(place, character)| {
-            let view = self.at + from + place;
-            let end = view + character.len_utf8();
-            (
-                from + place,
-                character,
-                Span::new(self.map.start(view), self.map.end(end)),
-            )
+            let source = walk.source(self.at + from + place, character.len_utf8());
+            (from + place, character, source)
         })
     }
 
@@ -135,10 +132,13 @@ impl View {
 
     /// Reads more text, whose places are in the map already.
     pub(super) fn read(&mut self, reading: &mut Reading<'_>, mut text: &str) {
+        let mut apart = FOLDED_BLOCK;
         while !text.is_empty() {
             let most = if self.folded.is_some() {
-                FOLDED_BLOCK
+                apart = BLOCK.min(2 * apart);
+                apart / 2
             } else {
+                apart = FOLDED_BLOCK;
                 BLOCK
             };
             let block = text.get(..text.floor_char_boundary(most)).unwrap_or(text);
@@ -204,7 +204,7 @@ impl View {
     /// Whether it would be the same after other text, if only the last `same` bytes were these.
     pub(super) fn is_settled(&self, same: usize) -> bool {
         let single = self.folded.is_none() && self.forks.is_empty();
-        single && self.stream.is_settled(same) && self.runs.is_settled(self.position(), same)
+        single && self.stream.is_settled(same) && self.runs.is_settled(same)
     }
 
     /// Whether more may be undone in it.

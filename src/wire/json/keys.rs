@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::parse::{Open, Step};
-use super::{Malformed, Node, Tag, unescape};
+use super::parse::{Open, Step, refuse};
+use super::{Node, Tag, unescape};
 
 /// Up to this many keys are compared pairwise, more are sorted.
 const PAIRWISE: usize = 16;
@@ -74,9 +74,9 @@ fn raw(bytes: &[u8], key: Node) -> &[u8] {
 }
 
 fn duplicate(later: Node) -> Step<()> {
-    Err(Malformed::at(
+    refuse(
         later.start().saturating_sub(1),
         "the same key a second time in one object",
         "each key once",
-    ))
+    )
 }

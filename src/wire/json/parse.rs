@@ -8,14 +8,15 @@ use super::{BYTES_PER_NODE, FREE_NODES, Limits, MAX_BYTES, Malformed, Node, Tag,
 /// The deepest nesting whatever the limits say: readers of the tape recurse.
 const MAX_DEPTH: usize = 512;
 
+/// Texts up to this size get room for a usual number of nodes.
+const SHORT_BYTES: usize = 4096;
+
 /// An array or object that is not closed yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
     /// Its place on the tape.
     pub(super) node: u32,
     pub(super) object: bool,
-    /// Its last item is the tape's last node, which further numbers and words go on.
-    pub(super) run: bool,
     /// Keys so far, and whether any of them holds an escape.
     pub(super) keys: u32,
     pub(super) escaped_keys: bool,
@@ -29,7 +30,18 @@ enum Next {
     AfterValue,
 }
 
-pub(super) type Step<T> = Result<T, Malformed>;
+/// What went wrong is boxed, so that what goes right is returned in registers.
+pub(super) type Step<T> = Result<T, Box<Malformed>>;
+
+/// Ends the reading at `offset`.
+#[cold]
+pub(super) fn refuse<T>(
+    offset: usize,
+    found: impl Into<Cow<'static, str>>,
+    expected: impl Into<Cow<'static, str>>,
+) -> Step<T> {
+    Err(Box::new(Malformed::at(offset, found, expected)))
+}
 
 pub(super) struct Parser<'a> {
     bytes: &'a [u8],
@@ -38,6 +50,10 @@ pub(super) struct Parser<'a> {
     nodes: &'a mut Vec<Node>,
     open: &'a mut Vec<Open>,
     strings: u32,
+    /// The most nodes that this document may have.
+    most_nodes: usize,
+    /// The tape's last node is the last item of the innermost array, and further numbers and words go on it.
+    run: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -54,6 +70,10 @@ impl<'a> Parser<'a> {
             nodes,
             open,
             strings: 0,
+            most_nodes: limits
+                .nodes
+                .min(FREE_NODES.max(bytes.len() / BYTES_PER_NODE)),
+            run: false,
         }
     }
 
@@ -62,22 +82,14 @@ impl<'a> Parser<'a> {
         let limit = self.limits.body_bytes.min(MAX_BYTES);
         if self.bytes.len() > limit {
             let found = format!("{} bytes", self.bytes.len());
-            return Err(Malformed::at(
-                limit,
-                found,
-                format!("at most {limit} bytes"),
-            ));
+            return refuse(limit, found, format!("at most {limit} bytes"));
         }
         if self.bytes.starts_with(b"\xEF\xBB\xBF") {
-            return Err(Malformed::at(0, "a byte order mark", "JSON without one"));
+            return refuse(0, "a byte order mark", "JSON without one");
         }
         if let Err(error) = str::from_utf8(self.bytes) {
             let offset = error.valid_up_to();
-            return Err(Malformed::at(
-                offset,
-                "bytes that are no UTF-8",
-                "UTF-8 text",
-            ));
+            return refuse(offset, "bytes that are no UTF-8", "UTF-8 text");
         }
         self.reserve();
         let mut next = Next::Value;
@@ -149,17 +161,15 @@ impl<'a> Parser<'a> {
 
     /// Notes a number or word that ends here. In an array it goes on the run before it.
     fn scalar(&mut self, start: usize) -> Step<Next> {
-        let end = index(self.at);
-        if let (Some(open), Some(last)) = (self.open.last_mut(), self.nodes.last_mut())
-            && !open.object
+        if self.run
+            && let Some(last) = self.nodes.last_mut()
         {
-            if open.run {
-                last.tail = end;
-                return Ok(Next::AfterValue);
-            }
-            open.run = true;
+            last.tail = index(self.at);
+            return Ok(Next::AfterValue);
         }
-        self.push(Node::new(Tag::Scalars, start, self.at), start)
+        self.push(Node::new(Tag::Scalars, start, self.at), start)?;
+        self.run = self.open.last().is_some_and(|open| !open.object);
+        Ok(Next::AfterValue)
     }
 
     fn open(&mut self, object: bool) -> Step<Next> {
@@ -172,12 +182,10 @@ impl<'a> Parser<'a> {
         }
         let node = index(self.nodes.len());
         let tag = if object { Tag::Object } else { Tag::Array };
-        self.end_run();
         self.push(Node::new(tag, self.at, 0), self.at)?;
         self.open.push(Open {
             node,
             object,
-            run: false,
             keys: 0,
             escaped_keys: false,
         });
@@ -191,6 +199,7 @@ impl<'a> Parser<'a> {
 
     fn close(&mut self) -> Step<Next> {
         self.at += 1;
+        self.run = false;
         let next = index(self.nodes.len());
         if let Some(open) = self.open.pop() {
             if let Some(node) = self.nodes.get_mut(open.node as usize) {
@@ -211,14 +220,14 @@ impl<'a> Parser<'a> {
         let escaped = self.string(Tag::Key, Tag::EscapedKey)?;
         // Parsers in C end a key there, so that it could be another key's name.
         if escaped && keys::has_nul(self.bytes.get(start..self.at).unwrap_or(&[])) {
-            return Err(Malformed::at(start, "a key that holds NUL", "one without"));
+            return refuse(start, "a key that holds NUL", "one without");
         }
         if let Some(open) = self.open.last_mut() {
             open.keys += 1;
             open.escaped_keys |= escaped;
             if open.keys as usize > self.limits.keys {
                 let found = format!("an object with more than {} keys", self.limits.keys);
-                return Err(Malformed::at(start, found, "a smaller one"));
+                return refuse(start, found, "a smaller one");
             }
         }
         self.skip_space();
@@ -231,28 +240,28 @@ impl<'a> Parser<'a> {
 
     /// Reads a string from its opening quote to past its closing one, and says whether it holds an escape.
     fn string(&mut self, plain: Tag, with_escapes: Tag) -> Step<bool> {
-        let start = self.at + 1;
-        let mut escaped = false;
-        self.at = start;
+        let (bytes, start) = (self.bytes, self.at + 1);
+        let (mut at, mut escaped) = (start, false);
         loop {
-            self.at += plain_run(self.bytes.get(self.at..).unwrap_or(&[]));
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+            at += plain_run(bytes.get(at..).unwrap_or(&[]));
+            if bytes.get(at) == Some(&b'"') {
+                break;
+            }
+            self.at = at;
+            match bytes.get(at) {
+                Some(b'\\') => self.escape()?,
                 Some(_) => return self.fail("a bare control character in a string", "`\\u00XX`"),
                 None => return self.fail("the end inside a string", "`\"`"),
             }
+            (at, escaped) = (self.at, true);
         }
+        self.at = at;
         if self.at - start > self.limits.string_bytes {
             let limit = self.limits.string_bytes;
             let found = format!("a string of more than {limit} bytes");
-            return Err(Malformed::at(start, found, "a shorter one"));
+            return refuse(start, found, "a shorter one");
         }
         let tag = if escaped { with_escapes } else { plain };
-        self.end_run();
         self.push(Node::new(tag, start, self.at), start)?;
         self.at += 1;
         Ok(escaped)
@@ -294,11 +303,7 @@ impl<'a> Parser<'a> {
         let leading_zero = self.peek() == Some(b'0');
         let whole = self.digits()?;
         if leading_zero && whole > 1 {
-            return Err(Malformed::at(
-                start,
-                "a number with leading zeros",
-                "a number without",
-            ));
+            return refuse(start, "a number with leading zeros", "a number without");
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -315,11 +320,11 @@ impl<'a> Parser<'a> {
             let text = self.bytes.get(start..self.at).unwrap_or(&[]);
             let number: Option<f64> = str::from_utf8(text).ok().and_then(|t| t.parse().ok());
             if !number.is_some_and(f64::is_finite) {
-                return Err(Malformed::at(
+                return refuse(
                     start,
                     "a number outside the range of a double",
                     "a number below 1.8e308",
-                ));
+                );
             }
         }
         Ok(())
@@ -336,38 +341,29 @@ impl<'a> Parser<'a> {
         Ok(count)
     }
 
-    /// The most nodes that this document may have.
-    fn most_nodes(&self) -> usize {
-        let dense = FREE_NODES.max(self.bytes.len() / BYTES_PER_NODE);
-        self.limits.nodes.min(dense)
-    }
-
     /// Makes room for all nodes that there can be, so that the tape is not moved and half of it left empty: values and keys are
-    /// separated, and arrays and objects opened, by one byte each.
+    /// separated, and arrays and objects opened, by one byte each. A short text takes longer to count than a tape to move.
     fn reserve(&mut self) {
-        let separates = |byte: &u8| u8::from(matches!(byte, b',' | b':' | b'[' | b'{'));
-        // Parts that a byte can count, which the compiler counts 16 bytes at a time.
-        let parts = self.bytes.chunks(usize::from(u8::MAX));
-        let count = |part: &[u8]| usize::from(part.iter().map(separates).sum::<u8>());
-        let most = 1 + parts.map(count).sum::<usize>();
-        self.nodes.reserve_exact(most.min(self.most_nodes()));
+        let most = if self.bytes.len() <= SHORT_BYTES {
+            self.bytes.len() / BYTES_PER_NODE
+        } else {
+            let separates = |byte: &u8| u8::from(matches!(byte, b',' | b':' | b'[' | b'{'));
+            // Parts that a byte can count, which the compiler counts 16 bytes at a time.
+            let parts = self.bytes.chunks(usize::from(u8::MAX));
+            let count = |part: &[u8]| usize::from(part.iter().map(separates).sum::<u8>());
+            1 + parts.map(count).sum::<usize>()
+        };
+        self.nodes.reserve_exact(most.min(self.most_nodes));
     }
 
     fn push(&mut self, node: Node, start: usize) -> Step<Next> {
-        let limit = self.most_nodes();
-        if self.nodes.len() >= limit {
-            let found = format!("more than {limit} values and keys");
-            return Err(Malformed::at(start, found, "fewer"));
+        if self.nodes.len() >= self.most_nodes {
+            let found = format!("more than {} values and keys", self.most_nodes);
+            return refuse(start, found, "fewer");
         }
         self.nodes.push(node);
+        self.run = false;
         Ok(Next::AfterValue)
-    }
-
-    /// What comes next is no number or word.
-    fn end_run(&mut self) {
-        if let Some(open) = self.open.last_mut() {
-            open.run = false;
-        }
     }
 
     fn skip_space(&mut self) {
@@ -393,6 +389,6 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(&self, found: impl Into<Cow<'static, str>>, expected: &'static str) -> Step<T> {
-        Err(Malformed::at(self.at, found, expected))
+        refuse(self.at, found, expected)
     }
 }
