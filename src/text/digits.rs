@@ -255,7 +255,9 @@ impl Digits {
         } else {
             Span::new(self.starts.get(first % GROUP).copied()?, self.end)
         };
-        let next = (rest > 0).then(|| {
+        // A 0 may turn out to be a prefix, which says nothing.
+        let prefix = self.radix == Radix::Hex && self.bits.trailing_zeros() >= 4;
+        let next = (rest > 0 && !prefix).then(|| {
             let low = (self.bits << (8 - rest)).to_le_bytes()[0];
             (low, low | (0xff >> rest))
         });
@@ -277,14 +279,20 @@ impl Digits {
             *start = source.start;
         }
         self.end = source.end;
+        if let Some(first) = count.checked_sub(group) {
+            self.group(first, source, out);
+        }
+        // After the group that the sign ends, which may have been no text.
         if self.inside.fresh
             && let Some(way) = self.ways.get_mut(count % group)
         {
             way.from = way.from.min(count);
         }
-        let Some(first) = count.checked_sub(group) else {
-            return;
-        };
+    }
+
+    /// Reads the group that begins with the digit `first` and ends with the last one, in `source`.
+    fn group(&mut self, first: usize, source: Span, out: &mut impl FnMut(usize, Step)) {
+        let (bits, group) = (self.radix.bits(), self.radix.group());
         // A power of two.
         let number = first & (group - 1);
         let strict = self.is_strict(first);
@@ -459,8 +467,10 @@ mod tests {
         let glued = format!("x{}", BASE64_STANDARD.encode(TEXT));
         let found = read((Radix::Base64, false), &glued);
         assert_eq!(found[0].0, TEXT.get(9..).unwrap());
-        let path = format!("com/a-b_{}", BASE64_STANDARD.encode(TEXT));
-        assert_eq!(read((Radix::Base64, false), &path)[0].0, TEXT);
+        for path in ["com/", "k-a/", "com/a-b_"] {
+            let path = format!("{path}{}", BASE64_STANDARD.encode(TEXT));
+            assert_eq!(read((Radix::Base64, false), &path)[0].0, TEXT, "{path}");
+        }
     }
 
     #[test]

@@ -76,11 +76,12 @@ pub fn begins_text(digits: &[u8]) -> bool {
         return false;
     };
     // After a sign, text may begin again.
-    let mut sign = last >= 62;
+    let sign = digits
+        .iter()
+        .any(|digit| matches!(digit, b'+' | b'-' | b'/' | b'_'));
     for (place, value) in values.enumerate() {
         let pair = usize::from(last) << 6 | usize::from(value);
         last = value;
-        sign |= value >= 62;
         let phase = place % WAYS;
         if phase == RESTART {
             continue;

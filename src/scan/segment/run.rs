@@ -349,7 +349,7 @@ impl Text {
 fn pending(open: &Open<'_>) -> Option<usize> {
     let group = (!open.group.is_empty()).then_some(open.group.start);
     if open.text.is_given() {
-        return group;
+        return open.text.partial().or(group);
     }
     let mut ahead = open.text.clone();
     for byte in &open.bytes {

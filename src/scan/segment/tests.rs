@@ -5,6 +5,7 @@ use crate::{
     scan::{Check, Rule, Scanner},
     text::{Encoding, Span},
 };
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proptest::prelude::*;
 use regex_automata::{Anchored, Input, MatchKind, nfa::thompson::pikevm::PikeVM, util::syntax};
 use std::{fmt::Write as _, sync::OnceLock};
@@ -681,4 +682,59 @@ fn a_long_run_is_read_as_it_comes_and_held_only_where_a_match_may_be() {
         "from the group in which `key-` begins: {held}"
     );
     assert!(findings.is_empty());
+}
+
+/// Text that is encoded or looks so, in up to two layers.
+fn nested() -> impl Strategy<Value = String> {
+    let plain = prop_oneof![
+        "[Vk/aT0+_-]{1,12}V{0,9}",
+        "[VUTaz/ _+=&\\\\%x0127;u-]{1,16}",
+        "[A-Z2-7]{1,20}=?",
+        "[0-9a-fx\\\\% ,:-]{1,20}",
+        "(ignore|key-abc|é|文|abc|AKIA0000|a@b.cc|%41|&#65;|\\\\u0041| ){1,6}",
+    ];
+    let encoded = (plain, 0..7u8).prop_map(|(text, how)| encode(&text, how));
+    prop::collection::vec((encoded, 0..7u8), 1..6).prop_map(|parts| {
+        let parts = parts.iter().map(|(text, how)| encode(text, *how));
+        parts.collect()
+    })
+}
+
+fn encode(text: &str, how: u8) -> String {
+    let mut out = String::new();
+    match how {
+        0 => return BASE64_STANDARD.encode(text),
+        1 | 2 => {
+            for byte in text.bytes() {
+                let sign = if how == 2 { "%" } else { "" };
+                write!(out, "{sign}{byte:02x}").expect("a string takes it");
+            }
+        }
+        3 | 4 => {
+            for letter in text.chars().map(u32::from) {
+                let written = if how == 3 {
+                    format!("&#{letter};")
+                } else {
+                    format!("\\u{letter:04x}")
+                };
+                out.push_str(&written);
+            }
+        }
+        _ => return text.to_owned(),
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn what_was_cleared_is_never_taken_back(text in nested(), json in any::<bool>()) {
+        let engine = &test_rules().engine;
+        let form = if json { Form::Json } else { Form::Plain };
+        let (mut scan, mut findings, mut cleared) = (SegmentScan::new(form), Vec::new(), 0);
+        for (place, letter) in text.char_indices() {
+            scan.push(engine, letter.encode_utf8(&mut [0; 4]), &mut findings).unwrap();
+            prop_assert!(scan.cleared() >= cleared, "at {}: {} after {}", place, scan.cleared(), cleared);
+            cleared = scan.cleared();
+        }
+    }
 }
