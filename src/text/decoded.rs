@@ -193,7 +193,8 @@ fn rewritten(
     let (mut out, mut count) = (String::with_capacity(text.len()), 0);
     let mut take = |character: char, _: Span, changed: bool| {
         // Signs of escapes may be escaped themselves.
-        let says = character.is_alphanumeric() || matches!(character, ' ' | '%' | '&' | '\\');
+        let says =
+            character.is_alphanumeric() || matches!(character, ' ' | '\n' | '%' | '&' | '\\');
         count += usize::from(changed && says);
         out.push(character);
     };
