@@ -40,9 +40,9 @@ pub(super) async fn escalate(
     let raised = gateway.sessions.raise(who, rules, verdict, now).await;
     let (before, level) = match raised {
         Ok(Some(levels)) => levels,
+        Ok(None) => return Ok(None),
         // Nothing is enforced, so nothing is refused for want of a level.
         Err(_) if policy.observe => return Ok(None),
-        Ok(None) => return Ok(None),
         Err(away) => return Err(away),
     };
     let Some(step) = rules.step(level) else {
@@ -88,9 +88,11 @@ impl Conversation {
     ) -> Result<Outcome, Away> {
         let who = (&self.principal, user);
         let refused = escalate(&self.gateway, &mut self.account, &self.policy, who, verdict);
-        Ok(match (outcome, refused.await?) {
-            (Outcome::Clear(_), Some(refused)) => Outcome::Refuse(refused),
-            (outcome, _) => outcome,
-        })
+        match (outcome, refused.await) {
+            (Outcome::Clear(_), Ok(Some(refused))) => Ok(Outcome::Refuse(refused)),
+            (Outcome::Clear(_), Err(away)) => Err(away),
+            // What is refused for what it holds is told so.
+            (outcome, _) => Ok(outcome),
+        }
     }
 }

@@ -220,10 +220,10 @@ impl Exchange {
         let who = (&admitted.principal, inspection.facts.user.as_deref());
         let (account, verdict) = (&mut self.account, &inspection.verdict);
         let escalated = escalate(&self.gateway, account, &call.policy, who, verdict).await;
-        let escalated = escalated.map_err(|_| UNKNOWN_LEVEL)?;
         let body = match (&inspection.outcome, escalated) {
-            (Outcome::Clear(body), None) => body.clone(),
-            (Outcome::Clear(_), Some(refused)) => return self.refuse(&call, refused),
+            (Outcome::Clear(body), Ok(None)) => body.clone(),
+            (Outcome::Clear(_), Ok(Some(refused))) => return self.refuse(&call, refused),
+            (Outcome::Clear(_), Err(_)) => return Err(UNKNOWN_LEVEL),
             (Outcome::Refuse(refused), _) => return self.refuse(&call, refused.clone()),
             (Outcome::Fail(Failure::Malformed(malformed)), _) => {
                 return Err(Problem::Malformed(malformed.to_string()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Response, header};
+use http::{Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::answer::{Kind, Whole, kind, uninspectable};
@@ -73,12 +73,7 @@ impl Exchange {
         for (upstream, list) in others.into_iter().zip(further) {
             match list {
                 Ok((whole, list)) => lists.push((upstream, whole, list)),
-                Err(problem) => tracing::warn!(
-                    id = self.id,
-                    provider = upstream.name(),
-                    problem,
-                    "a provider's models are missing in the list of models"
-                ),
+                Err(problem) => self.is_missing(&upstream, &problem),
             }
         }
         let mut stand_in = None;
@@ -86,13 +81,11 @@ impl Exchange {
             Ok(whole) if whole.status.is_success() => whole,
             missing if lists.is_empty() => return missing,
             missing => {
-                let status = missing.map(|whole| whole.status.as_u16());
-                tracing::warn!(
-                    id = self.id,
-                    provider = first.name(),
-                    status = status.ok(),
-                    "a provider's models are missing in the list of models"
+                let problem = missing.map_or_else(
+                    |problem| problem.told().message,
+                    |whole| refused(whole.status),
                 );
+                self.is_missing(first, &problem);
                 let (upstream, whole, _) = lists.remove(0);
                 stand_in = Some(upstream);
                 whole
@@ -118,6 +111,16 @@ impl Exchange {
         let held = whole.hold.resize(whole.body.len());
         held.map_err(Problem::Unread)?;
         Ok(whole)
+    }
+
+    fn is_missing(&self, upstream: &Upstream, problem: &str) {
+        let provider = upstream.name();
+        tracing::warn!(
+            id = self.id,
+            provider,
+            problem,
+            "a provider's models are missing in the list of models"
+        );
     }
 
     /// The other providers whose models the key may use without naming them in the path: of the same family, and judged by the same policy.
@@ -181,7 +184,7 @@ impl Exchange {
             let answer = upstream.send(request, secret.as_ref()).await;
             let answer = answer.map_err(|failure| failure.to_string())?;
             if !answer.status.is_success() || kind(&answer, None) != Kind::Json {
-                return Err(format!("it answered with status {}", answer.status));
+                return Err(refused(answer.status));
             }
             let whole = self.collect(answer, false).await;
             let whole = whole.map_err(|problem| problem.told().message)?;
@@ -191,6 +194,10 @@ impl Exchange {
         let timed = tokio::time::timeout(LIST_TIME, asked).await;
         timed.unwrap_or_else(|_| Err("it took too long".to_owned()))
     }
+}
+
+fn refused(status: StatusCode) -> String {
+    format!("it answered with status {status} and no list")
 }
 
 fn read(body: &Bytes) -> Result<List, &'static str> {

@@ -170,9 +170,9 @@ pub enum Error {
         "the store holds credentials that clients brought, sealed, but there is no master key: expected that of the other gateways over this store; help: set SLUICEGATE_MASTER_KEY; if that key is lost, set a new one and `sluicegate vault renounce` gives those credentials up"
     )]
     NoMasterKeyForClients,
-    /// The clients' key in the store is not what was written.
+    /// The clients' key, in the store or where an earlier version kept it, is not what was written.
     #[error(
-        "the key in the store of the credentials that clients brought is damaged: {0}; help: restore the store from a backup, or give those credentials up with `sluicegate vault renounce`"
+        "the key of the credentials that clients brought is damaged: {0}; help: restore the store, or the vault's file, from a backup, or give those credentials up with `sluicegate vault renounce`"
     )]
     DamagedClients(
         /// What is wrong with it.

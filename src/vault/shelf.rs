@@ -122,8 +122,9 @@ impl Vault {
                 return Ok(kept);
             }
             let state = self.state.load();
-            let key = match state.contents.open_clients(&state.master) {
-                Some(key) => key,
+            let key = match &state.contents.clients {
+                Some(former) => file::open_clients(former, &state.master)
+                    .ok_or(Error::DamagedClients("the one in vault.json does not open"))?,
                 None => Key::random().map_err(Error::io("make a key with", &self.folder))?,
             };
             let first = sealed(file::read_salt_of(&self.folder)?, &state.master, &key);
@@ -136,9 +137,12 @@ impl Vault {
     fn open_kept(&self, text: &str, master: &MasterKey) -> Result<Key, Error> {
         // Of serde's error nothing: its text may quote what was kept.
         let kept: Result<Kept, _> = serde_json::from_str(text);
-        let kept = kept.map_err(|_| Error::DamagedClients("it is not what was written"))?;
+        let kept =
+            kept.map_err(|_| Error::DamagedClients("what the store has is not what was written"))?;
         if kept.format != FORMAT {
-            return Err(Error::DamagedClients("it is of another version"));
+            return Err(Error::DamagedClients(
+                "what the store has is of another version",
+            ));
         }
         let own = &self.state.load().master;
         let opened = if kept.salt.fits(own) {
@@ -151,7 +155,7 @@ impl Vault {
             })?;
             key.unwrap_for(&kept.clients)
         };
-        opened.ok_or(Error::DamagedClients("the key in it does not open"))
+        opened.ok_or(Error::DamagedClients("the one in the store does not open"))
     }
 }
 

@@ -105,11 +105,6 @@ impl Contents {
         Ok(())
     }
 
-    /// The key of clients' credentials, if an earlier version kept it here.
-    pub(super) fn open_clients(&self, master: &Key) -> Option<Key> {
-        master.unwrap(self.clients.as_ref()?, CLIENTS)
-    }
-
     fn associated(&self) -> Vec<u8> {
         cipher::join(&[
             b"index",
@@ -118,6 +113,11 @@ impl Contents {
             &self.messages.to_be_bytes(),
         ])
     }
+}
+
+/// The key of clients' credentials, as an earlier version kept it in `vault.json`.
+pub(super) fn open_clients(clients: &Sealed, master: &Key) -> Option<Key> {
+    master.unwrap(clients, CLIENTS)
 }
 
 const CLIENTS: &[u8] = b"sluicegate vault clients";

@@ -207,6 +207,16 @@ fn a_key_in_a_vaults_own_file_is_taken_along() {
         let sealed = clients.derive_from(&label).seal(b"brought along", &label);
         sealed.unwrap().to_text()
     };
+    let path = ours.path().join("vault.json");
+    let whole = fs::read(&path).unwrap();
+    let mut edited: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    edited["clients"] = edited["index"].clone();
+    fs::write(&path, edited.to_string()).unwrap();
+    // No other takes its place: what is under it would be lost without a word.
+    let error = joined(&ours, &shelf, &key()).unwrap_err();
+    assert!(matches!(error, Error::DamagedClients(_)), "{error}");
+    assert_eq!(shelf.kept().unwrap(), None);
+    fs::write(&path, whole).unwrap();
     let theirs = folder();
     for folder in [&ours, &theirs] {
         let vault = joined(folder, &shelf, &key()).unwrap();
