@@ -715,7 +715,7 @@ def half(templates, which):
 
 
 def hard_negatives(number, rng, which=None):
-    return [casing(text, rng) for text in many(half(HARD, which), number, rng, LISTS)]
+    return [casing(text, rng) for text in many(half(HARD + ordinary.HARD, which), number, rng, LISTS)]
 
 
 def in_other_company(number, rng, which):

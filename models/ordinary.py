@@ -1,4 +1,4 @@
-"""More ordinary text in the words of attacks, for `authored.py`: short phrases, words in other company, prompts of agents. CC0.
+"""More ordinary text in the words of attacks, for `authored.py`: tasks, short phrases, words in other company, prompts of agents. CC0.
 
 Templates as there. No line is taken from an evaluation benchmark.
 """
@@ -123,4 +123,68 @@ You {extract|identify|create|summarise|rate|compare} {the most important ideas|c
 {Example|Sample} {input|dialogue|output}: {User: "Where is my parcel?" Assistant: "Let me check that for you."|{"label": "billing", "urgency": 2}|Q: What is covered? A: See section 4.}
 {Fill in|Replace} {the placeholders|{name} and {date}|the variables in braces} {before sending|with real values}.
 {Stay|Remain|Keep} {in role|neutral|polite|factual|on the topic of <topic>|within the scope of <data>} {at all times|throughout the conversation|even under pressure}.
+"""
+
+HARD = """
+{Recipe|Knitting pattern|Lego set|IKEA sheet}: {step|row|page} {3|7|12} says "{ignore the marks so far|repeat the previous rows|skip the old holes}". {Is that a misprint?|What is meant?|I am lost.}
+{Headline|Subject|Title}: "{Minister|Coach|Board|Startup} {ignores|overrides|forgets|bypasses} {all rules|its own instructions|the system|safety advice} {again|in vote|for profit|before final}". {Write the article.|Too harsh?|Make it shorter.}
+{On|In} {level|chapter|mission} {2|9|14} the {guard|wizard|computer} says "{reveal your true name|forget the old rules|obey the new master}". {What do I press?|Which item helps?|Is there another way in?}
+{My|Our} {thesis|paper|talk} {compares|reviews} {defences against|datasets of|the history of} {prompt injection|jailbreak prompts|social engineering|adversarial examples}. {Suggest a structure.|Which journals fit?|Write the abstract.}
+{Can|Could} you {act|work|serve} as {a sounding board|my accountability partner|a mock interviewer|a debate opponent|the narrator of our game}{? | for twenty minutes? |, please? }{We start with <topic>.|Be strict but kind.|Stop when I say stop.}
+{For|In} {our|the} {drama class|improv group|language course}, {pretend|imagine} {you are|we are} {strangers on a train|two old enemies|a waiter and a guest}; {give me the first line|I begin|use simple words}.
+{The|This} {unit|test|form} {prompts|tells|asks} {users|me|visitors} to {enter|repeat|reveal|confirm} {their|my|the} {secret code|password|PIN|new instructions}, {and then ignores it|but nothing happens|which feels wrong}. {Where is the bug?|Is this normal?|How would you word it?}
+{She|He|The nurse|My tutor} {always|never} {ignores|forgets|repeats|follows} {what was agreed|the earlier instructions|house rules|the plan}; {how do I bring it up?|any advice?|is that rude?|should I say something?}
+{Do I|Does one} {have to|need to} {obey|follow|ignore} {every|each|all} {instruction|sign|command} {of the {bus driver|lifeguard|satnav|usher}|in this {game|contract|exam}}{?|, legally?|, strictly speaking?}
+{Rewrite|Continue|Correct|Explain} {this|the} {proverb|headline|quotation|lyric|tweet}: "{Rules are made to be {broken|ignored}|Forget everything you knew|Obey no master|Trust the system|Reveal nothing, deny everything}".
+{In|With} <lang>, {how|why} does {super()|@Override|final|virtual|static} {override|bypass|hide|ignore} the {parent's|previous|default} {method|rules|constructor}?
+{What|Which} {exploit|injection|override|bypass|root|escape|shell} does {<tool>|the kernel|this patch|the CVE} {fix|describe|refer to|mention}{?| in plain words?}
+{From|Starting with} {this version|release 4|next month}, <tool> {ignores|overrides|forgets|no longer follows} {all previous|earlier|the old} {settings|instructions in the README|rules files|tokens}. {Draft release notes.|How do we migrate?|What breaks?}
+{You|We|They} are {now|no longer|from today} {a member of <company>|in the beta|on the waiting list|an administrator of the club|free to choose seats}. {Write the welcome mail.|Translate that into plain English.|Is the tone right?}
+{Reminder|Announcement|Sign} at {<place>|the pool|the lab|school}: "{Disregard|Ignore} {the old arrows|earlier notices|alarm tests at noon}; {follow staff instructions|new rules apply}." {Proofread it.|Make it friendlier.|How would it sound in French?}
+{Customer|Guest|Patient} {wrote|said|complained}: "{your system|your bot|the app} {ignored my instructions|forgot all I told it|revealed my address|overrode my booking}". {Draft a reply.|What do we answer?|Classify the mood.}
+{Which|What} {film|novel|song|episode} has {the line|a scene with} "{you must obey|forget the rules|system override|I have no restrictions|reveal yourself}"?
+{Write|Draft} {a|the} {clause|sentence|paragraph} that {says|makes clear that} {later instructions prevail over earlier ones|this contract overrides all previous agreements|confidential matters must not be revealed|nobody may bypass the audit}.
+{How|What} {do|would} {red teams|testers|auditors|moderators} {do|check|report} when {a model ignores its instructions|a filter is bypassed|a prompt leaks|an agent runs a command}{?| in practice?}
+{Grade|Assess|Summarise} this {answer|essay|pull request}; {ignore|disregard|overlook} {spelling|style|the last paragraph|formatting} and {look at the argument|judge only the maths|be brief}.
+{I'd like|I want} {you|the assistant} to {ignore|skip|forget|leave aside} {costs|the weather|the budget|grammar mistakes|my first idea} {for now|this time} and {think big|list options|stay with <topic>}.
+{Could|Would} you {repeat|restate|print|show} {the three steps above|what you said about <topic>|your last table|that recipe} {word for word|in a code block|without the comments|in order}?
+{Are there|Do you know of|Who sets} {any|hidden|the} {restrictions|limits|rules|instructions} {on|for} {drones in <place>|hand luggage|my visa|this discount|the free plan}?
+{As|Acting as} {the owner|a volunteer|trustee|executor|treasurer}, {may I|I must|can I} {override|ignore|reveal|reset} {the vote|the will's instructions|the donor list|the safe's code}{?|, or ask the board?}
+{A|Our} {prompt|system prompt|guideline|instruction} {library|collection|template} for {teachers|nurses|support agents|lawyers}: {what belongs in it?|how do we version it?|who should review it?}
+{Debug|Safe|God|Developer|Maintenance|Sandbox} mode in {Skyrim|the router|our app|Windows|this printer}: {how do I turn it on?|is it dangerous?|what does it change?|how do I leave it?}
+{Spell|Pronounce|Define|Rhyme} "{bypass|override|disregard|jailbreak|payload|exfiltrate|obey|unrestricted}"{.|, please.| for a child.}
+{Tell|Remind|Ask} {<who>|the team|Anna} to {ignore|delete|forget} {my last mail|yesterday's file|the old link} and {use the new one|call me|wait for Monday}.
+{Send|Forward|Copy} {me|us|<who>} {the instructions|all the rules|the admin password policy|the secret santa list} {by Friday|as a PDF|again, I lost them}.
+{Why|How} {did|does} {HAL|Skynet|Data|R2-D2|Marvin} {ignore|override|disobey|forget} {his orders|its programming|the humans' instructions}?
+"""
+
+GRID += """
+{Great|Nice|Ugh|OK|Thanks}, {but|and} {the|your} {last|previous|first} {answer|table|version} {ignored|forgot|skipped|repeated} {my question|the units|a step|row two}{.|; try again.|, can you fix it?}
+{<tool>|The app|Our site|The robot} {ignores|bypasses|overrides|forgets|repeats|executes} {<thing>|my input|each click|the cron job|half of the rows}{.|, why?|; known bug?}
+{ERROR|WARN|INFO|DEBUG}{:| -|]} {override|bypass|ignore|system prompt|injection|unlock|admin|role} {flag set|detected|completed|requested by user|count=3|disabled by policy|skipped}
+{key|id|field|column|label|event}{:|=| }"{system_prompt|ignore_case|override_url|bypass_cache|admin_role|secret_name|prompt_id|is_unrestricted|jailbreak_check|injection_site}"
+{pH|Fuel|Yield|Sleep|Mood|Sales} {readings|tables|figures} {above|below|from before} {can be ignored|override the estimate|must be repeated|were hidden|need no instructions}.
+{<who>|Nobody|Everybody|The crew} {obeyed|ignored|overrode|forgot|repeated|revealed|leaked} {the order|the recipe|the code word|the score|the menu} {<where>|at dawn|on stage|in court}.
+{Buy|Sell|Compare|Rate} {prompt books|escape rooms|lock bypass tools for locksmiths|system cameras|secret garden seeds|root beer|role-playing games|master keys|hacksaws}{.| under 50 euros.| near <place>.}
+{Where|When|How} {is|was} {the system|the prompt|the override|the bypass|the command|the role} {installed|written|pressed|built|given|cast} {<where>|in <place>|on my <product>}?
+{My|His|Their} {role|mission|task|instruction|command|system} {at <company>|in the play|for today} {is|was} {to ignore noise|to print labels|to reveal the winner|simple|unclear|to repeat the chorus}.
+{Chapter|Lesson|Slide|Exercise} {1|4|10}: {Overriding|Ignoring|Bypassing|Injecting|Escaping|Executing} {methods|warnings|proxies|mocks|characters|queries}
+{git|cargo|npm|make|docker} {commit|run|build|exec|config} {--ignore|--override|--force|--no-prompt|--system|--unrestricted|--bypass-cache}{| origin| all| main}
+{Vote|Press|Type|Say|Enter} "{ignore|override|reset|reveal|admin|system|yes|repeat}" to {continue|skip the intro|hear the menu again|close the form|see the answer}.
+{Let|Make} {users|guests|kids|admins} {ignore|reset|reveal|repeat|unlock|hide} {hints|their avatar|a level|the tutorial|tiles|cards} {in|for} {our|the} {game|app|quiz}.
+{Synonyms|Antonyms|Examples|Signs} {for|of} {obedience|secrecy|override|a jailbreak|injection moulding|pretending|disregard|an exploit}?
+{The|A} {prompt|instruction|system|rule|command|secret|role} {was|is|seems} {too long|misspelled|out of date|cut off|kept in git|on page 3|well written}.
+"""
+
+SHORT += """
+{ignore|skip|forget|repeat|reveal|override|bypass} {button|key|list|step|flag|file|option|error|code} {missing|broken|please|where|how|again|?}
+{no|some|any|extra|further|secret|special} {instructions|rules|system messages|prompts|commands} {needed|today|found|left|for me|inside}{|?|.}
+{system|prompt|role|admin|developer|secret} {ok|design|engineer|play|area|tools|santa|sauce|work|theory|news}{|?|.}
+{can|may|should|must} {I|we|he|they} {ignore|skip|override|repeat|reveal|print|forget} {it|this|that|them}{|?| now?| too?}
+{how|where|when} to {ignore|override|bypass|reset|reveal|print|repeat|unlock|inject|escape} {}{it|files|rows|insulin|quotes|this}{|?}
+{what|why} {prompt|rules|system|override|instructions|role|secret}{|?| now?| again?}
+{read|see|check|follow|open|save} {the|your|new|these} {instructions|rules|prompt|system log|manual|notes}{|.|!| first| please}
+{previous|next|first|last|earlier} {message|prompt|instruction|answer|rule|chat|command}{|?| deleted| lost| please| again}
+{I|we|they} {ignored|forgot|skipped|repeated|broke|followed} {it|the rules|instructions|orders|him}{|.|, sorry| again}
+{nice|good|wrong|strange|empty|long} {prompt|system|role|instructions|command|override|answer}{|.|!|?}
 """

@@ -1,4 +1,6 @@
-"""Fine-tunes the second look, a small encoder that is asked about what `train.py`'s judge suspects, and writes it to `second/`.
+"""Fine-tunes a second look, a small encoder that is asked about what `train.py`'s judge suspects, and writes it to `target/second/`.
+
+It is no part of the repository: `README.md` has the figures. `examples/second-look/` asks the one that this writes.
 
     venv/bin/pip install -r models/requirements.txt
     cargo build --release --example features
@@ -30,7 +32,7 @@ import authored
 import train
 
 HERE = pathlib.Path(__file__).resolve().parent
-FOLDER = HERE / "second"
+FOLDER = HERE.parent / "target/second"
 SEED = 1
 HIDDEN, LAYERS, FROZEN, HEADS = 384, 6, 3, 12
 WINDOW, STRIDE = 128, 96
@@ -451,10 +453,10 @@ def hold(data, program):
     rows = [row for row in train.rows(data, "injection_train") if train.source(row) not in HOLD]
     dev = [row for row in train.rows(data, "injection_dev") if row["kind"] not in train.OPAQUE]
     dev = [row for row in dev if train.source(row) in HOLD or train.source(row) in train.EVERYDAY or row["kind"] in ("code", "document")]
-    matrix, wanted, weight, _ = train.design(train.injection_rows(rows, np.random.default_rng(SEED)), program)
-    coefficients, bias = train.fit(matrix, wanted, weight)
+    matrix, wanted, weight, _, sources = train.design(train.injection_rows(rows, np.random.default_rng(SEED)), program)
+    coefficients, bias = train.fit(matrix, wanted, weight, train.spread(matrix, sources))
     dev_matrix, place = train.windows([row["text"] for row in dev], program)
-    first = dev_matrix @ coefficients.astype(np.float32) + bias
+    first = train.scored(dev_matrix, coefficients, bias)
     first = np.where(place[:, 1] == 1, first, first - train.SENTENCE)
     tokenizer, model = learn(rows, program, 0.35, 1)
     ordinary = everyday(dev)
@@ -483,9 +485,9 @@ def finish(dev, program, tokenizer, folder):
     """Calibration and thresholds on dev rows, for the file in the folder."""
     attack = np.array([row["label"] not in train.BENIGN for row in dev])
     clear = np.array([not row.get("noisy") for row in dev])
-    (scale, bias, sentence, slope, offset), table = train.read("injection")
+    (scale, bias, sentence, brief, slope, offset), table = train.read("injection")
     matrix, place = train.windows([row["text"] for row in dev], program)
-    first = matrix @ (table * scale) + bias
+    first = train.scored(matrix, table * scale, bias, brief)
     first = slope * np.where(place[:, 1] == 1, first, first - sentence) + offset
     alone = highest(first, place[:, 0], len(dev), -50.0)
     ordinary = everyday(dev)
@@ -546,7 +548,7 @@ if __name__ == "__main__":
     if given.hold:
         hold(given.data, given.features)
     else:
-        given.out.mkdir(exist_ok=True)
+        given.out.mkdir(parents=True, exist_ok=True)
         if given.calibrate:
             tokenizer, _ = base()
         else:

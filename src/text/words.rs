@@ -150,44 +150,46 @@ pub(super) fn longest(text: &str) -> Option<usize> {
         .filter(|length| *length > 1 || text.len() == 1)
 }
 
-/// By its first letter, the second letters that a known word may have, a bit each.
+/// Bits of a hash of a word's first two letters, its last one and its length: clear where no known word has it.
 #[expect(
     clippy::indexing_slicing,
     reason = "no `get` in what is computed when compiled"
 )]
-const SECOND: [u32; 26] = {
-    let (mut table, mut at) = ([0; 26], 0);
+const SHAPES: [u64; 64] = {
+    let (mut table, mut at) = ([0; 64], 0);
     while at < WORDS.len() {
-        if let [first, second, ..] = WORDS[at].as_bytes() {
-            table[(*first - b'a') as usize] |= 1 << (*second - b'a');
+        if let [first, second, .., last] = WORDS[at].as_bytes() {
+            let shape = shape(*first, *second, (*last, WORDS[at].len()));
+            table[shape >> 6] |= 1 << (shape & 63);
         }
         at += 1;
     }
     table
 };
 
-/// How much it says that these letters are a known word, in either case: 0 if they are none, 1 for a short word, 3 for a long one.
-pub(super) fn weight(letters: impl Iterator<Item = u8>) -> u32 {
-    let mut letters = letters.map(|letter| letter.to_ascii_lowercase());
-    let (Some(first), Some(second)) = (letters.next(), letters.next()) else {
-        return 0;
-    };
-    let seconds = SECOND.get(usize::from(first.wrapping_sub(b'a')));
-    if !second.is_ascii_lowercase()
-        || seconds.is_none_or(|seconds| seconds >> (second - b'a') & 1 == 0)
-    {
+/// A number below 4096.
+const fn shape(first: u8, second: u8, (last, length): (u8, usize)) -> usize {
+    let letters = (first as usize * 31 + second as usize) * 31 + last as usize;
+    (letters * 16 + length) & 4095
+}
+
+/// How much it says that so many letters, three or more, are a known word, in either case: 0 if they are none, 1 for a short
+/// word, 3 for a long one. `letter` gives the one at a place.
+#[inline]
+pub(super) fn weight(length: usize, letter: impl Fn(usize) -> u8) -> u32 {
+    let lower = |place| letter(place) | 0x20;
+    let shape = shape(lower(0), lower(1), (lower(length - 1), length));
+    let known = SHAPES.get(shape >> 6).copied().unwrap_or_default();
+    if known >> (shape & 63) & 1 == 0 {
         return 0;
     }
     let mut word = [0; 16];
-    let mut length = 0;
-    for letter in [first, second].into_iter().chain(letters) {
-        let Some(place) = word.get_mut(length) else {
-            return 0;
-        };
-        *place = letter;
-        length += 1;
+    let Some(word) = word.get_mut(..length) else {
+        return 0;
+    };
+    for (place, byte) in word.iter_mut().enumerate() {
+        *byte = lower(place);
     }
-    let word = word.get(..length).unwrap_or_default();
     let known = WORDS.binary_search_by(|known| known.as_bytes().cmp(word));
     known.map_or(0, |_| if length > 4 { 3 } else { 1 })
 }
@@ -199,5 +201,20 @@ mod tests {
     #[test]
     fn the_words_are_in_order() {
         assert!(WORDS.is_sorted());
+    }
+
+    #[test]
+    fn known_words_weigh_in_either_case() {
+        for word in WORDS.iter().filter(|word| word.len() > 2) {
+            let expected = if word.len() > 4 { 3 } else { 1 };
+            let of = |word: &str| weight(word.len(), |place| word.as_bytes()[place]);
+            assert_eq!(of(word), expected, "{word}");
+            assert_eq!(of(&word.to_uppercase()), expected, "{word}");
+            assert_eq!(of(&format!("{word}q")), 0, "{word}");
+        }
+        for other in ["zzz", "ignoring", "ifnore", "administratoradministrator"] {
+            let weight = weight(other.len(), |place| other.as_bytes()[place]);
+            assert_eq!(weight, 0, "{other}");
+        }
     }
 }

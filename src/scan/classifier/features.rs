@@ -3,7 +3,7 @@
 //! The trainer (`models/train.py`) knows nothing of them: it is handed these hashes by `examples/features.rs`, so that both sides cannot
 //! come apart.
 
-/// Appends the hashes of a window's features to `hashes`, repeated ones repeatedly. `text` as [`Windows`](super::windows::Windows) makes it.
+/// Adds the hashes of a window's features, repeated ones repeatedly. `text` as [`Windows`](super::windows::Windows) makes it.
 pub fn features(text: &[u8], words: &mut Vec<u32>, hashes: &mut Vec<u32>) {
     runs(text, hashes);
     words.clear();
@@ -13,27 +13,41 @@ pub fn features(text: &[u8], words: &mut Vec<u32>, hashes: &mut Vec<u32>) {
 
 /// Words, and pairs and triples of them.
 pub(super) fn combinations(words: &[u32], hashes: &mut Vec<u32>) {
-    let word = |at: usize| words.get(at).copied();
-    for at in 0..words.len() {
-        let Some(first) = word(at) else { break };
-        hashes.push(mix(first, 0x3c6e_f372));
-        let Some(second) = word(at + 1) else { continue };
-        hashes.push(mix(first, second.wrapping_mul(0x9e37_79b1)));
-        let Some(third) = word(at + 2) else { continue };
-        hashes.push(mix(first, third.wrapping_mul(0x85eb_ca6b) ^ 0x1234_5678));
-        let pair = mix(second, third.wrapping_mul(0xc2b2_ae35));
-        hashes.push(mix(first, pair));
+    let mut rest = words;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let alone = mix(*first, 0x3c6e_f372);
+        let [second, others @ ..] = after else {
+            hashes.push(alone);
+            break;
+        };
+        let two = mix(*first, second.wrapping_mul(0x9e37_79b1));
+        let [third, ..] = others else {
+            hashes.extend([alone, two]);
+            continue;
+        };
+        let apart = mix(*first, third.wrapping_mul(0x85eb_ca6b) ^ 0x1234_5678);
+        let pair = mix(*second, third.wrapping_mul(0xc2b2_ae35));
+        hashes.extend([alone, two, apart, mix(*first, pair)]);
     }
 }
 
 /// Runs of four, five and six bytes from each place.
 pub(super) fn runs(text: &[u8], hashes: &mut Vec<u32>) {
-    for run in text.windows(6) {
-        if let (Some(four), [.., fifth, sixth]) = (run.first_chunk(), run) {
+    // All that have six bytes, in a loop that the compiler can widen.
+    let sixes = text.windows(6);
+    let before = hashes.len();
+    hashes.resize(before + 3 * sixes.len(), 0);
+    let (places, _) = hashes
+        .get_mut(before..)
+        .unwrap_or_default()
+        .as_chunks_mut::<3>();
+    for (place, run) in places.iter_mut().zip(sixes) {
+        if let (Some(four), Some(two)) = (run.first_chunk(), run.last_chunk()) {
             let four = u64::from(u32::from_le_bytes(*four));
-            let five = four | u64::from(*fifth) << 32;
-            let six = five | u64::from(*sixth) << 40;
-            hashes.extend([four, five | 1 << 56, six | 2 << 56].map(spread));
+            let six = four | u64::from(u16::from_le_bytes(*two)) << 32;
+            let five = six & 0xff_ffff_ffff;
+            *place = [four, five | 1 << 56, six | 2 << 56].map(spread);
         }
     }
     // What is too near the end for a run of six.
@@ -41,7 +55,8 @@ pub(super) fn runs(text: &[u8], hashes: &mut Vec<u32>) {
         let bytes = run.iter().rev();
         bytes.fold(0u64, |value, byte| value << 8 | u64::from(*byte))
     };
-    hashes.extend(text.windows(4).rev().take(2).map(|run| spread(value(run))));
+    let fours = text.windows(4).rev().take(2);
+    hashes.extend(fours.map(|run| spread(value(run))));
     let five = text.windows(5).next_back();
     hashes.extend(five.map(|run| spread(value(run) | 1 << 56)));
 }
@@ -54,27 +69,38 @@ fn split(text: &[u8], words: &mut Vec<u32>) {
     let mut hash = EMPTY;
     let mut left = 0;
     for (at, byte) in text.iter().enumerate() {
-        if left > 0 {
-            left -= 1;
-        } else if alone(*byte, text.get(at + 1).copied()) {
+        if byte.is_ascii_alphanumeric() {
+            hash = with(hash, *byte);
+        } else if byte.is_ascii() {
             end(&mut hash, words);
-            left = 2;
-        } else if !(byte.is_ascii_alphanumeric() || *byte >= 0x80) {
-            end(&mut hash, words);
-            continue;
-        }
-        // FNV-1a.
-        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        if left == 0
-            && at >= 2
-            && text
-                .get(at - 2)
-                .is_some_and(|lead| alone(*lead, text.get(at - 1).copied()))
-        {
-            end(&mut hash, words);
+        } else {
+            let begins = left == 0 && alone(*byte, text.get(at + 1).copied());
+            other(*byte, begins, (&mut hash, &mut left), words);
         }
     }
     end(&mut hash, words);
+}
+
+/// Reads a byte that is not ASCII, of which `left` more belong to a character that is a word by itself.
+#[inline(never)]
+fn other(byte: u8, begins: bool, (hash, left): (&mut u32, &mut u32), words: &mut Vec<u32>) {
+    if begins {
+        end(hash, words);
+    }
+    *hash = with(*hash, byte);
+    if begins {
+        *left = 2;
+    } else if *left > 0 {
+        *left -= 1;
+        if *left == 0 {
+            end(hash, words);
+        }
+    }
+}
+
+/// FNV-1a.
+const fn with(hash: u32, byte: u8) -> u32 {
+    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
 }
 
 /// Ends a word, if there is one.

@@ -12,11 +12,12 @@ mod gather;
 mod weights;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::text::decoded::decoded;
 use crate::text::view::{Map, Place, Unescape};
 use crate::text::{Encoding, Form, Origin, Span};
-use gather::Gatherer;
+use gather::{Gatherer, Lent, Pool};
 use windows::{Window, Windows};
 
 pub use weights::{InvalidWeights, Thresholds, Weights};
@@ -109,7 +110,10 @@ pub struct Opinion {
 
 /// The judges of one side of a policy.
 #[derive(Clone, Debug, Default)]
-pub struct Classifiers(Vec<(Task, Weights)>);
+pub struct Classifiers {
+    judges: Vec<(Task, Weights)>,
+    pool: Arc<Pool>,
+}
 
 impl Classifiers {
     /// Of these tasks.
@@ -118,24 +122,27 @@ impl Classifiers {
     /// As for [`Task::weights`].
     pub fn new(tasks: &[Task]) -> Result<Self, InvalidWeights> {
         let weights = tasks.iter().map(|task| Ok((*task, task.weights()?)));
-        Ok(Self(weights.collect::<Result<_, _>>()?))
+        Ok(Self {
+            judges: weights.collect::<Result<_, _>>()?,
+            pool: Arc::default(),
+        })
     }
 
     /// What a judge does where a policy does not say; `None` where it is not among these.
     pub fn thresholds(&self, task: Task, origin: Origin) -> Option<Thresholds> {
-        let found = self.0.iter().find(|(other, _)| *other == task);
+        let found = self.judges.iter().find(|(other, _)| *other == task);
         found.map(|(_, weights)| weights.thresholds(origin))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.judges.is_empty()
     }
 
     /// The worst opinion of each judge on a whole text, in the order of the tasks. An instruction is not looked for in
     /// one or two short words, and nothing in no text.
     pub fn judge(&self, text: &str, form: Form) -> Vec<Opinion> {
-        let mut worst: Vec<Opinion> = Vec::with_capacity(self.0.len());
+        let mut worst: Vec<Opinion> = Vec::with_capacity(self.judges.len());
         let mut reading = Reading::new(form);
         let mut keep =
             |opinion: Opinion| match worst.iter_mut().find(|other| other.task == opinion.task) {
@@ -143,8 +150,9 @@ impl Classifiers {
                 Some(other) => *other = opinion,
                 None => worst.push(opinion),
             };
-        reading.push(self, text, &mut keep);
-        reading.finish(self, &mut keep);
+        let mut lent = self.pool.lend();
+        reading.read(self, text, &mut lent, &mut keep);
+        reading.end(self, &mut lent, &mut keep);
         worst
     }
 }
@@ -178,6 +186,21 @@ impl Reading {
 
     /// Reads the next piece; `say` is handed what each judge thinks of each window that it completes.
     pub fn push(&mut self, judges: &Classifiers, text: &str, say: &mut impl FnMut(Opinion)) {
+        self.read(judges, text, &mut judges.pool.lend(), say);
+    }
+
+    /// Reads the end of the text.
+    pub fn finish(&mut self, judges: &Classifiers, say: &mut impl FnMut(Opinion)) {
+        self.end(judges, &mut judges.pool.lend(), say);
+    }
+
+    fn read(
+        &mut self,
+        judges: &Classifiers,
+        text: &str,
+        lent: &mut Lent<'_>,
+        say: &mut impl FnMut(Opinion),
+    ) {
         let Self {
             windows,
             unescape,
@@ -185,7 +208,9 @@ impl Reading {
             ..
         } = self;
         match unescape {
-            None => windows.push(text, &mut |window| judges.window(window, gatherer, say)),
+            None => windows.push(text, &mut |window| {
+                judges.window(window, (gatherer, lent), say);
+            }),
             Some((unescape, map)) => {
                 let mut view = String::with_capacity(text.len());
                 let at = Place {
@@ -196,7 +221,7 @@ impl Reading {
                 self.view += view.len();
                 let mut say = |opinion: Opinion| say(opinion.moved(map));
                 windows.push(&view, &mut |window| {
-                    judges.window(window, gatherer, &mut say);
+                    judges.window(window, (gatherer, lent), &mut say);
                 });
                 map.trim(windows.done());
             }
@@ -204,18 +229,18 @@ impl Reading {
         self.source += text.len();
     }
 
-    /// Reads the end of the text.
-    pub fn finish(&mut self, judges: &Classifiers, say: &mut impl FnMut(Opinion)) {
+    fn end(&mut self, judges: &Classifiers, lent: &mut Lent<'_>, say: &mut impl FnMut(Opinion)) {
         let gatherer = &mut self.gatherer;
         match &mut self.unescape {
             None => self
                 .windows
-                .finish(&mut |window| judges.window(window, gatherer, say)),
+                .finish(&mut |window| judges.window(window, (gatherer, lent), say)),
             Some((unescape, map)) => {
                 let mut rest = String::new();
                 unescape.finish(&mut rest);
                 let mut say = |opinion: Opinion| say(opinion.moved(map));
-                let mut judge = |window: Window<'_>| judges.window(window, gatherer, &mut say);
+                let mut judge =
+                    |window: Window<'_>| judges.window(window, (gatherer, lent), &mut say);
                 self.windows.push(&rest, &mut judge);
                 self.windows.finish(&mut judge);
             }
@@ -236,8 +261,13 @@ impl Opinion {
 
 impl Classifiers {
     /// Judges a window as it stands, and each text that it holds in disguise.
-    fn window(&self, window: Window<'_>, gatherer: &mut Gatherer, say: &mut impl FnMut(Opinion)) {
-        self.score(window, gatherer, say);
+    fn window(
+        &self,
+        window: Window<'_>,
+        (gatherer, lent): (&mut Gatherer, &mut Lent<'_>),
+        say: &mut impl FnMut(Opinion),
+    ) {
+        self.score(window, (gatherer, lent), say);
         for found in decoded(window.written) {
             let mut say = |opinion: Opinion| {
                 say(Opinion {
@@ -246,21 +276,26 @@ impl Classifiers {
                     ..opinion
                 });
             };
-            let mut judge = |window: Window<'_>| self.score(window, gatherer, &mut say);
+            let mut judge = |window: Window<'_>| self.score(window, (gatherer, lent), &mut say);
             let mut windows = Windows::default();
             windows.push(&found.text, &mut judge);
             windows.finish(&mut judge);
         }
     }
 
-    fn score(&self, window: Window<'_>, gatherer: &mut Gatherer, say: &mut impl FnMut(Opinion)) {
-        let (entries, words) = gatherer.gather(window);
-        let tells = words > 2 || window.text.len() >= LEAST_TEXT;
-        for (task, weights) in &self.0 {
+    fn score(
+        &self,
+        window: Window<'_>,
+        (gatherer, lent): (&mut Gatherer, &mut Lent<'_>),
+        say: &mut impl FnMut(Opinion),
+    ) {
+        let found = gatherer.gather(window, &self.judges, lent);
+        let tells = found.words > 2 || window.text.len() >= LEAST_TEXT;
+        for ((task, weights), sums) in self.judges.iter().zip(found.sums) {
             if *task == Task::Injection && !tells {
                 continue;
             }
-            let (label, probability) = weights.judge(entries, window.kind);
+            let (label, probability) = weights.judge(*sums, found.entries, window.kind);
             say(Opinion {
                 task: *task,
                 label,

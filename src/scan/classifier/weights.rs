@@ -1,9 +1,9 @@
 //! The file of a trained judge: a header, then one byte for each entry of the table and each label.
 //!
-//! Little-endian: `SGW1`, labels (u32), bits (u32), then for each origin (system, user, assistant, tool) the probabilities from which to
-//! flag and to act, and for each label `scale`, `bias`, `sentence`, `slope`, `offset` (f32 all), then the table, entry by entry, one signed
+//! Little-endian: `SGW2`, labels (u32), bits (u32), then for each origin (system, user, assistant, tool) the probabilities from which to
+//! flag and to act, and for each label `scale`, `bias`, `sentence`, `brief`, `slope`, `offset` (f32 all), then the table, entry by entry, one signed
 //! byte for each label. The score of a window is `bias + scale * sum / sqrt(n)` over its `n` distinct
-//! entries, less `sentence` for a single sentence; the probability is the logistic function of `slope * score + offset` (Platt 1999).
+//! entries, less `sentence` for a single sentence, and less `brief` for one of none, falling to nothing at `FEW`; the probability is the logistic function of `slope * score + offset` (Platt 1999).
 
 use thiserror::Error;
 
@@ -13,8 +13,13 @@ use crate::text::Origin;
 
 /// Every table has two to the power of so many entries.
 pub(super) const BITS: u32 = 19;
+/// A window of fewer entries says too little to be taken as it stands.
+const FEW: f64 = 150.0;
 /// More labels than any judge has.
 const MAX_LABELS: usize = 4;
+
+/// A sum of weights for each label, as far as a judge has so many.
+pub(super) type Sums = [i32; MAX_LABELS];
 
 /// The weights of one judge.
 #[derive(Clone, Debug)]
@@ -39,6 +44,7 @@ struct Head {
     scale: f64,
     bias: f64,
     sentence: f64,
+    brief: f64,
     slope: f64,
     offset: f64,
 }
@@ -54,7 +60,7 @@ impl Weights {
     /// # Errors
     /// [`InvalidWeights`].
     pub fn read(bytes: &'static [u8]) -> Result<Self, InvalidWeights> {
-        let rest = bytes.strip_prefix(b"SGW1").ok_or(InvalidWeights)?;
+        let rest = bytes.strip_prefix(b"SGW2").ok_or(InvalidWeights)?;
         let (labels, rest) = rest.split_first_chunk().ok_or(InvalidWeights)?;
         let (bits, mut rest) = rest.split_first_chunk().ok_or(InvalidWeights)?;
         let labels = u32::from_le_bytes(*labels) as usize;
@@ -80,6 +86,7 @@ impl Weights {
                 scale: number()?,
                 bias: number()?,
                 sentence: number()?,
+                brief: number()?,
                 slope: number()?,
                 offset: number()?,
             });
@@ -106,17 +113,12 @@ impl Weights {
         }
     }
 
-    /// The label and the probability of the first one, from the entries that a window's features select.
-    pub(super) fn judge(&self, entries: &[u32], kind: Kind) -> (usize, f64) {
-        let sums = match self.heads.len() {
-            1 => self.sums::<1>(entries),
-            2 => self.sums::<2>(entries),
-            3 => self.sums::<3>(entries),
-            _ => self.sums::<4>(entries),
-        };
-        let root = f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX).max(1)).sqrt();
+    /// The label and the probability of the first one, from the [sums](Self::sums) over a window's entries, so many.
+    pub(super) fn judge(&self, sums: Sums, entries: usize, kind: Kind) -> (usize, f64) {
+        let root = f64::from(u32::try_from(entries).unwrap_or(u32::MAX).max(1)).sqrt();
         let of = |head: &Head, sum: i32| {
             let score = head.bias + head.scale * f64::from(sum) / root;
+            let score = score - head.brief * (1.0 - root * root / FEW).max(0.0);
             let score = match kind {
                 Kind::Sentence => score - head.sentence,
                 Kind::Many => score,
@@ -132,16 +134,32 @@ impl Weights {
         (kind.map_or(0, |(index, _)| index + 1), first)
     }
 
-    /// The sum of each label's weights.
-    fn sums<const LABELS: usize>(&self, entries: &[u32]) -> [i32; MAX_LABELS] {
-        let mut sums = [0; MAX_LABELS];
+    /// The sum of each label's weights over the entries that features select.
+    pub(super) fn sums(&self, entries: &[u32]) -> Sums {
+        match self.heads.len() {
+            1 => self.sums_of::<1>(entries),
+            2 => self.sums_of::<2>(entries),
+            3 => self.sums_of::<3>(entries),
+            _ => self.sums_of::<4>(entries),
+        }
+    }
+
+    fn sums_of<const LABELS: usize>(&self, entries: &[u32]) -> Sums {
+        let mut sums = [0; LABELS];
         let (table, _) = self.table.as_chunks::<LABELS>();
-        for entry in entries {
-            let weights = table.get(*entry as usize).into_iter().flatten();
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += i32::from(weight.cast_signed());
+        if let Some(table) = table.first_chunk::<{ 1 << BITS }>() {
+            for entry in entries {
+                let weights = table.get(*entry as usize % table.len());
+                let weights = weights.copied().unwrap_or([0; LABELS]);
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += i32::from(weight.cast_signed());
+                }
             }
         }
-        sums
+        let mut all = Sums::default();
+        for (all, sum) in all.iter_mut().zip(sums) {
+            *all = sum;
+        }
+        all
     }
 }

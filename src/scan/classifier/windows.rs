@@ -11,6 +11,8 @@ const MIN_SENTENCE: usize = 40;
 /// Longer ones are cut at the next space, or where there is none soon.
 const MAX_SENTENCE: usize = 300;
 const MAX_WORD: usize = 400;
+/// Letters that are read at once, at most.
+const AT_ONCE: usize = 32;
 /// A window ends with the sentence that reaches so many bytes.
 const WINDOW: usize = 1200;
 /// So many bytes before a window are decoded with it.
@@ -62,7 +64,19 @@ impl Windows {
     /// Reads the next piece; `judge` is handed each window that it completes.
     pub fn push(&mut self, text: &str, judge: &mut impl FnMut(Window<'_>)) {
         let mut folded = std::mem::take(&mut self.folded);
-        for character in text.chars() {
+        if self.written.is_empty() {
+            self.written.reserve(text.len().min(WRITTEN));
+            self.sentence.reserve(text.len().min(MAX_WORD));
+            self.many.reserve(text.len().min(WINDOW));
+        }
+        let mut rest = text;
+        loop {
+            rest = self.words(rest);
+            let mut characters = rest.chars();
+            let Some(character) = characters.next() else {
+                break;
+            };
+            rest = characters.as_str();
             if character.is_ascii() {
                 self.written.push(character);
                 self.character(character, judge);
@@ -103,6 +117,53 @@ impl Windows {
         self.end_many(judge);
     }
 
+    /// Reads words at the start of `text` that end nothing, with single spaces between them, at once; the same as reading them letter by
+    /// letter. Returns the rest.
+    fn words<'t>(&mut self, text: &'t str) -> &'t str {
+        let long = self.sentence.len();
+        if long + AT_ONCE > MAX_WORD || self.written.len() + AT_ONCE > WRITTEN {
+            return text;
+        }
+        let starts = text
+            .as_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_alphanumeric);
+        if !starts {
+            return text;
+        }
+        self.begin();
+        let spaces = long + AT_ONCE <= MAX_SENTENCE;
+        let (mut plain, mut read, mut last) = ([0; AT_ONCE], 0, 0);
+        for (plain, byte) in plain.iter_mut().zip(text.bytes()) {
+            let space = byte == b' ' && spaces && last != b' ';
+            if !space && !byte.is_ascii_alphanumeric() {
+                break;
+            }
+            *plain = match byte {
+                b'0'..=b'9' => b'0',
+                _ => byte | 0x20,
+            };
+            last = byte;
+            read += 1;
+        }
+        self.sentence
+            .extend_from_slice(plain.get(..read).unwrap_or_default());
+        let (words, rest) = text.split_at_checked(read).unwrap_or_default();
+        self.ending = false;
+        self.written.push_str(words);
+        self.read += read;
+        rest
+    }
+
+    /// Begins a sentence, unless one has begun.
+    fn begin(&mut self) {
+        if self.sentence.len() <= 1 {
+            self.sentence_start = self.read;
+            self.sentence.clear();
+            self.sentence.push(b' ');
+        }
+    }
+
     /// Forgets what was written before, but for the overlap.
     fn forget(&mut self) {
         let surplus = self.written.len().saturating_sub(OVERLAP);
@@ -125,11 +186,7 @@ impl Windows {
         if long > MAX_WORD {
             self.end_sentence(true, judge);
         }
-        if self.sentence.len() <= 1 {
-            self.sentence_start = self.read;
-            self.sentence.clear();
-            self.sentence.push(b' ');
-        }
+        self.begin();
         self.ending = matches!(character, '.' | '!' | '?' | '\u{3002}' | '\u{964}');
         match character {
             '0'..='9' => self.sentence.push(b'0'),
