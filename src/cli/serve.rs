@@ -1,6 +1,6 @@
 //! `sluicegate serve`: the gateway.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -9,8 +9,10 @@ use clap::Args;
 
 use crate::config::{self, Environment, Flags, parse_address};
 use crate::serve::{self, Started};
+use crate::vault;
 
 use super::output::{Output, Style, colours_wanted};
+use super::vault::typed_master_key;
 use super::{Master, Problems, Status};
 
 /// Run the gateway; it needs no file to start
@@ -71,6 +73,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     }
     loaded.config.log.colour = colours_wanted(&io::stderr());
     let data = loaded.config.data.clone();
+    if io::stdin().is_terminal()
+        && loaded.config.master_key().map_err(Problems)?.is_none()
+        && vault::sealed(&data)?.is_some()
+    {
+        loaded.config.typed_master_key = Some(typed_master_key()?);
+    }
     // A closed standard output is no reason to refuse traffic.
     let started = |started: &Started| drop(greet(output, started, &data.display().to_string()));
     match serve::run(loaded.config, started) {

@@ -21,7 +21,7 @@ use crate::proxy::route::Table;
 use crate::proxy::service::Service;
 use crate::proxy::{Gateway, Limits, Load, Placeholders, Policies, tls};
 use crate::secret::Secret;
-use crate::shared::Shared;
+use crate::shared::{Shared, Veil};
 use crate::telemetry::Metrics;
 use crate::upstream::{Provider, Upstream};
 use crate::vault::Vault;
@@ -29,9 +29,6 @@ use crate::{audit, durable, store, wire};
 
 /// Wrong keys that an address may send per minute.
 const WRONG_KEYS: u32 = 60;
-
-/// How long an exchange waits for the place where limits are counted together.
-const SHARED_DEADLINE: Duration = Duration::from_millis(500);
 
 const TEMPORARY: &str = "no master key: credentials put into the vault end with this process; \
     set SLUICEGATE_MASTER_KEY (openssl rand -base64 32) to keep them";
@@ -75,13 +72,13 @@ pub fn build(
     services(config, &mut judges, &vault, hashicorp.as_ref())?;
     policies.bind(&judges).map_err(StartError::Problems)?;
     warnings.extend(policies.warnings.iter().map(ToString::to_string));
-    let shared = store::shared(config.shared.as_deref())?;
+    let shared = store::shared(config.shared.as_deref(), config.shared_deadline)?;
     let keys = store::open(&config.store, &config.data, shared.clone())?;
     vault.join(master.as_ref(), &*keys)?;
-    let (keyring, first_key) = keyring(config, keys, now)?;
+    let pepper = pepper(config, &*keys)?;
+    let (sessions, limits) = counted(config, shared.as_ref(), &pepper)?;
+    let (keyring, first_key) = keyring(config, keys, pepper, now)?;
     let kept = store::open_kept(&config.store, &config.data)?;
-    let sessions = sessions(config, shared.as_ref());
-    let fence_secret = vault.derived("fence");
     let placeholders = Placeholders::new(shared.as_ref().map(|_| vault.derived("placeholders")));
     let start = Instant::now().into_std();
     let gateway = Gateway {
@@ -94,11 +91,12 @@ pub fn build(
         keyring,
         keys_changed: Arc::new(Notify::new()),
         keys_told: told(shared.as_deref()),
-        limiter: Arc::new(Limiter::new(limits(config, shared)?, start, now)),
+        limiter: Arc::new(Limiter::new(limits, start, now)),
         output_tokens: config.budgets.output_tokens,
         failures: Failures::new(WRONG_KEYS, Duration::from_mins(1), start),
         sessions,
         own: OwnLimiter::new(start),
+        fence_secret: *vault.derived("fence"),
         vault,
         hashicorp,
         audit: audit::Log::open(&config.data.join("audit"), now)?,
@@ -109,7 +107,6 @@ pub fn build(
         json: json(&config.limits),
         kept: Register::new(kept, config.stored_responses),
         verdicts: Verdicts::default(),
-        fence_secret: *fence_secret,
         placeholders,
         judges,
         load: Load::new(&config.limits, threads(config)),
@@ -129,11 +126,25 @@ fn make_folder(config: &Config) -> Result<(), StartError> {
     })
 }
 
-/// Threat levels of sessions, counted where limits are.
-fn sessions(config: &Config, shared: Option<&Arc<dyn Shared>>) -> Sessions {
-    shared.map_or_else(Sessions::default, |place| {
-        Sessions::together(Arc::clone(place), config.sessions_fail, SHARED_DEADLINE)
-    })
+/// What keys are hashed under, the same as at all gateways over the store.
+fn pepper(config: &Config, keys: &dyn KeyStore) -> Result<Pepper, StartError> {
+    let pepper = Pepper::open(&config.data)?;
+    pepper.check(keys)?;
+    Ok(pepper)
+}
+
+/// What is counted in the shared place, if there is one: threat levels of sessions, and limits.
+fn counted(
+    config: &Config,
+    shared: Option<&Arc<dyn Shared>>,
+    pepper: &Pepper,
+) -> Result<(Sessions, Setup), StartError> {
+    let together = shared.map(|place| (place, pepper.veil()));
+    let limits = limits(config, together.clone())?;
+    let sessions = together.map_or_else(Sessions::default, |(place, veil)| {
+        Sessions::together(Arc::clone(place), config.sessions_fail, veil)
+    });
+    Ok((sessions, limits))
 }
 
 /// What others tell in the shared place; nothing, if there is none.
@@ -163,9 +174,13 @@ fn metrics() -> Metrics {
 }
 
 /// What the limiter goes by, with all that was spent before.
-fn limits(config: &Config, shared: Option<Arc<dyn Shared>>) -> Result<Setup, StartError> {
+fn limits(
+    config: &Config,
+    together: Option<(&Arc<dyn Shared>, Veil)>,
+) -> Result<Setup, StartError> {
     let ledger = store::open_ledger(&config.store, &config.data)?;
-    let together = shared.map(|place| Arc::new(Together::new(place, config.fail, SHARED_DEADLINE)));
+    let together =
+        together.map(|(place, veil)| Arc::new(Together::new(Arc::clone(place), config.fail, veil)));
     Ok(Setup {
         rules: config.rules.clone(),
         prices: config::prices(config.policies.as_deref()).map_err(StartError::Problems)?,
@@ -264,10 +279,9 @@ fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Result<Vec<Arc<Upstre
 fn keyring(
     config: &Config,
     store: Arc<dyn KeyStore>,
+    pepper: Pepper,
     now: Timestamp,
 ) -> Result<(Keyring, Option<Secret>), StartError> {
-    let pepper = Pepper::open(&config.data)?;
-    pepper.check(&*store)?;
     let first = KeyRecord::first(&*store, &pepper, now)?;
     let keyring = Keyring::open(store, pepper, config.store.fail_closed)?;
     Ok((keyring, first))

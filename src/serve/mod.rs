@@ -7,13 +7,16 @@ mod build;
 mod refresh;
 mod reload;
 mod server;
+mod signals;
+mod upkeep;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -150,7 +153,7 @@ pub async fn accept(
             Some(_) = connections.join_next() => continue,
         };
         if let Ok((stream, address)) = accepted
-            && stream.set_nodelay(true).is_ok()
+            && at_once(&stream).is_ok()
         {
             connections.spawn(proxy::serve(
                 Arc::clone(&gateway),
@@ -163,6 +166,11 @@ pub async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
+/// Has small writes leave at once: Nagle's algorithm and delayed acknowledgements together make a stream go in steps of 40 ms.
+fn at_once(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)
+}
+
 /// Records what the gateway did of itself. It goes on without the record, which its health then shows.
 fn record(gateway: &Gateway, what: &'static str, subject: String) {
     let change = Change {
@@ -173,5 +181,22 @@ fn record(gateway: &Gateway, what: &'static str, subject: String) {
     };
     if let Err(error) = gateway.audit.append(&Record::Change(change)) {
         tracing::error!(%error, "no audit record");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_writes_to_clients_leave_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let stream = accepted.unwrap().0;
+        assert!(!stream.nodelay().unwrap(), "the system's default");
+        at_once(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+        drop(client);
     }
 }

@@ -11,6 +11,7 @@ use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::upkeep::Upkeep;
 use crate::config::{self, Config};
 use crate::durable::{self, Stamp};
 use crate::proxy::Gateway;
@@ -38,6 +39,7 @@ pub(super) struct Refresh {
     master_key_file: Option<PathBuf>,
     /// The state of that file whose key is not the vault's new one.
     tried: Option<Stamp>,
+    upkeep: Upkeep,
     vault_healthy: bool,
     ledger_healthy: bool,
     access_log_healthy: bool,
@@ -46,6 +48,7 @@ pub(super) struct Refresh {
 impl Refresh {
     pub(super) fn new(gateway: Arc<Gateway>, redactor: Redactor, config: &Config) -> Self {
         let refresh = Self {
+            upkeep: Upkeep::new(Arc::clone(&gateway), config),
             gateway,
             redactor,
             step: STEP,
@@ -163,7 +166,8 @@ impl Refresh {
         }
     }
 
-    fn sweep(&self) {
+    fn sweep(&mut self) {
+        self.upkeep.begin();
         for upstream in self.gateway.table.providers() {
             upstream.sweep();
         }
@@ -192,6 +196,7 @@ impl Service for Refresh {
         let mut ticks = interval(self.step);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut step: u32 = 0;
+        self.upkeep.begin();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}

@@ -1,4 +1,5 @@
-//! Policies and certificates whose files changed, or that an operator wants read again (SIGHUP).
+//! Policies and certificates whose files changed, or that an operator wants read again (SIGHUP). Policies also with each new day, on which exceptions
+//! may end.
 //!
 //! What cannot be read leaves in force what was read before, and says so. Compiling policies takes a moment: it has a thread of
 //! its own, so that revoked keys do not wait for it.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::{Zoned, civil::Date};
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +29,8 @@ pub(super) struct Reload {
     config: Config,
     policies: Vec<(PathBuf, Option<Stamp>)>,
     certificates: Vec<(PathBuf, Option<Stamp>)>,
+    /// The day on which the policies were read.
+    day: Date,
 }
 
 impl Reload {
@@ -37,13 +41,16 @@ impl Reload {
             config,
             policies,
             certificates,
+            day: Zoned::now().date(),
         }
     }
 
     /// Reads again what changed on the disk, or everything.
     fn reload(&mut self, everything: bool) {
         let files = policy_files(&self.config);
-        if everything || files != self.policies {
+        let today = Zoned::now().date();
+        if everything || files != self.policies || today != self.day {
+            self.day = today;
             self.policies = files;
             self.reload_policies();
             self.reload_prices();
@@ -121,22 +128,6 @@ impl Reload {
             }
         }
     }
-}
-
-/// From here on SIGHUP does not end the process: whoever was told that it runs may send one before the service that reloads is
-/// up. The handler that tokio installs stays.
-pub(super) fn catch_hangup() -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    let caught = runtime.and_then(|runtime| {
-        let _within = runtime.enter();
-        signal(SignalKind::hangup())
-    });
-    caught.map(drop).map_err(|source| StartError::System {
-        doing: "catch SIGHUP",
-        source,
-    })
 }
 
 #[async_trait]
@@ -258,5 +249,16 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         reload.reload(false);
         assert_eq!(generation(&reload), 3, "the default policy is gone");
+    }
+
+    #[test]
+    fn a_new_day_ends_exceptions() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reload = start(folder.path());
+        reload.day = reload.day.yesterday().unwrap();
+        reload.reload(false);
+        assert_eq!(generation(&reload), 2);
+        reload.reload(false);
+        assert_eq!(generation(&reload), 2);
     }
 }

@@ -21,12 +21,12 @@ use pingora_core::server::{
 };
 use pingora_core::services::Service;
 use pingora_core::services::listening;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::refresh::Refresh;
-use super::reload::{Reload, catch_hangup};
+use super::reload::Reload;
+use super::signals::Stops;
 use super::{StartError, Started, build, record};
 use crate::admin::{Admin, Status};
 use crate::config::Config;
@@ -94,10 +94,10 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     if told.first_key.is_some() {
         record(&gateway, "key.create", "first".to_owned());
     }
-    catch_hangup()?;
+    let drain = Box::new(Drain::new(health, stop)?);
     started(&told);
     server.run(RunArgs {
-        shutdown_signal: Box::new(Drain { health, stop }),
+        shutdown_signal: drain,
     });
     gateway.limiter.fold()?;
     Ok(gateway.audit.flush()?)
@@ -322,16 +322,16 @@ struct Health {
 
 impl Status for Health {
     fn ready(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Acquire) {
-            return Err("the gateway is shutting down".to_owned());
-        }
-        if !self.gateway.audit.is_healthy() {
-            return Err("the audit log is out of service".to_owned());
-        }
-        if !self.gateway.load.keys_healthy.load(Ordering::Acquire) {
-            return Err("the store of keys cannot be read".to_owned());
-        }
-        Ok(())
+        let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+        let (audit, load) = (&self.gateway.audit, &self.gateway.load);
+        let problems = [
+            (is(&self.draining), "the gateway is shutting down"),
+            (!audit.is_healthy(), "the audit log is out of service"),
+            (!is(&load.keys_healthy), "the store of keys cannot be read"),
+            (!is(&load.stores_whole), "a data file is damaged; see log"),
+        ];
+        let found = problems.iter().find(|(is_so, _)| *is_so);
+        found.map_or(Ok(()), |(_, problem)| Err((*problem).to_owned()))
     }
 
     fn metrics(&self) -> String {
@@ -347,22 +347,27 @@ impl Status for Health {
 struct Drain {
     health: Arc<Health>,
     stop: watch::Sender<bool>,
+    stops: Stops,
+}
+
+impl Drain {
+    fn new(health: Arc<Health>, stop: watch::Sender<bool>) -> Result<Self, StartError> {
+        let stops = Stops::catch().map_err(|source| StartError::System {
+            doing: "catch signals",
+            source,
+        })?;
+        Ok(Self {
+            health,
+            stop,
+            stops,
+        })
+    }
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Drain {
     async fn recv(&self) -> ShutdownSignal {
-        let (mut terminate, mut interrupt) = match (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%error, "cannot wait for signals");
-                return ShutdownSignal::FastShutdown;
-            }
-        };
-        either(&mut terminate, &mut interrupt).await;
+        self.stops.next().await;
         tracing::info!("shutting down: no new connections, running exchanges may end");
         self.health.draining.store(true, Ordering::Release);
         self.stop.send_replace(true);
@@ -378,7 +383,7 @@ impl ShutdownSignalWatch for Drain {
         };
         tokio::select! {
             () = drained => {}
-            () = either(&mut terminate, &mut interrupt) => {}
+            () = self.stops.next() => {}
         }
         let left = gateway.load.exchanges.load(Ordering::Acquire);
         if left > 0 {
@@ -389,12 +394,5 @@ impl ShutdownSignalWatch for Drain {
             tracing::error!(%error, "the audit log's end may not be on the disk");
         }
         ShutdownSignal::GracefulTerminate
-    }
-}
-
-async fn either(first: &mut Signal, second: &mut Signal) {
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
     }
 }

@@ -155,7 +155,7 @@ impl Opened {
 
     /// What it changes is told to running gateways, where they share a place.
     fn of(config: Config) -> anyhow::Result<Self> {
-        let shared = store::shared(config.shared.as_deref())?;
+        let shared = store::shared(config.shared.as_deref(), config.shared_deadline)?;
         let store = store::open(&config.store, &config.data, shared)?;
         Ok(Self { store, config })
     }
@@ -323,7 +323,7 @@ fn show(key: &KeyRecord, now: Timestamp, json: bool, output: &mut Output) -> any
     fields(&shown(key, now), json, output)
 }
 
-/// An object as JSON, or one line a field; an empty list allows all.
+/// An object as JSON, or one line a field; an empty list of what it may use allows all.
 pub(super) fn fields(shown: &Value, json: bool, output: &mut Output) -> anyhow::Result<()> {
     if json {
         return output.json(shown);
@@ -332,11 +332,12 @@ pub(super) fn fields(shown: &Value, json: bool, output: &mut Output) -> anyhow::
         let text = match value {
             Value::Null => "-".to_owned(),
             Value::String(text) => text.clone(),
+            Value::Array(items) if items.is_empty() && name == "credentials" => "none".to_owned(),
             Value::Array(items) if items.is_empty() => "all".to_owned(),
             Value::Object(entries) if entries.is_empty() => "-".to_owned(),
             other => other.to_string(),
         };
-        writeln!(output, "{name:<10} {text}")?;
+        writeln!(output, "{name:<11} {text}")?;
     }
     Ok(())
 }

@@ -75,6 +75,9 @@ pub(super) enum Command {
     },
     /// Give up the credentials that clients brought, because the master key they are under is lost
     Renounce {
+        /// Do not ask whether it is meant
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -175,7 +178,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> anyhow::Result<Statu
             new_master_key_file,
             options,
         } => rekey::rekey(new_master_key_file.as_deref(), &options, output)?,
-        Command::Renounce { options } => rekey::renounce(&options, output)?,
+        Command::Renounce { yes, options } => rekey::renounce(yes, &options, output)?,
     }
     Ok(Status::Done)
 }
@@ -269,9 +272,13 @@ fn master_key(config: &Config) -> anyhow::Result<MasterKey> {
              help: export SLUICEGATE_MASTER_KEY=\"$(openssl rand -base64 32)\", and keep it in a safe place"
         );
     }
-    let typed = rpassword::prompt_password("Master key of the vault: ")
-        .context("cannot read the master key")?;
-    Ok(MasterKey::from_text(&Secret::new(typed))?)
+    Ok(MasterKey::from_text(&typed_master_key()?)?)
+}
+
+/// The master key that a person types, who does not see it.
+pub(super) fn typed_master_key() -> anyhow::Result<Secret> {
+    let typed = rpassword::prompt_password("Master key of the vault: ");
+    Ok(Secret::new(typed.context("cannot read the master key")?))
 }
 
 /// Reads the secret; line ends around it are not part of it.

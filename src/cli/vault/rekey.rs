@@ -1,6 +1,6 @@
 //! A new master key, and one that is lost.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -62,7 +62,7 @@ pub(super) fn rekey(
     record(&log, "vault.rekey", "*", now)?;
     options.say(
         &format!(
-            "{count} entries are under the new master key; put it where the gateway has it from: a running one finds it in \
+            "under the new master key: {count}; put it where the gateway has it from: a running one finds it in \
              master_key_file, a variable needs a restart"
         ),
         &json!({"entries": count, "rekeyed": true}),
@@ -70,8 +70,11 @@ pub(super) fn rekey(
     )
 }
 
-/// Gives up what clients brought.
-pub(super) fn renounce(options: &Options, output: &mut Output) -> anyhow::Result<()> {
+/// Gives up what clients brought, if it is meant.
+pub(super) fn renounce(yes: bool, options: &Options, output: &mut Output) -> anyhow::Result<()> {
+    if !yes {
+        confirm()?;
+    }
     let Opened {
         vault,
         config,
@@ -87,4 +90,24 @@ pub(super) fn renounce(options: &Options, output: &mut Output) -> anyhow::Result
         &json!({"renounced": true}),
         output,
     )
+}
+
+/// Asks a person; whoever is none has to say `--yes`.
+fn confirm() -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        bail!(
+            "this gives up all credentials that clients brought, for good; nothing was changed\n  \
+             expected: a terminal to ask at, or --yes"
+        );
+    }
+    write!(
+        io::stderr(),
+        "All credentials that clients brought are given up, for good. Type yes to go on: "
+    )?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if answer.trim() != "yes" {
+        bail!("the answer was not yes; nothing was changed");
+    }
+    Ok(())
 }
