@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::guard::ask::Waiting;
+use crate::guard::bridge::Bridge;
 use crate::guard::carrier::{self, Carrier, Coding, Splice, Words};
 use crate::guard::count::Counter;
 use crate::guard::ids::Ids;
@@ -15,6 +16,7 @@ use crate::guard::lane::{Judge, Running};
 use crate::guard::notes::{Delta, Notes};
 use crate::guard::pace;
 use crate::guard::restore::Originals;
+use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
 use crate::guard::tools::{Bench, Calls};
 use crate::policy::{Answers, Policy, Stage, Tally};
@@ -60,7 +62,11 @@ pub(super) struct Answer {
     pub(super) upstream_error: bool,
     /// Ids under which the provider may keep it, if they are wanted.
     pub(super) ids: Option<Ids>,
-    lanes: Vec<Running>,
+    pub(super) lanes: Vec<Running>,
+    /// What reads on from texts that have ended into the next ones.
+    pub(super) bridge: Option<Bridge>,
+    /// What lies across the whole texts of the event.
+    pub(super) seams: Seams,
     /// The lane of the last delta.
     lane: usize,
     closed: Vec<Close>,
@@ -105,6 +111,8 @@ impl Answer {
             ids: (exchange.kept && api == Api::Responses).then(Ids::default),
             // Mostly one; a vector makes room for four at once.
             lanes: Vec::with_capacity(1),
+            bridge: None,
+            seams: Seams::default(),
             lane: 0,
             closed: Vec::new(),
             ended: false,
@@ -204,12 +212,14 @@ impl Answer {
             };
             calls.event((self.api, data), event, &mut bench)?;
         }
+        self.seams(event, data)?;
         for piece in &event.pieces {
             let raw = data.get(piece.span.range()).unwrap_or_default();
             match piece.part {
                 Part::Delta(lane) => notes.deltas.extend(self.delta(lane, piece, raw)?),
                 Part::Whole => {
-                    let carrier = Carrier::new(data, piece.span, Coding::Json, piece.form);
+                    let coding = Coding::of(piece);
+                    let carrier = Carrier::new(data, piece.span, coding, piece.form);
                     let who = (piece.origin, piece.argument);
                     self.whole(carrier, who, &mut notes.splices)?;
                 }
@@ -263,6 +273,7 @@ impl Answer {
             };
             calls.close(&closed, &mut bench)?;
         }
+        self.bridge_ends(&closed);
         for running in self.lanes.iter_mut().filter(|running| closed(running.lane)) {
             running.finish(&mut Judge {
                 side: &self.policy.response,
@@ -272,6 +283,9 @@ impl Answer {
                 asking: &mut self.asking,
                 findings: &mut self.findings,
             })?;
+        }
+        if self.ended {
+            self.end_bridge()?;
         }
         Ok(())
     }
@@ -308,10 +322,11 @@ impl Answer {
             asking: &mut self.asking,
             findings: &mut self.findings,
         };
-        let text = running.push(&mut judge, &text)?;
+        let place = running.push(&mut judge, &text)?;
+        self.bridge(index, place.start, &text)?;
         Ok(Some(Delta {
             lane: index,
-            text,
+            text: place,
             data: piece.span,
             spot,
         }))
@@ -348,9 +363,10 @@ impl Answer {
     /// Whether no match can begin any more in the text of an event.
     pub(super) fn may_leave(&self, notes: &Notes) -> bool {
         let cleared = |delta: &Delta| {
-            self.lanes
-                .get(delta.lane)
-                .is_some_and(|lane| lane.cleared() >= delta.text.end)
+            let across = self.bridge.as_ref();
+            let across = across.is_none_or(|bridge| bridge.cleared(delta.lane) >= delta.text.end);
+            let lane = self.lanes.get(delta.lane);
+            across && lane.is_some_and(|lane| lane.cleared() >= delta.text.end)
         };
         let decided = |call| {
             self.calls
@@ -362,6 +378,7 @@ impl Answer {
 
     /// Begins anew after a panic: what was read so far passes, what comes is judged again.
     pub(super) fn restart(&mut self) {
+        self.bridge = None;
         self.lanes.iter_mut().for_each(Running::restart);
     }
 }

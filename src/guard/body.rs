@@ -142,7 +142,7 @@ pub(super) struct Inspector<'a> {
     /// Of a request, and of those before it in the same conversation.
     pub(super) originals: Arc<Originals>,
     pub(super) tally: Tally,
-    /// What lies across texts of the request.
+    /// What lies across texts of the body.
     pub(super) seams: Seams,
     pub(super) findings: Vec<Finding>,
     pub(super) splices: Vec<Splice>,
@@ -198,18 +198,20 @@ impl<'a> Inspector<'a> {
         self.counter.reads(&self.facts);
         check_shape(self.policy, body.unknown)?;
         self.tools(&body);
-        if self.policy.side(self.direction).is_reversible() {
+        if self.policy.side(self.direction).is_reversible {
             for piece in body.pieces(self.bytes) {
                 let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
                 self.reserve(&unescape(raw), piece.form);
             }
         }
-        if self.direction == Direction::Request {
-            let (pieces, side) = (body.pieces(self.bytes), &self.policy.request);
-            match Seams::read(self.bytes, pieces, side, self.context.verdicts) {
-                Ok(seams) => self.seams = seams,
-                Err(overflow) => self.overflow(overflow)?,
-            }
+        let answers = match self.direction {
+            Direction::Request => Vec::new(),
+            Direction::Response => body.answers(self.bytes),
+        };
+        let (pieces, side) = (body.pieces(self.bytes), self.policy.side(self.direction));
+        match Seams::read((self.bytes, &answers), pieces, side, self.context.verdicts) {
+            Ok(seams) => self.seams = seams,
+            Err(overflow) => self.overflow(overflow)?,
         }
         let mut keys_changed = false;
         let mut prompt = None;
@@ -217,7 +219,7 @@ impl<'a> Inspector<'a> {
             let raw = self.bytes.get(piece.span.range()).unwrap_or_default();
             let text = unescape(raw);
             let before = self.splices.len();
-            self.text(&piece, Coding::Json, &text)?;
+            self.text(&piece, Coding::of(&piece), &text)?;
             if self.direction == Direction::Request && self.policy.fence {
                 let secret = self.context.secret;
                 fence::mark(self.bytes, &piece, &text, secret, &mut self.splices);
@@ -285,7 +287,7 @@ impl<'a> Inspector<'a> {
             Direction::Request => Origin::User,
             Direction::Response => Origin::Assistant,
         };
-        if self.policy.side(self.direction).is_reversible() {
+        if self.policy.side(self.direction).is_reversible {
             self.reserve(text, Form::Plain);
         }
         self.text(
@@ -297,6 +299,7 @@ impl<'a> Inspector<'a> {
                 argument: false,
                 said: false,
                 credential: false,
+                bare: false,
             },
             Coding::Plain,
             text,
@@ -315,10 +318,9 @@ impl<'a> Inspector<'a> {
         self.counter.whole(text);
         let side = self.policy.side(self.direction);
         self.findings.clear();
-        let known = self.context.verdicts.and_then(|verdicts| {
-            let key = verdicts.key(side.generation(), piece.origin, piece.form, text)?;
-            Some((verdicts, key))
-        });
+        let who = (side.generation(), piece.origin, piece.form);
+        let known = self.context.verdicts.filter(|_| side.reads_text());
+        let known = known.and_then(|verdicts| Some((verdicts, verdicts.key(who, text)?)));
         let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
         let mut scanned = Ok(());
         if !recalled {

@@ -12,6 +12,7 @@ use crate::guard::structure::{self, Spot};
 use crate::scan::engine::Engine;
 use crate::scan::finding::RuleIndex;
 use crate::text::{Form, Span};
+use crate::wire::Piece;
 use crate::wire::json::{escape_into, unescape};
 
 /// How bytes carry text.
@@ -21,6 +22,13 @@ pub(super) enum Coding {
     Json,
     /// UTF-8 as it stands.
     Plain,
+}
+
+impl Coding {
+    /// How a piece of JSON is written.
+    pub(super) const fn of(piece: &Piece) -> Self {
+        if piece.bare { Self::Plain } else { Self::Json }
+    }
 }
 
 /// One replacement in a body or in an event.

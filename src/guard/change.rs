@@ -10,7 +10,8 @@ use crate::guard::place::Place;
 use crate::guard::plant::uproot;
 use crate::guard::restore::Originals;
 use crate::policy::Direction;
-use crate::text::{Origin, Span};
+use crate::scan::is_foreseen;
+use crate::text::{Encoding, Form, Origin, Span};
 use crate::wire::Piece;
 
 use super::Duty;
@@ -44,7 +45,17 @@ impl Inspector<'_> {
                 );
                 continue;
             }
-            let action = self.tally.add(side, finding, matched, piece.origin);
+            // What a system prompt says: definitions of tools, of the same origin, may come from anybody.
+            let foreseen = piece.origin == Origin::System
+                && piece.said
+                && side.sums(finding.rule)
+                && finding.encoding == Encoding::None
+                && is_foreseen(text, finding.span.start);
+            let action = if foreseen {
+                self.tally.log(side, finding)
+            } else {
+                self.tally.add(side, finding, matched, piece.origin)
+            };
             let how = (finding.encoding, finding.probability);
             judged.push((finding.span, finding.rule, action, how));
             match Duty::of(action) {
@@ -72,9 +83,11 @@ impl Inspector<'_> {
     fn change(&mut self, carrier: &Carrier<'_>, text: &str, marks: &Marks) {
         let side = self.policy.side(self.direction);
         let none = Originals::default();
-        match (marks.replaced, self.direction, carrier.coding) {
+        // Not so for plain text in place of an answer.
+        let whole = (carrier.coding, carrier.form) == (Coding::Plain, Form::Plain);
+        match (marks.replaced, self.direction) {
             // Text, reasoning and tool calls of an answer belong together: all of it goes.
-            (Some(_), Direction::Response, Coding::Json) => self.blocked = true,
+            (Some(_), Direction::Response) if !whole => self.blocked = true,
             (Some(rule), ..) => {
                 let message = side.message(rule).unwrap_or(&self.policy.message);
                 self.splices.push(Splice {
@@ -87,7 +100,7 @@ impl Inspector<'_> {
                     .edits
                     .restoring(marks.restores.placed(), Span::new(0, text.len()));
                 let mut cuts = carrier.cuts(cuts.into_iter());
-                if side.is_reversible() {
+                if side.is_reversible {
                     let label = |rule| side.engine.rule(rule).map(|rule| rule.label.as_ref());
                     for cut in cuts.iter_mut().filter(|cut| marks.reverse(cut.span)) {
                         let originals = Arc::make_mut(&mut self.originals);

@@ -237,6 +237,11 @@ impl Running {
         }
     }
 
+    /// The scan as it stands, to be read on into another text, and where in this one it began; nothing if it has ended.
+    pub(super) fn so_far(&self) -> Option<(Box<SegmentScan>, usize)> {
+        self.scan.clone().map(|scan| (scan, self.base))
+    }
+
     /// Begins a new scan after what was read so far, which is let pass.
     pub(super) fn restart(&mut self) {
         if self.scan.is_some() {

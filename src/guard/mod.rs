@@ -1,10 +1,11 @@
 //! Applies a policy to bytes. What left the guard is [`Cleared`], and nothing else may be written, downstream or upstream.
 //!
-//! The guard is pure and fed from outside: [`body`] takes whole requests and responses, [`stream`] takes a streamed answer
+//! The guard is pure and fed from outside: [`body`] takes whole requests and responses, [`beside`] looks at what stands beside them, [`stream`] takes a streamed answer
 //! chunk by chunk and holds back only what a match that has begun may still need. Whatever goes wrong inside, a panic
 //! included, ends as the policy's `on_error` says.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod beside;
 pub mod body;
 pub mod place;
 pub mod restore;
@@ -13,6 +14,7 @@ pub mod verdicts;
 
 mod answer;
 mod ask;
+mod bridge;
 mod carrier;
 mod change;
 mod count;

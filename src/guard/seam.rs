@@ -1,8 +1,8 @@
-//! What is written across the ends of a request's texts: parts of a message, messages of one origin. Each may be harmless by itself.
+//! What is written across the ends of a body's texts: parts of a message or of an answer, messages of one origin. Each may be harmless by itself.
 //!
 //! After all texts have been seen, the end of each and the start of the next of the same origin are read as one, once joined directly
 //! and, where words may meet, once with a blank between. Only what lies across such a joint is found here, and is mapped to each text's
-//! own bytes. Texts that are short are read with all their neighbours; a request with one text of each origin costs nothing.
+//! own bytes. Texts that are short are read with all their neighbours; a body with one text of each origin costs nothing.
 //! What was found in such a joint text is remembered like that of any other, so that a history that is sent again costs a hash.
 
 use std::borrow::Cow;
@@ -63,20 +63,30 @@ struct Run<'b> {
 }
 
 impl Seams {
-    /// Reads the ends of a request's texts.
+    /// Reads the ends of a body's texts; `answers` are the places, in order, at which what follows is read apart from what stands before.
     ///
     /// # Errors
     /// [`Overflow`], as for any text.
     pub(super) fn read<'b>(
-        body: &'b [u8],
+        (body, answers): (&'b [u8], &[usize]),
         pieces: impl Iterator<Item = Piece>,
         side: &Side,
         verdicts: Option<&Verdicts>,
     ) -> Result<Self, Overflow> {
         let mut seams = Self::default();
         let mut runs: [Run<'b>; 4] = Default::default();
+        let mut answers = answers.iter().peekable();
         let mut result = Ok(());
         for piece in pieces.filter(|piece| piece.said) {
+            let mut apart = false;
+            while answers.next_if(|at| **at <= piece.span.start).is_some() {
+                apart = true;
+            }
+            for (run, origin) in runs.iter_mut().zip(ORIGINS).filter(|_| apart) {
+                let run = std::mem::take(run);
+                let read = seams.run(&run, origin, side, verdicts);
+                result = result.and(read);
+            }
             let at = ORIGINS.iter().position(|origin| *origin == piece.origin);
             let Some(run) = at.and_then(|at| runs.get_mut(at)) else {
                 continue;
@@ -94,6 +104,11 @@ impl Seams {
         }
         seams.0.sort_by_key(|found| found.text);
         result.map(|()| seams)
+    }
+
+    /// Whether anything lies in a text that begins at `at` of the body.
+    pub(super) fn touch(&self, at: usize) -> bool {
+        self.0.iter().any(|found| found.text == at)
     }
 
     /// Adds what lies in a text that begins at `at` of the body.
@@ -155,12 +170,9 @@ impl Seams {
         let mut findings = Vec::new();
         // Not the generation of whole texts: here only what goes across is remembered.
         let generation = side.generation().wrapping_add(1);
-        let key = verdicts.and_then(|verdicts| {
-            Some((
-                verdicts,
-                verdicts.key(generation, origin, Form::Plain, &text)?,
-            ))
-        });
+        let who = (generation, origin, Form::Plain);
+        let key = verdicts.filter(|_| side.reads_text());
+        let key = key.and_then(|verdicts| Some((verdicts, verdicts.key(who, &text)?)));
         if !key.is_some_and(|(verdicts, key)| verdicts.recall(key, &mut findings)) {
             scan(&side.engine, Form::Plain, &text, &mut findings)?;
             findings.retain(|finding| parts_of(&places, finding.span).count() > 1);

@@ -12,7 +12,7 @@ use crate::scan::finding::Finding;
 use crate::text::{Form, Origin};
 
 /// Shorter texts are scanned faster than looked up.
-const MIN_BYTES: usize = 256;
+const MIN_BYTES: usize = 32;
 /// Texts with more findings are not kept.
 const MAX_FINDINGS: usize = 8;
 /// Each has a lock of its own.
@@ -54,15 +54,9 @@ impl Verdicts {
         Self(Memory::new(texts))
     }
 
-    /// How a text is known; `None` for one that is not worth it.
-    pub(super) fn key(
-        &self,
-        generation: u64,
-        origin: Origin,
-        form: Form,
-        text: &str,
-    ) -> Option<Key> {
-        (text.len() >= MIN_BYTES).then(|| self.0.key(&(generation, origin, form), text))
+    /// How a text is known under the generation of a policy; `None` for one that is not worth it.
+    pub(super) fn key(&self, who: (u64, Origin, Form), text: &str) -> Option<Key> {
+        (text.len() >= MIN_BYTES).then(|| self.0.key(&who, text))
     }
 
     /// Puts what is known of a text into `findings`; `false` if it is not known.
@@ -161,7 +155,7 @@ mod tests {
         let verdicts = Verdicts::new(1000);
         let text = "x".repeat(300);
         let key = |generation, origin, form, text: &str| {
-            verdicts.key(generation, origin, form, text).unwrap()
+            verdicts.key((generation, origin, form), text).unwrap()
         };
         let keys = [
             key(1, Origin::User, Form::Plain, &text),
@@ -177,9 +171,9 @@ mod tests {
             assert!(verdicts.recall(key, &mut found));
             assert_eq!(found, [finding(position)]);
         }
-        assert_eq!(verdicts.key(1, Origin::User, Form::Plain, "short"), None);
+        assert_eq!(verdicts.key((1, Origin::User, Form::Plain), "short"), None);
         let other = Verdicts::new(1000);
-        let foreign = other.key(1, Origin::User, Form::Plain, &text).unwrap();
+        let foreign = other.key((1, Origin::User, Form::Plain), &text).unwrap();
         assert_ne!(foreign, keys[0], "keys are random");
     }
 

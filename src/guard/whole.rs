@@ -6,9 +6,11 @@ use crate::guard::edit::Edits;
 use crate::guard::lane::{blocks, ground};
 use crate::guard::plant::uproot;
 use crate::guard::restore::Restores;
+use crate::guard::seam::Seams;
 use crate::scan::segment::SegmentScan;
 use crate::text::{Form, Origin, Span};
 use crate::wire::sse::{RawEvent, Splitter};
+use crate::wire::{Event, Part, Piece};
 
 use super::{Duty, Failure, Stop};
 
@@ -20,7 +22,8 @@ impl Answer {
         (origin, argument): (Origin, bool),
         splices: &mut Vec<Splice>,
     ) -> Result<(), Stop> {
-        if self.known.contains(&carrier) {
+        let across = carrier.coding == Coding::Json && self.seams.touch(carrier.start);
+        if !across && self.known.contains(&carrier) {
             return Ok(());
         }
         let text = carrier.text().ok_or(Failure::NotText)?;
@@ -32,6 +35,9 @@ impl Answer {
         let read = (&*text, carrier.form);
         side.judge(read, origin, &mut self.findings);
         let questions = side.questions(read, origin, &mut self.findings);
+        if across {
+            self.seams.add_to(carrier.start, &text, &mut self.findings);
+        }
         if self.findings.is_empty() {
             // The same text is the same question.
             self.known.insert(&carrier);
@@ -69,6 +75,17 @@ impl Answer {
             originals: &self.originals,
         };
         carrier.splice(&carrier.cuts(cuts.into_iter()), words, splices);
+        Ok(())
+    }
+
+    /// Reads the ends of an event's whole texts together, where it has several.
+    pub(super) fn seams(&mut self, event: &Event, data: &[u8]) -> Result<(), Stop> {
+        let whole = |piece: &&Piece| piece.said && piece.part == Part::Whole;
+        let texts = event.pieces.iter().filter(whole);
+        self.seams = match texts.clone().count() {
+            0 | 1 => Seams::default(),
+            _ => Seams::read((data, &[]), texts.copied(), &self.policy.response, None)?,
+        };
         Ok(())
     }
 

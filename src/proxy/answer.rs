@@ -153,7 +153,8 @@ impl Exchange {
         }
         match inspection.outcome {
             Outcome::Clear(body) => {
-                let mut response = outgoing::whole(status, body, forward::down(&headers));
+                let headers = forward::down(&headers, Some(&call.policy));
+                let mut response = outgoing::whole(status, body, headers);
                 response.body_mut().keep(hold);
                 self.account.first_byte();
                 let closed = self
@@ -206,6 +207,7 @@ impl Exchange {
             count_for,
             kept: call.keeper.is_some(),
         };
+        let headers = forward::down(&answer.headers, Some(&call.policy));
         let guard = StreamGuard::new(call.api, framing, call.policy, &self.gateway.json, asked);
         let mut hold = self.gateway.load.budget.hold(0).map_err(Problem::Unread)?;
         hold.resize(guard.held_bytes()).map_err(Problem::Unread)?;
@@ -222,7 +224,7 @@ impl Exchange {
         );
         let mut response = Response::new(Outgoing::Stream(Box::new(stream)));
         *response.status_mut() = answer.status;
-        *response.headers_mut() = stream_headers(framing, forward::down(&answer.headers));
+        *response.headers_mut() = stream_headers(framing, headers);
         Ok(response)
     }
 }

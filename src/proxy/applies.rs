@@ -1,14 +1,20 @@
-//! Which policy applies to an exchange, and whether a key may use a model.
+//! Which policy applies to an exchange, which provider it goes to, and whether a key may use a model.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::account::Account;
 use super::exchange::{Admitted, Call, Exchange};
 use super::respond::Problem;
+use super::route::Endpoint;
+use super::stored::Keeper;
 use crate::auth::Principal;
-use crate::policy::Policy;
+use crate::guard::beside;
+use crate::guard::body::Inspection;
+use crate::policy::{Direction, Policy};
 use crate::upstream::Upstream;
+use crate::wire::Api;
 
 /// What a body says of its model; everything else is left alone.
 #[derive(Deserialize)]
@@ -37,6 +43,24 @@ impl Exchange {
             .get(name)
             .cloned()
             .ok_or_else(|| Problem::NoPolicy(name.to_owned()))
+    }
+
+    /// The provider that a body may go to.
+    pub(super) async fn destination(
+        &mut self,
+        admitted: &mut Admitted,
+        call: &mut Call,
+        inspection: &Inspection,
+    ) -> Result<Arc<Upstream>, Problem> {
+        may_use(&admitted.principal, call.model.as_deref())?;
+        let upstream = self.choose(admitted, call.model.as_deref())?;
+        same(&admitted.policy, &call.policy)?;
+        let (principal, references) = (&admitted.principal, &inspection.facts.refers);
+        self.may_refer(&upstream, principal, references).await?;
+        if call.api == Api::Responses && call.generates && !references.unkept {
+            call.keeper = Some(Keeper::new(&self.gateway, &upstream, principal));
+        }
+        Ok(upstream)
     }
 
     /// The policy by which a body is judged, before it was read as its API has it: if providers have policies of their own, the
@@ -79,5 +103,39 @@ pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), 
         Ok(())
     } else {
         Err(Problem::Model)
+    }
+}
+
+impl Admitted {
+    /// Refuses a path and query that hold what the policy that applies does not let pass: they cannot be edited.
+    pub(super) fn check_path(
+        &mut self,
+        account: &mut Account,
+        policy: &Policy,
+    ) -> Result<(), Problem> {
+        if !std::mem::take(&mut self.worded) {
+            return Ok(());
+        }
+        let (passes, verdict) = beside::inspect(policy, Direction::Request, &self.path);
+        account.note(|record| Account::judged(&mut record.request, &verdict, 0));
+        if passes {
+            self.found = verdict;
+            return Ok(());
+        }
+        Err(verdict.cause.map_or_else(
+            || Problem::Unjudged("the path or the query is too complex".to_owned()),
+            |cause| Problem::Path(cause.rule.to_string()),
+        ))
+    }
+}
+
+/// Whether what goes up of a path, or the query, may hold text of the caller's.
+pub(super) const fn holds_text(endpoint: &Endpoint, query: &str) -> bool {
+    match endpoint {
+        Endpoint::Unscanned | Endpoint::Own(_) => false,
+        Endpoint::Exchange { model: None, .. }
+        | Endpoint::Models { model: None, .. }
+        | Endpoint::Realtime => !query.is_empty(),
+        Endpoint::Exchange { .. } | Endpoint::Models { .. } | Endpoint::Stored { .. } => true,
     }
 }

@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::exchange::{Call, Exchange};
 use super::respond::Problem;
-use crate::audit;
 use crate::auth::Principal;
 use crate::guard::body::Inspection;
 use crate::limit::{Admission, Caller, Estimate, Level, Refused, Standing, Target};
 use crate::wire::{Family, Usage};
+use crate::{audit, guard};
 
 /// Tokens that an image or another part that is no text is taken for until the provider has counted it.
 const MEDIA_TOKENS: u64 = 1_000;
@@ -173,13 +173,14 @@ impl Exchange {
         counts.then(|| model.unwrap_or_default().to_owned())
     }
 
-    /// Takes what the exchange may cost from all limits that it meets.
+    /// Takes what the exchange may cost from all limits that it meets, while its session's level is asked for: one round trip
+    /// where gateways count together. Gives the refusal, if that level is refused.
     pub(super) async fn reserve(
         &mut self,
         call: &Call,
         principal: &Principal,
         (inspection, provider): (&Inspection, &str),
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<guard::Refused>, Problem> {
         let facts = &inspection.facts;
         let charge = &mut self.account.charge;
         let media = u64::from(inspection.media).saturating_mul(MEDIA_TOKENS);
@@ -205,8 +206,16 @@ impl Exchange {
         };
         let (now, time) = (Instant::now().into_std(), Timestamp::now());
         let asked = (caller(principal), target);
-        let taken = admission.reserve(asked, estimate, now, time).await;
-        self.proceed(admission, taken).await
+        let (taken, raised) = tokio::join!(
+            admission.reserve(asked, estimate, now, time),
+            self.raise(call, principal, inspection)
+        );
+        if let Ok(None) = raised {
+            return self.proceed(admission, taken).await.map(|()| None);
+        }
+        // Nothing is sent, so no more than a request is settled.
+        self.account.charge.admission = Some(admission);
+        raised
     }
 }
 

@@ -15,8 +15,8 @@ use super::outgoing::Outgoing;
 use super::respond::Problem;
 use crate::auth::{Holder, Principal};
 use crate::secret::Secret;
-use crate::upstream::Credential;
 pub(super) use crate::upstream::credential::is_refused;
+use crate::upstream::{Credential, Upstream};
 use crate::vault::{Error, Level, Owned, Reader, Vault};
 
 /// Who reads.
@@ -142,6 +142,25 @@ const TEMPORARY: Problem = Problem::Own(
 );
 
 impl Exchange {
+    /// The credential for a provider: the caller's own, else everyone's.
+    pub(super) async fn credential(
+        &self,
+        upstream: &Arc<Upstream>,
+        principal: &Principal,
+    ) -> Result<Option<Secret>, Problem> {
+        let vault = &self.gateway.vault;
+        let secret = if let Some((holder, sealed)) = principal.credential(upstream.name()) {
+            own(vault, (&holder, upstream.name()), &sealed).map(Some)
+        } else {
+            let hashicorp = self.gateway.hashicorp.as_deref();
+            open((vault, hashicorp), &upstream.provider().credential).await
+        };
+        secret.map_err(|problem| Problem::Credential {
+            provider: upstream.name().to_owned(),
+            problem,
+        })
+    }
+
     /// Keeps a credential of the caller's own: a session's for the session, a key's for the key and its sessions.
     pub(super) async fn put_credential(
         &mut self,

@@ -7,12 +7,14 @@ use tokio::time::Instant;
 use super::Gateway;
 use super::account::Account;
 use super::conversation::Conversation;
+use super::exchange::{Call, Exchange};
 use super::respond::Problem;
 use crate::auth::Principal;
 use crate::guard::Refused;
-use crate::guard::body::Outcome;
+use crate::guard::body::{Inspection, Outcome};
 use crate::policy::{Action, Policy, Verdict};
 use crate::shared::Away;
+use crate::wire::Api;
 
 /// Nobody knows whether the session may go on.
 pub(super) const UNKNOWN_LEVEL: Problem = Problem::Own(
@@ -26,7 +28,7 @@ pub(super) const UNKNOWN_LEVEL: Problem = Problem::Own(
 /// # Errors
 ///
 /// If the level cannot be told, and nobody is to be admitted then.
-pub(super) async fn escalate(
+async fn escalate(
     gateway: &Arc<Gateway>,
     account: &mut Account,
     policy: &Policy,
@@ -72,6 +74,28 @@ pub(super) async fn escalate(
             .unwrap_or_else(|| policy.message.clone()),
         replace: false,
     }))
+}
+
+impl Exchange {
+    /// The same for a request; what a conversation says is counted by event.
+    ///
+    /// # Errors
+    ///
+    /// If the level cannot be told, and nobody is to be admitted then.
+    pub(super) async fn raise(
+        &mut self,
+        call: &Call,
+        principal: &Principal,
+        inspection: &Inspection,
+    ) -> Result<Option<Refused>, Problem> {
+        if call.api == Api::Realtime {
+            return Ok(None);
+        }
+        let who = (principal, inspection.facts.user.as_deref());
+        let (account, verdict) = (&mut self.account, &inspection.verdict);
+        let refused = escalate(&self.gateway, account, &call.policy, who, verdict).await;
+        refused.map_err(|_| UNKNOWN_LEVEL)
+    }
 }
 
 impl Conversation {

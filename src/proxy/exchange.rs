@@ -10,22 +10,20 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::account::{self, Account};
-use super::applies::{may_use, same};
 use super::body::{self, Hold};
 use super::connection::Peer;
 use super::contain::contain;
-use super::escalate::{UNKNOWN_LEVEL, escalate};
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
-use super::route::{self, Endpoint, Own, Target};
+use super::route::{self, Endpoint, Target};
 use super::stored::Keeper;
-use super::{Gateway, caller, charge, credential, forward, head};
+use super::{Gateway, applies, caller, charge, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::Outcome;
 use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
-use crate::policy::Policy;
+use crate::policy::{Policy, Verdict};
 use crate::secret::Secret;
 use crate::upstream::{self, Answer, Upstream};
 use crate::wire::{Api, Family, Framing};
@@ -91,6 +89,10 @@ pub(super) struct Admitted {
     pub(super) named: Option<Arc<Upstream>>,
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
+    /// Whether path or query may hold text of the caller's at which nobody looked yet.
+    pub(super) worded: bool,
+    /// What was found in them.
+    pub(super) found: Verdict,
 }
 
 /// What is asked of a model.
@@ -128,8 +130,8 @@ impl Exchange {
         } = found.map_err(Problem::Route)?;
         self.family = endpoint.family(named.as_ref()).unwrap_or(self.family);
         let principal = self.authenticate(&head).await?;
-        // Asking what was used takes nothing from it.
-        if endpoint != Endpoint::Own(Own::Usage) {
+        // What a key asks the gateway itself takes nothing from its limits.
+        if !matches!(endpoint, Endpoint::Own(_)) {
             self.admit_by_head(&principal).await?;
         }
         let policy = self.policy(&principal, None)?;
@@ -142,6 +144,8 @@ impl Exchange {
             named,
             principal,
             policy: Arc::clone(&policy),
+            worded: applies::holds_text(&endpoint, &query),
+            found: Verdict::default(),
         };
         match endpoint {
             Endpoint::Exchange {
@@ -195,7 +199,10 @@ impl Exchange {
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         call.policy = self.policy_for(&admitted, &call, &body)?;
-        let inspection = self.judge_body(&call, &admitted.principal, body).await?;
+        admitted.check_path(&mut self.account, &call.policy)?;
+        let mut inspection = self.judge_body(&call, &admitted.principal, body).await?;
+        admitted.found.join(&inspection.verdict);
+        inspection.verdict = std::mem::take(&mut admitted.found);
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
         let kept = call.originals.bytes();
@@ -217,33 +224,44 @@ impl Exchange {
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
             record.request.unjudged = inspection.failure().map(ToString::to_string);
         });
-        let who = (&admitted.principal, inspection.facts.user.as_deref());
-        let (account, verdict) = (&mut self.account, &inspection.verdict);
-        let escalated = escalate(&self.gateway, account, &call.policy, who, verdict).await;
-        let body = match (&inspection.outcome, escalated) {
-            (Outcome::Clear(body), Ok(None)) => body.clone(),
-            (Outcome::Clear(_), Ok(Some(refused))) => return self.refuse(&call, refused),
-            (Outcome::Clear(_), Err(_)) => return Err(UNKNOWN_LEVEL),
-            (Outcome::Refuse(refused), _) => return self.refuse(&call, refused.clone()),
-            (Outcome::Fail(Failure::Malformed(malformed)), _) => {
-                return Err(Problem::Malformed(malformed.to_string()));
+        let body = match &inspection.outcome {
+            Outcome::Clear(body) => body.clone(),
+            outcome => {
+                // What is refused for what it holds is told so, whatever the session's level; it counts.
+                drop(self.raise(&call, &admitted.principal, &inspection).await);
+                return self.unclear(&call, outcome);
             }
-            (Outcome::Fail(failure), _) => return Err(Problem::Unjudged(failure.to_string())),
         };
-        may_use(&admitted.principal, call.model.as_deref())?;
-        let upstream = self.choose(&mut admitted, call.model.as_deref())?;
-        same(&admitted.policy, &call.policy)?;
+        let upstream = match self
+            .destination(&mut admitted, &mut call, &inspection)
+            .await
+        {
+            Ok(upstream) => upstream,
+            Err(problem) => {
+                let refused = self.raise(&call, &admitted.principal, &inspection).await?;
+                return refused.map_or(Err(problem), |refused| self.refuse(&call, refused));
+            }
+        };
         let principal = admitted.principal.clone();
-        let references = &inspection.facts.refers;
-        self.may_refer(&upstream, &principal, references).await?;
-        if call.api == Api::Responses && call.generates && !references.unkept {
-            call.keeper = Some(Keeper::new(&self.gateway, &upstream, &principal));
+        let asked = (&inspection, upstream.name());
+        if let Some(refused) = self.reserve(&call, &principal, asked).await? {
+            return self.refuse(&call, refused);
         }
-        self.reserve(&call, &principal, (&inspection, upstream.name()))
-            .await?;
         let answer = self.send(&upstream, admitted, Some(body)).await?;
         drop(hold); // the body is with the provider
         self.answer(answer, call, principal).await
+    }
+
+    /// What comes of a body that is not to be sent.
+    fn unclear(&mut self, call: &Call, outcome: &Outcome) -> Result<Response<Outgoing>, Problem> {
+        match outcome {
+            Outcome::Refuse(refused) => self.refuse(call, refused.clone()),
+            Outcome::Fail(Failure::Malformed(malformed)) => {
+                Err(Problem::Malformed(malformed.to_string()))
+            }
+            Outcome::Fail(failure) => Err(Problem::Unjudged(failure.to_string())),
+            Outcome::Clear(_) => Err(Problem::Internal),
+        }
     }
 
     /// Reads a body within limits of size, time and memory.
@@ -280,28 +298,11 @@ impl Exchange {
         );
         let upstream = chosen.map_err(Problem::Route)?;
         admitted.policy = self.policy(&admitted.principal, Some(&upstream))?;
+        let policy = Arc::clone(&admitted.policy);
+        admitted.check_path(&mut self.account, &policy)?;
         self.account
             .note(|record| record.provider = Some(upstream.name().to_owned()));
         Ok(upstream)
-    }
-
-    /// The credential for a provider: the caller's own, else everyone's.
-    pub(super) async fn credential(
-        &self,
-        upstream: &Arc<Upstream>,
-        principal: &Principal,
-    ) -> Result<Option<Secret>, Problem> {
-        let vault = &self.gateway.vault;
-        let secret = if let Some((holder, sealed)) = principal.credential(upstream.name()) {
-            credential::own(vault, (&holder, upstream.name()), &sealed).map(Some)
-        } else {
-            let hashicorp = self.gateway.hashicorp.as_deref();
-            credential::open((vault, hashicorp), &upstream.provider().credential).await
-        };
-        secret.map_err(|problem| Problem::Credential {
-            provider: upstream.name().to_owned(),
-            problem,
-        })
     }
 
     /// Sends what was cleared, with the credential opened last.

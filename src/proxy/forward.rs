@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::guard::beside;
+use crate::policy::{Direction, Policy};
 use crate::upstream::credential::{X_API_KEY, X_GOOG_API_KEY};
 use crate::wire::Family;
 
@@ -103,8 +105,19 @@ pub(super) fn up(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// The headers of an answer as they may go down.
-pub(super) fn down(headers: &HeaderMap) -> HeaderMap {
+/// The headers of an answer as they may go down: none that the policy, if there is one, finds something in.
+pub(super) fn down(headers: &HeaderMap, policy: Option<&Policy>) -> HeaderMap {
+    // What is shorter holds nothing that a pattern is about.
+    const SHORT: usize = 8;
+    let clean = |value: &HeaderValue| {
+        let text = value.to_str().ok();
+        let read = |policy: &Policy| {
+            text.is_some_and(|text| {
+                text.len() < SHORT || beside::inspect(policy, Direction::Response, text).0
+            })
+        };
+        policy.is_none_or(read)
+    };
     let passes = |name: &HeaderName| {
         DOWN.contains(&name.as_str())
             || DOWN_PREFIXES
@@ -113,7 +126,7 @@ pub(super) fn down(headers: &HeaderMap) -> HeaderMap {
     };
     headers
         .iter()
-        .filter(|(name, _)| passes(name))
+        .filter(|(name, value)| passes(name) && clean(value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
@@ -301,18 +314,21 @@ mod tests {
 
     #[test]
     fn answers_keep_what_clients_use() {
-        let down = down(&headers(&[
-            ("content-type", "application/json"),
-            ("retry-after", "3"),
-            ("x-ratelimit-remaining-requests", "1"),
-            ("anthropic-ratelimit-tokens-limit", "1"),
-            ("set-cookie", "a=b"),
-            ("alt-svc", "h3"),
-            ("server", "cloudflare"),
-            ("openai-organization", "acme"),
-            ("transfer-encoding", "chunked"),
-            ("content-length", "3"),
-        ]));
+        let down = down(
+            &headers(&[
+                ("content-type", "application/json"),
+                ("retry-after", "3"),
+                ("x-ratelimit-remaining-requests", "1"),
+                ("anthropic-ratelimit-tokens-limit", "1"),
+                ("set-cookie", "a=b"),
+                ("alt-svc", "h3"),
+                ("server", "cloudflare"),
+                ("openai-organization", "acme"),
+                ("transfer-encoding", "chunked"),
+                ("content-length", "3"),
+            ]),
+            None,
+        );
         assert_eq!(down.len(), 4);
     }
 

@@ -9,6 +9,7 @@ use super::forward;
 use super::outgoing::{self, Outgoing};
 use super::respond::Problem;
 use crate::guard::Cleared;
+use crate::policy::Policy;
 
 /// Parameters of the query that go up: what the conversation is with and of which kind.
 const PARAMETERS: [&str; 5] = ["model", "intent", "call_id", "deployment", "api-version"];
@@ -90,8 +91,12 @@ impl Handshake {
     }
 
     /// The answer that opens the client's side, after the provider's with these headers has opened the other one.
-    pub(super) fn answer(self, provider: &HeaderMap) -> Response<Outgoing> {
-        let mut headers = forward::down(provider);
+    pub(super) fn answer(
+        self,
+        provider: &HeaderMap,
+        policy: Option<&Policy>,
+    ) -> Response<Outgoing> {
+        let mut headers = forward::down(provider, policy);
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
@@ -185,7 +190,7 @@ mod tests {
             "sec-websocket-protocol",
             HeaderValue::from_static("realtime"),
         );
-        let answer = handshake.answer(&provider);
+        let answer = handshake.answer(&provider, None);
         assert_eq!(answer.status(), 101);
         // RFC 6455, section 1.3.
         let accept = &answer.headers()["sec-websocket-accept"];
@@ -198,7 +203,7 @@ mod tests {
         let handshake = Handshake::read(&head("/v1/realtime", &[])).unwrap();
         let mut provider = HeaderMap::new();
         provider.insert("sec-websocket-protocol", HeaderValue::from_static("other"));
-        let answer = handshake.answer(&provider);
+        let answer = handshake.answer(&provider, None);
         assert!(!answer.headers().contains_key("sec-websocket-protocol"));
     }
 

@@ -209,6 +209,8 @@ pub struct Load {
     pub budget: Arc<Budget>,
     /// Whether the store of keys could be read last time.
     pub keys_healthy: AtomicBool,
+    /// Whether no damage was found in the files of the data folder.
+    pub stores_whole: AtomicBool,
     /// Places for inspections that take a thread.
     heavy: Arc<Semaphore>,
     /// Places for keys that must be looked up in the store.
@@ -227,6 +229,7 @@ impl Load {
             connections: AtomicUsize::new(0),
             budget: Budget::new(limits.max_buffered_bytes),
             keys_healthy: AtomicBool::new(true),
+            stores_whole: AtomicBool::new(true),
             heavy: Arc::new(Semaphore::new(threads.max(1))),
             lookups: Arc::new(Semaphore::new(caller::LOOKUPS)),
             ids: Arc::new(Semaphore::new(stored::PLACES)),

@@ -33,7 +33,7 @@ impl Exchange {
         let passed = Passed::new(answer.body, self.account.hand_on(), status.as_u16());
         let mut response = Response::new(Outgoing::Passed(Box::new(passed)));
         *response.status_mut() = status;
-        *response.headers_mut() = forward::down(&answer.headers);
+        *response.headers_mut() = forward::down(&answer.headers, None);
         Ok(response)
     }
 }

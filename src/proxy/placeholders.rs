@@ -64,7 +64,7 @@ impl Placeholders {
         principal: &Principal,
         budget: &Arc<Budget>,
     ) -> Result<Option<Arc<Memory>>, Unread> {
-        let kept = policy.placeholders == Scope::Session && policy.request.is_reversible();
+        let kept = policy.placeholders == Scope::Session && policy.request.is_reversible;
         let Some(session) = principal.session.as_ref().filter(|_| kept) else {
             return Ok(None);
         };

@@ -68,13 +68,15 @@ impl Exchange {
         match self.open(&upstream, request, &admitted.principal).await? {
             Upgrade::Socket(socket, headers) => {
                 self.account.charge.answers(true);
-                let conversation = self.conversation(admitted.principal, call)?;
+                let opened = handshake.answer(&headers, Some(&call.policy));
+                let mut conversation = self.conversation(admitted.principal, call)?;
+                conversation.said.verdict = admitted.found;
                 self.peer.upgrade(Upgraded {
                     upgrade,
                     socket,
                     conversation,
                 });
-                Ok(handshake.answer(&headers))
+                Ok(opened)
             }
             Upgrade::Answer(answer) => {
                 self.account.charge.answers(false);

@@ -43,6 +43,8 @@ pub(super) enum Problem {
     Unregistered(String),
     /// The gateway itself says no: status, code and message.
     Own(u16, &'static str, &'static str),
+    /// The path or the query holds what the policy does not let pass; names the rule.
+    Path(String),
     /// The address showed too many wrong keys.
     Locked(Duration),
     /// The key asks the gateway itself too often.
@@ -127,6 +129,7 @@ impl Problem {
             | Self::Unchecked(_)
             | Self::Unregistered(_)
             | Self::Internal
+            | Self::Own(503, ..)
             | Self::Unread(Unread::Busy) => Party::Internal,
             _ => Party::Downstream,
         }
@@ -171,17 +174,16 @@ impl Problem {
             Self::Unchecked(_) => say(503, "keys_unavailable", UNCHECKED).after(SHORTLY),
             Self::NotThere(what) => not_there(*what),
             Self::Unregistered(_) => say(503, "ids_unavailable", UNREGISTERED).after(SHORTLY),
+            Self::Own(503, code, message) => say(503, code, *message).after(SHORTLY),
             Self::Own(status, code, message) => say(*status, code, *message),
+            Self::Path(rule) => say(400, "content_filter", forbidden(rule)),
             Self::TooOften(wait) => say(429, "too_many_requests", TOO_OFTEN).after(*wait),
             Self::Locked(wait) => say(429, "too_many_wrong_keys", LOCKED).after(*wait),
             Self::Limited(refused) => limited(refused),
             Self::Encoding => say(415, "unsupported_encoding", ENCODING),
             Self::ContentType => say(415, "unsupported_content_type", CONTENT_TYPE),
             Self::Unread(problem) => unread(*problem),
-            Self::Malformed(problem) => {
-                let message = format!("the body cannot be read safely: {problem}");
-                say(400, "invalid_json", message)
-            }
+            Self::Malformed(problem) => say(400, "invalid_json", unsafe_body(problem)),
             Self::Model => say(403, "model_not_allowed", "the key may not use this model"),
             Self::NoPolicy(name) => {
                 let message =
@@ -189,7 +191,7 @@ impl Problem {
                 say(500, "no_policy", message)
             }
             Self::Unjudged(problem) => {
-                let message = format!("the body cannot be inspected: {problem}");
+                let message = format!("the request cannot be inspected: {problem}");
                 say(500, "not_inspected", message)
             }
             Self::Credential { provider, problem } => {
@@ -259,6 +261,14 @@ fn route(problem: NoRoute) -> Told {
             "the key may not use this provider",
         ),
     }
+}
+
+fn unsafe_body(problem: &str) -> String {
+    format!("the body cannot be read safely: {problem}")
+}
+
+fn forbidden(rule: &str) -> String {
+    format!("the path or the query holds something that the policy does not let pass ({rule})")
 }
 
 /// As `OpenAI` says it.

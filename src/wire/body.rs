@@ -88,6 +88,17 @@ impl Body {
         found
     }
 
+    /// Where each of several answers to the same request begins: whoever reads one of them does not read on in the next.
+    pub fn answers(&self, bytes: &[u8]) -> Vec<usize> {
+        let root = self.document.root(bytes);
+        let each = |root: Value<'_>| {
+            let all = ["choices", "candidates"].into_iter();
+            let all = all.filter_map(|name| root.get(name)).flat_map(Value::items);
+            all.map(|answer| answer.span().start).collect()
+        };
+        root.map(each).unwrap_or_default()
+    }
+
     /// The tools that a request offers, and where they are named.
     pub fn offers(&self, bytes: &[u8]) -> Vec<(String, Span)> {
         let mut found = Vec::new();

@@ -1,6 +1,7 @@
 //! Single events of streamed answers.
 
-use super::json::{Document, Limits, Malformed};
+use super::json::{Document, Limits, Malformed, Value};
+use super::template::Template;
 use super::walk::{Notes, Walk};
 use super::{
     Api, Call, Family, Lane, Part, Piece, Usage, calls, chat, completions, embeddings, gemini,
@@ -28,10 +29,13 @@ pub struct Event {
     /// The format does not know this type of event. Its strings are pieces like all others.
     pub unknown: bool,
     document: Document,
+    /// It was read by comparing, so the document is another event's.
+    alike: bool,
+    template: Template,
 }
 
 /// How far an event brings its answer: what a [`StreamContext`](super::StreamContext) takes note of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Advance {
     /// Lanes that end with this event, after its own text.
     pub closes: Vec<Close>,
@@ -109,22 +113,33 @@ impl Close {
 impl Event {
     /// As [`Body::path`](super::Body::path), in the event's data.
     pub fn path(&self, data: &[u8], span: Span) -> String {
-        path::of(self.document.root(data), span)
+        self.with_root(data, |root| path::of(root, span))
     }
 
     /// The calls of tools that it begins or repeats.
     pub fn calls(&self, data: &[u8]) -> Vec<Call> {
         let mut found = Vec::new();
-        if let Some(root) = self.document.root(data) {
-            calls::calls(root, &mut found);
-        }
+        self.with_root(data, |root| {
+            if let Some(root) = root {
+                calls::calls(root, &mut found);
+            }
+        });
         found
     }
 
     /// The ids in it under which the provider may keep the answer and its items (responses API).
     pub fn ids(&self, data: &[u8]) -> Vec<String> {
-        let root = self.document.root(data);
-        root.map(responses::kept::ids).unwrap_or_default()
+        self.with_root(data, |root| root.map(responses::kept::ids))
+            .unwrap_or_default()
+    }
+
+    fn with_root<R>(&self, data: &[u8], read: impl FnOnce(Option<Value<'_>>) -> R) -> R {
+        if !self.alike {
+            return read(self.document.root(data));
+        }
+        let mut document = Document::default();
+        let parsed = document.parse_into(data, &Limits::NONE);
+        read(parsed.ok().and_then(|()| document.root(data)))
     }
 
     fn clear(&mut self) {
@@ -136,6 +151,7 @@ impl Event {
             advance: std::mem::take(&mut self.advance),
             logprobs: std::mem::take(&mut self.logprobs),
             document: std::mem::take(&mut self.document),
+            template: std::mem::take(&mut self.template),
             ..Self::default()
         };
     }
@@ -154,6 +170,12 @@ pub fn read_event(
     event.clear();
     if api.family() == Family::OpenAi && data == b"[DONE]" {
         event.advance.terminal = true;
+        return Ok(());
+    }
+    let template = std::mem::take(&mut event.template);
+    event.alike = template.read((api, limits), data, event);
+    event.template = template;
+    if event.alike {
         return Ok(());
     }
     let mut document = std::mem::take(&mut event.document);
@@ -185,6 +207,10 @@ pub fn read_event(
     event.document = document;
     if result.is_err() {
         event.clear();
+    } else {
+        let mut template = std::mem::take(&mut event.template);
+        template.learn((api, limits), data, event);
+        event.template = template;
     }
     result
 }

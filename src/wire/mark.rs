@@ -18,6 +18,7 @@ pub(super) struct Context {
     pub(super) argument: bool,
     pub(super) said: bool,
     pub(super) credential: bool,
+    pub(super) bare: bool,
 }
 
 impl Context {
@@ -31,6 +32,7 @@ impl Context {
             argument: false,
             said: false,
             credential: false,
+            bare: false,
         }
     }
 
@@ -78,6 +80,17 @@ impl Context {
         Self { part, ..self }
     }
 
+    /// The same for numbers as they stand.
+    pub(super) const fn bare(self) -> Self {
+        Self {
+            form: Form::Json,
+            part: Part::Whole,
+            said: false,
+            bare: true,
+            ..self
+        }
+    }
+
     /// Whole strings again, as for ids beside running text.
     pub(super) const fn whole(self) -> Self {
         self.part(Part::Whole)
@@ -114,7 +127,8 @@ impl Mark {
         let argument = if context.argument { 16 } else { 0 };
         let said = if context.said { 32 } else { 0 };
         let credential = if context.credential { 64 } else { 0 };
-        Self(8 | origin | form | argument | said | credential)
+        let bare = if context.bare { 128 } else { 0 };
+        Self(8 | origin | form | argument | said | credential | bare)
     }
 
     /// Whether there is a piece.
@@ -143,6 +157,7 @@ impl Mark {
             argument: self.0 & 16 != 0,
             said: self.0 & 32 != 0,
             credential: self.0 & 64 != 0,
+            bare: self.0 & 128 != 0,
         }
     }
 }

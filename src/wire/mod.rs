@@ -6,6 +6,8 @@
 //! - words of the protocol itself (`"role": "assistant"`), recognised by key and value together;
 //! - embedding vectors in base64, empty strings.
 //!
+//! Long numbers that a tool is given or gives back are pieces too: a model reads them as it reads text.
+//!
 //! Readers count what they have visited against the number of strings in the document, and refuse the body if one was missed.
 //!
 //! Keys are pieces where a model reads them: in tool definitions, schemas, tool inputs and results, and below unknown members.
@@ -30,6 +32,7 @@ mod path;
 mod realtime;
 mod responses;
 mod shape;
+mod template;
 mod walk;
 mod words;
 
@@ -123,6 +126,10 @@ pub enum Framing {
 
 /// A string in a body or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub struct Piece {
     /// The raw JSON content between the quotes, escapes not undone, in the body's or event data's bytes.
     pub span: Span,
@@ -138,6 +145,8 @@ pub struct Piece {
     pub said: bool,
     /// It is where a client puts a credential that the provider is to use elsewhere; no model reads it.
     pub credential: bool,
+    /// It is no string but a number, or several in a list, as they stand.
+    pub bare: bool,
 }
 
 /// How a string in an event relates to the strings of other events.

@@ -7,7 +7,10 @@ use super::json::{Document, Kind, Malformed, Value};
 use super::mark::{Context, Mark};
 use super::words::{data_url, is_base64, is_name, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
-use crate::text::Span;
+use crate::text::{Origin, Span};
+
+/// Shorter numbers tell nothing by themselves.
+const LONG_NUMBER: usize = 9;
 
 /// Where the pieces of a document are noted.
 pub(super) enum Notes<'a> {
@@ -67,7 +70,8 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            Kind::Key | Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+            Kind::Number => self.number(value, context),
+            Kind::Key | Kind::True | Kind::False | Kind::Null => {}
         }
     }
 
@@ -235,6 +239,14 @@ impl<'a> Walk<'a> {
         read(self, value);
     }
 
+    /// A number that could be somebody's, where a model reads it; in a body with all that follow it in its list.
+    fn number(&mut self, value: Value<'_>, context: Context) {
+        let read = context.argument || matches!(context.origin, Origin::System | Origin::Tool);
+        if read && value.raw().len() >= LONG_NUMBER {
+            self.push(value, context.bare());
+        }
+    }
+
     fn string(&mut self, value: Value<'_>, context: Context) {
         self.seen += 1;
         self.push(value, context);
@@ -255,6 +267,7 @@ impl<'a> Walk<'a> {
                 argument: context.argument,
                 said: context.said,
                 credential: context.credential,
+                bare: context.bare,
             }),
             Notes::Marks(marks) => {
                 if let Some(mark) = marks.get_mut(value.position()) {

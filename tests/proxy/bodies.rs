@@ -271,3 +271,21 @@ async fn headers_of_answers_carry_no_text_of_a_model() {
     assert!(!reply.head.contains("previous"), "{}", reply.head);
     assert_eq!(reply.header("x-request-id"), Some("req-1"));
 }
+
+#[tokio::test]
+async fn what_headers_of_answers_say_is_judged() {
+    let key = ["AKIA", "IOSFODNN7", "EXAMPLE"].concat();
+    let body = upstream::chat("hi");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: {key}\r\nwarning: 199 - \"{key}\"\r\n\
+         openai-model: gpt-x\r\nx-ratelimit-remaining-tokens: 4000\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let upstream = Upstream::always([head.as_bytes(), &body].concat()).await;
+    let gateway = Gateway::start(upstream.address, |_| {}).await;
+    let reply = send(gateway.address, client::chat(&gateway, "hi", false)).await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.head.contains(&key), "{}", reply.head);
+    assert_eq!(reply.header("openai-model"), Some("gpt-x"));
+    assert_eq!(reply.header("x-ratelimit-remaining-tokens"), Some("4000"));
+}

@@ -14,6 +14,8 @@ use crate::support::upstream::{
     self, DONE, LAST_CHUNK, Step, Upstream, answer, chunk, delta, stream_head,
 };
 
+/// The least chat.
+const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
 const HEADERS: &str = "openai-beta: assistants=v2\r\nuser-agent: OpenAI/Python 1.0\r\ncookie: a=b\r\nconnection: x-hop\r\n\
     x-hop: 1\r\nx-forwarded-for: 10.1.1.1\r\ncontent-type: application/json\r\n";
 
@@ -119,6 +121,84 @@ async fn each_family_gets_its_own_credential_header() {
         seen.iter()
             .all(|seen| seen.headers("authorization").is_empty())
     );
+}
+
+#[tokio::test]
+async fn a_secret_does_not_go_up_in_a_path_or_query() {
+    let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
+    let gateway = Gateway::start(upstream.address, |_| {}).await;
+    let body = r#"{"model":"m","contents":[{"role":"user","parts":[{"text":"hi"}]}],"messages":[{"role":"user","content":"hi"}]}"#;
+    let head = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+        gateway.key
+    );
+    let key = concat!("AKIA", "Q3EGUTKM7RSTUVWX");
+    for (path, found) in [
+        (format!("/v1beta/models/{key}:generateContent"), true),
+        (format!("/v1/chat/completions?api-version={key}"), true),
+        (format!("/v1/chat/completions?a=%41{}", &key[1..]), true),
+        (
+            "/v1/chat/completions?api-version=2024-10-21".to_owned(),
+            false,
+        ),
+        (
+            "/v1beta/models/gemini-2.0-flash:generateContent".to_owned(),
+            false,
+        ),
+    ] {
+        let reply = send(gateway.address, post_with(&path, &head, body)).await;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(
+            reply.status,
+            if found { 400 } else { 200 },
+            "{path}: {text}"
+        );
+        assert!(!text.contains(key), "{text}");
+        if found && path.starts_with("/v1/chat") {
+            assert!(text.contains("content_filter"), "{text}");
+            assert!(text.contains("secrets.aws_access_key"), "{text}");
+        }
+    }
+    assert_eq!(upstream.seen().len(), 2);
+    let records = gateway.records(5).await;
+    let named =
+        |record: &&serde_json::Value| record["request"]["rules"]["secrets.aws_access_key"] == 1;
+    assert_eq!(records.iter().filter(named).count(), 3);
+}
+
+/// Where a path may pass, the record says what was in it.
+#[tokio::test]
+async fn what_a_path_holds_is_recorded_where_it_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "request:\n  secrets: {action: log}\n";
+    std::fs::write(folder.path().join("p.yaml"), policy).unwrap();
+    let upstream = Upstream::always(answer(200, "application/json", b"{}")).await;
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.policies = Some(folder.path().to_owned());
+        "p".clone_into(&mut config.policy);
+    })
+    .await;
+    let secret = concat!("AKIA", "Q3EGUTKM7RSTUVWX");
+    let key = &gateway.key;
+    let request = format!(
+        "GET /v1/models/{secret} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
+    let reply = send(gateway.address, request).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    // With a body, what stands in either.
+    let path = format!("/v1/chat/completions?api-version={secret}");
+    let body = CHAT.replace(
+        "Hello",
+        concat!("ghp_", "Zx8kQ2mN5vR7tY1wL4jH6gF3dS9aP0oI2uE7"),
+    );
+    let reply = send(gateway.address, post(&path, key, &body)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let records = gateway.records(2).await;
+    for record in &records {
+        let rules = &record["request"]["rules"];
+        assert_eq!(rules["secrets.aws_access_key"], 1, "{record:?}");
+    }
+    assert_eq!(records[1]["request"]["rules"].as_object().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -704,4 +784,29 @@ async fn a_provider_has_a_policy_of_its_own() {
         assert_eq!(record["policy"]["name"], policy, "{path} {model}: {record}");
     }
     assert_eq!(upstream.seen().len(), 2);
+    // What stands in the path is judged by the same policy.
+    let secret = concat!("AKIA", "Q3EGUTKM7RSTUVWX");
+    for (path, blocked) in [
+        ("/v1/chat/completions", true),
+        ("/lab/v1/chat/completions", false),
+        ("/openai/v1/responses/", true),
+        ("/lab/v1/models/", false),
+    ] {
+        let request = if path.ends_with('/') {
+            let key = &gateway.key;
+            format!(
+                "GET {path}{secret} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\n\r\n"
+            )
+        } else {
+            post(&format!("{path}?api-version={secret}"), &gateway.key, CHAT)
+        };
+        let reply = send(gateway.address, request).await;
+        let told = reply.text().contains("secrets.aws_access_key");
+        assert_eq!(
+            (reply.status == 400, told),
+            (blocked, blocked),
+            "{path}: {}",
+            reply.text()
+        );
+    }
 }

@@ -306,6 +306,20 @@ async fn a_key_s_own_limits_and_its_team_s() {
     assert_eq!(ask(&gateway, &gateway.key, &body).await.status, 200);
 }
 
+/// A key whose limit is used up may still ask about itself and open sessions, and that uses nothing up.
+#[tokio::test]
+async fn what_a_key_asks_the_gateway_itself_is_charged_to_no_limit() {
+    let upstream = provider().await;
+    let gateway = start(&upstream, &[(Scope::Key, "2/day concurrent=1")]).await;
+    for expected in [200, 200, 429] {
+        let opened = post("/sluicegate/sessions", &gateway.key, "{}");
+        assert_eq!(send(gateway.address, opened).await.status, 201);
+        assert_eq!(ask(&gateway, &gateway.key, HELLO).await.status, expected);
+    }
+    let told = usage(&gateway, &gateway.key).await;
+    assert_eq!(limit(&told, "2/day")["used"], 2);
+}
+
 /// Who is over a limit waits for its turn, is served when a place is free, and takes the place with it when it leaves.
 #[tokio::test]
 async fn p34_those_over_a_limit_wait_in_turn() {

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use sluicegate::config::Config;
 use sluicegate::shared::Fail;
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::exchange::{add_key, store};
@@ -451,6 +453,46 @@ async fn frames_that_are_no_events_end_the_conversation() {
             1002,
             "invalid_frame",
         ),
+        (
+            "a ping in fragments",
+            frame(0x09, b"x"),
+            1002,
+            "invalid_frame",
+        ),
+        (
+            "a ping too long",
+            frame(0x89, &[b'x'; 126]),
+            1002,
+            "invalid_frame",
+        ),
+        (
+            "a text within a text",
+            [frame(0x01, b"{"), frame(0x81, b"{}")].concat(),
+            1002,
+            "invalid_frame",
+        ),
+        (
+            "a character that its fragments do not end",
+            [frame(0x01, b"\"\xc3"), frame(0x80, b"\"")].concat(),
+            1007,
+            "invalid_text",
+        ),
+        (
+            "fragments too long together",
+            [
+                frame(0x01, &long.as_bytes()[..1500]),
+                frame(0x80, &long.as_bytes()[1500..]),
+            ]
+            .concat(),
+            1009,
+            "message_too_large",
+        ),
+        (
+            "a length that no message has",
+            [&[0x81, 0xFF][..], &[0x7F; 8], &[0; 4]].concat(),
+            1009,
+            "message_too_large",
+        ),
     ];
     for (count, (name, bytes, code, reason)) in cases.iter().enumerate() {
         let mut client = Client::open(gateway.address, &gateway.key).await;
@@ -478,21 +520,64 @@ async fn fragments_are_one_event_and_pings_are_answered_by_the_gateway() {
     .await;
     let (gateway, _folder) = under(&provider, &on_secret("redact")).await;
     let mut client = Client::open(gateway.address, &gateway.key).await;
-    let event = item("it is bluebird-1234, yes");
+    let event = item("it is bluebird-1234, oui à Évian");
     let (first, rest) = event.as_bytes().split_at(event.find("bird").unwrap());
-    let (second, third) = rest.split_at(3);
+    let (second, rest) = rest.split_at(3);
+    // Within a character.
+    let (third, last) = rest.split_at(rest.iter().position(|byte| *byte == 0xC3).unwrap() + 1);
     client.write(&frame(0x01, first)).await;
     client.write(&frame(0x89, b"hello")).await;
     client.write(&frame(0x00, second)).await;
-    client.write(&frame(0x80, third)).await;
+    client.write(&frame(0x00, b"")).await;
+    client.write(&frame(0x00, third)).await;
+    client.write(&frame(0x80, last)).await;
     assert_eq!(
         client.next().await,
         Message::Pong(Bytes::from_static(b"hello"))
     );
     assert_eq!(client.hear().await["type"], "session.updated");
     eventually("the event", || provider.heard().0.len() == 1).await;
-    assert!(provider.heard().0[0].contains("it is [BLUEBIRD], yes"));
+    assert!(provider.heard().0[0].contains("it is [BLUEBIRD], oui à Évian"));
     assert_eq!(provider.pings(), 0, "what a ping says would pass unscanned");
+}
+
+#[tokio::test]
+async fn fragments_of_a_provider_are_one_event_too() {
+    let part = |text: &str, kind, last| {
+        let frame = Frame::message(text.as_bytes().to_vec(), OpCode::Data(kind), last);
+        Turn::Send(Message::Frame(frame))
+    };
+    let (before, after) = around("it is bluebird-1234, yes");
+    let event = delta("it is bluebird-1234, yes");
+    let (first, rest) = event.split_at(event.find("bird").unwrap());
+    let (second, third) = rest.split_at(7);
+    let turns = [
+        part(first, Data::Text, false),
+        Turn::Send(ping()),
+        part(second, Data::Continue, false),
+        part(third, Data::Continue, true),
+    ];
+    let before = before.into_iter().map(Turn::Say);
+    let after = after.into_iter().map(Turn::Say);
+    let all: Vec<Turn> = before.chain(turns).chain(after).collect();
+    let provider = Provider::start(move |heard| match heard {
+        "" => Vec::new(),
+        _ => all.clone(),
+    })
+    .await;
+    let (gateway, _folder) = under(&provider, &on_secret("redact")).await;
+    let mut client = Client::open(gateway.address, &gateway.key).await;
+    client.say(ASK).await;
+    let mut heard = String::new();
+    loop {
+        let event = client.text().await;
+        heard.push_str(&event);
+        if event.contains("response.done") {
+            break;
+        }
+    }
+    assert!(!heard.contains("bluebird"), "{heard}");
+    assert!(heard.contains("it is [BLUEBIRD], yes"), "{heard}");
 }
 
 #[tokio::test]

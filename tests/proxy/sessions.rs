@@ -1,11 +1,16 @@
 //! Sessions that a key's holder opens and ends, and what a key leaves behind anywhere.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use sluicegate::limit::{Rule, Scope};
 use sluicegate::shared::Fail;
 
 use crate::exchange::{add_key, store};
+use crate::support::PATIENCE;
 use crate::support::client::{self, post, post_with, send};
 use crate::support::gateway::Gateway;
 use crate::support::upstream::{self, Upstream, answer};
@@ -350,6 +355,7 @@ async fn while_levels_cannot_be_told_the_setting_decides() {
         .await;
         assert_eq!(told.status, status, "{policy}{fail:?}: {}", told.text());
         assert_eq!(status == 503, told.text().contains("sessions_unavailable"));
+        assert_eq!(told.header("retry-after"), (status == 503).then_some("1"));
         let nobody = post_with("/v1/chat/completions", &headers, CHAT);
         assert_eq!(send(gateway.address, nobody).await.status, 200);
         assert_eq!(upstream.seen().len(), if status == 503 { 1 } else { 2 });
@@ -360,4 +366,87 @@ async fn while_levels_cannot_be_told_the_setting_decides() {
         let status = send(gateway.address, refused).await.status;
         assert_eq!(status, if policy == rules { 400 } else { 200 });
     }
+}
+
+/// A Redis that answers no script until two were asked: whoever asks one after the other waits in vain.
+async fn redis_of_two_scripts() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut held = Vec::new();
+                let mut scripts = 0;
+                while let Some(command) = read_command(&mut stream).await {
+                    held.push(match command.first().map(String::as_str) {
+                        // The level's script has one key; what the other takes is granted.
+                        Some("EVALSHA") if command.get(2).is_some_and(|keys| keys == "1") => {
+                            scripts += 1;
+                            "*2\r\n:0\r\n:0\r\n"
+                        }
+                        Some("EVALSHA") => {
+                            scripts += 1;
+                            "*1\r\n:1\r\n"
+                        }
+                        Some("PING") => "+PONG\r\n",
+                        _ => "+OK\r\n",
+                    });
+                    // Answers come in the order of what was asked, a ping's after that of a script that waits.
+                    if scripts % 2 == 0 {
+                        let answers = std::mem::take(&mut held).concat();
+                        stream.write_all(answers.as_bytes()).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A command as clients send them: a list of strings (RESP2).
+async fn read_command(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let count: usize = line.trim().strip_prefix('*')?.parse().ok()?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        line.clear();
+        stream.read_line(&mut line).await.ok()?;
+        let length: usize = line.trim().strip_prefix('$')?.parse().ok()?;
+        let mut word = vec![0; length + 2];
+        stream.read_exact(&mut word).await.ok()?;
+        word.truncate(length);
+        words.push(String::from_utf8(word).ok()?);
+    }
+    Some(words)
+}
+
+/// docs/SCALING.md: what a request waits for in Redis is one round trip, with a session's level too. The gateway's start waits for
+/// its Redis, which therefore runs on another thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_level_and_a_reservation_take_one_round_trip() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "sessions:\n  critical: {action: block}\n";
+    std::fs::write(folder.path().join("p.yaml"), policy).unwrap();
+    let redis = redis_of_two_scripts().await;
+    let body = upstream::chat("Hello");
+    let upstream = Upstream::always(answer(200, "application/json", &body)).await;
+    let gateway = Gateway::start(upstream.address, |config| {
+        config.policies = Some(folder.path().to_owned());
+        "p".clone_into(&mut config.policy);
+        config.shared = Some(format!("redis://{redis}"));
+        config.shared_deadline = PATIENCE;
+    })
+    .await;
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/json\r\nx-sluicegate-user: ann\r\n",
+        gateway.key
+    );
+    let told = send(
+        gateway.address,
+        post_with("/v1/chat/completions", &headers, CHAT),
+    )
+    .await;
+    assert_eq!(told.status, 200, "{}", told.text());
 }

@@ -206,3 +206,61 @@ fn use_and_text_are_counted() {
         );
     }
 }
+
+#[test]
+fn numbers_that_tools_are_given_are_read() {
+    let pii = policy(
+        "request: {pii: {action: redact, reversible: true}}\nresponse: {pii: {action: redact}}\n",
+    );
+    let card = 4_111_111_111_111_111_u64;
+    let body = |api, input: serde_json::Value| match api {
+        Api::Gemini => {
+            json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "pay", "args": input}}]}}], "usageMetadata": {"promptTokenCount": card}})
+        }
+        _ => {
+            json!({"content": [{"type": "tool_use", "id": "t", "name": "pay", "input": input}], "usage": {"output_tokens": 1}})
+        }
+    };
+    let given = json!({"card": card, "list": [1, card, true, card], "small": 41_111, "is": "x"});
+    let left = json!({"card": "[CARD]", "list": [1, "[CARD]", true, "[CARD]"], "small": 41_111, "is": "x"});
+    let (context, limits) = (Context::default(), Limits::default());
+    for api in [Api::Gemini, Api::Messages] {
+        let bytes = body(api, given.clone()).to_string();
+        let outcome = inspect_response(context, api, bytes.into(), &pii, &limits).outcome;
+        let Outcome::Clear(out) = outcome else {
+            panic!("{api:?}");
+        };
+        assert_eq!(out.into_bytes(), body(api, left.clone()).to_string());
+    }
+    // Whole in one event.
+    let shape = SHAPES[4];
+    let event = sse(shape, "", &body(Api::Gemini, given).to_string());
+    let out = run(shape, &pii, [event.as_bytes()]);
+    let expected = body(Api::Gemini, left).to_string();
+    assert!(String::from_utf8(out.out).unwrap().contains(&expected));
+    // What tools give back, and what they are told to take.
+    let request = json!({
+        "contents": [{"role": "user", "parts": [{"functionResponse": {"name": "pay", "response": {"n": card}}}]}],
+        "tools": [{"functionDeclarations": [{"name": "pay", "parameters": {"enum": [card]}}]}],
+    });
+    let outcome = inspect_request(
+        context,
+        Api::Gemini,
+        request.to_string().into(),
+        &pii,
+        &limits,
+    )
+    .outcome;
+    let Outcome::Clear(out) = outcome else {
+        panic!("refused");
+    };
+    let expected = request
+        .to_string()
+        .replace(&card.to_string(), "\"<CARD_1>\"");
+    assert_eq!(out.into_bytes(), expected);
+    // What every answer has is left alone.
+    let own = json!({"id": "c", "created": card, "choices": [{"message": {"content": "x"}}]});
+    let own = own.to_string();
+    let outcome = inspect_response(context, Api::Chat, own.clone().into(), &pii, &limits).outcome;
+    assert!(matches!(outcome, Outcome::Clear(out) if bytes_of(&out) == own));
+}

@@ -27,6 +27,55 @@ fn every_mode_gives_the_same_bytes_in_the_end() {
     }
 }
 
+/// Each action in each mode: the same verdict and the same end as in `holdback`, and what counts never leaves, however the text is dealt out.
+#[test]
+fn every_action_does_the_same_in_every_mode() {
+    for action in ["log", "redact", "replace", "block"] {
+        let topic = format!(
+            "topics:\n  - {{id: word, pattern: 'bluebird-[0-9]{{4}}', action: {action}, message: No.}}\n"
+        );
+        let holdback = policy(&topic);
+        for mode in MODES {
+            let moded = policy(&format!("{mode}\n{topic}"));
+            for shape in SHAPES {
+                for size in [1, 4, 100] {
+                    let text = "It is bluebird-1234, and that is that: nothing more is to be said of birds.";
+                    let deltas: Vec<(u32, &str)> = text
+                        .as_bytes()
+                        .chunks(size)
+                        .map(|part| (0, str::from_utf8(part).unwrap()))
+                        .collect();
+                    let bytes = stream(shape, &deltas, plain);
+                    let expected = run(shape, &holdback, [bytes.as_slice()]);
+                    let moded = run(shape, &moded, bytes.chunks(11));
+                    let known = |run: &Run| {
+                        format!("{:?} {:?}", run.summary.verdict.rules, run.summary.ending)
+                    };
+                    assert_eq!(
+                        known(&moded),
+                        known(&expected),
+                        "{mode} {action} {shape:?} {size}"
+                    );
+                    let out = String::from_utf8(moded.out.clone()).unwrap();
+                    let said: String = texts(shape, &moded.out).into_values().collect();
+                    let passes = action == "log";
+                    assert_eq!(
+                        out == String::from_utf8(bytes).unwrap(),
+                        passes,
+                        "{mode} {action} {out}"
+                    );
+                    assert_eq!(said.contains("bird-"), passes, "{mode} {action} {said}");
+                    assert_eq!(
+                        said.contains("It is [WORD], and"),
+                        action == "redact",
+                        "{mode} {said}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// What has left after each piece of a stream.
 fn left(shape: Shape, policy: &Arc<Policy>, bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut guard = guard(shape, policy);

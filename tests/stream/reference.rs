@@ -32,7 +32,7 @@ const LITERALS: [(&str, &str); 3] = [
 ];
 
 /// What must leave of a text: everything is found, what overlaps is one, the placeholder is that of what begins first.
-fn reference(text: &str) -> String {
+fn reference(text: &str, whole: bool) -> String {
     let mut found: Vec<(usize, usize, &str)> = Vec::new();
     for (start, _) in text.char_indices() {
         let rest = &text[start..];
@@ -43,7 +43,8 @@ fn reference(text: &str) -> String {
         }
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let run = rest.chars().take_while(|c| word(*c)).count();
-        let begins = !text[..start].ends_with(word);
+        // Behind letters a key is found in whole texts only (docs/SCANNERS.md).
+        let begins = whole || !text[..start].ends_with(word);
         let shape = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
         if begins && run == 20 && rest.starts_with("AKIA") && rest[..20].chars().all(shape) {
             found.push((start, start + 20, "[AWS_ACCESS_KEY]"));
@@ -112,7 +113,7 @@ proptest! {
         shape in prop::sample::select(SHAPES.to_vec()),
         escape in any::<bool>(),
     ) {
-        let (policy, expected) = (policy(), reference(&text));
+        let (policy, expected) = (policy(), reference(&text, true));
         let write = if escape { escaped } else { plain };
         let (context, limits) = (Context::default(), Limits::default());
         let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, write(&text));
@@ -128,7 +129,7 @@ proptest! {
         let bytes = stream(shape, &cut(&text, &deltas), write);
         let run = run(shape, &policy, [bytes.as_slice()]);
         let left = texts(shape, &run.out).into_iter().filter(|(lane, _)| lane.field == Field::Content);
-        prop_assert_eq!(left.map(|(_, text)| text).collect::<String>(), expected);
+        prop_assert_eq!(left.map(|(_, text)| text).collect::<String>(), reference(&text, false));
     }
 }
 
