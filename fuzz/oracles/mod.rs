@@ -2,6 +2,7 @@
 //! so they are alive without a nightly compiler.
 //!
 //! The first two bytes of an input choose: what is read, and where it is cut. The rest is the text.
+pub(crate) mod deltas;
 pub(crate) mod json;
 pub(crate) mod policy;
 pub(crate) mod sse;

@@ -10,7 +10,7 @@ use sluicegate::wire::json::{Limits, unescape};
 use sluicegate::wire::sse::Splitter;
 use sluicegate::wire::{Api, Event, Framing, Lane, Part, read_event};
 
-use super::Input;
+use super::{Input, deltas};
 
 /// Takes the place of each `~` in an input.
 pub(crate) const SECRET: &str = "zk-7f3q9x2w";
@@ -19,6 +19,8 @@ pub(crate) const SECRET: &str = "zk-7f3q9x2w";
 pub(crate) static SHAPE: LazyLock<Regex> = LazyLock::new(|| Regex::new("zk-[a-z0-9]{8}").unwrap());
 
 const POLICY: &str = r"
+response:
+  secrets: {action: redact}
 topics:
   - {id: token, pattern: 'zk-[a-z0-9]{8}', action: redact}
   - {id: bird, pattern: '(?i)\bproject\s+bluebird\b', action: redact}
@@ -90,6 +92,8 @@ pub(crate) fn check(input: &[u8]) {
         !contains(&out, SECRET.as_bytes()),
         "a secret leaves as it stands"
     );
+    deltas::alike(input.api(), framing, input.text);
+    deltas::check(&input);
 }
 
 /// Whether that is nothing, or an event without an end, which readers by the standard discard.
@@ -120,7 +124,7 @@ fn known(summary: &Summary) -> String {
     )
 }
 
-fn run<'a>(
+pub(super) fn run<'a>(
     api: Api,
     framing: Framing,
     chunks: impl IntoIterator<Item = &'a [u8]>,

@@ -27,7 +27,7 @@ pub(crate) fn check(input: &[u8]) {
 }
 
 /// The chunks of the input, cut where characters end.
-fn pieces<'a>(input: &Input<'_>, text: &'a str) -> Vec<&'a str> {
+pub(super) fn pieces<'a>(input: &Input<'_>, text: &'a str) -> Vec<&'a str> {
     let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
     for chunk in input.chunks() {
         at += chunk.len();

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::engine::rot13;
 use super::{Check, Rule, Scanner};
+use crate::text::rot13;
 
 /// The rule that finds any of `words`, in either case and as written or folded.
 pub fn canary_rule(words: &[String]) -> Rule {

@@ -22,6 +22,7 @@ use self::finding::ThreatLevel;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 pub use canary::{canary_rule, marker, marker_rule};
+pub use injection::is_foreseen;
 pub use url::{Hosts, InvalidHost};
 
 /// A family of rules; the first part of a rule's id and the key of its section in a policy.

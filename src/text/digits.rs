@@ -15,6 +15,8 @@ pub(super) const LEAST_TEXT: usize = 8;
 pub(super) const ANYWHERE: usize = 12;
 /// A line of so many digits may go on in the next one.
 const LINE: usize = 16;
+/// What may stand between two pairs of hexadecimal digits, apart from `0x` and `\x`.
+pub(super) const SEPARATORS: &[u8] = b" ,:;-\n\r\t'\"[]{}()\\";
 /// The most characters between two digits.
 const GAP: usize = 8;
 /// The most digits of a group.
@@ -79,7 +81,7 @@ impl Inside {
             Radix::Hex if self.count % 2 == 1 => false,
             Radix::Hex => match byte {
                 b'x' | b'X' => self.gap > 0,
-                _ => b" ,:;-\n\r\t'\"[]{}()\\".contains(&byte),
+                _ => SEPARATORS.contains(&byte),
             },
         }
     }

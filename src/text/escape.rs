@@ -114,8 +114,13 @@ impl Unescaping {
 
     fn resolve(&mut self, end: bool, out: &mut impl FnMut(char, Span, bool)) {
         while let Some(&(first, place)) = self.waiting.first() {
-            let (bytes, count) = match read(&self.text) {
+            let read = match read(&self.text) {
                 Escape::Open if !end => return,
+                // Something that is no part of any escape follows.
+                Escape::Open => read(&format!("{}\0", self.text)),
+                known => known,
+            };
+            let (bytes, count) = match read {
                 Escape::Of(decoded, bytes) => {
                     let escape = self.text.get(..bytes).unwrap_or_default();
                     let count = escape.chars().count();
@@ -365,6 +370,7 @@ mod tests {
         for (text, expected) in [
             ("%69gnore%20all", "ignore all"),
             ("%u0069gnore", "ignore"),
+            ("&#105&#103", "ig"),
             ("%D0%B8%d0%b3 %C3%A9 %E5%BF%BD", "иг é 忽"),
             ("50% of 100%, 5%zz, %4", "50% of 100%, 5%zz, %4"),
             ("%E9t%E9 ", "été "),

@@ -34,41 +34,43 @@ pub(super) fn places(
     })
 }
 
-/// The start of the first run of at least `least` bytes, 9 to 16, for which `is` holds, or of one that goes up to the end of the text.
+/// The start of the first run of at least `least` bytes from `from` on for which `is` holds, which is told the place, too, or of one that goes up
+/// to the end of the text.
+///
+/// A run covers the place that is `least` after where it may begin at the earliest, so most bytes of ordinary text are never looked at
+/// (Boyer and Moore 1977).
 #[inline]
 pub(super) fn run(
     text: &[u8],
+    mut from: usize,
+    least: usize,
+    is: impl Fn(usize, u8) -> bool,
+) -> Option<usize> {
+    while let Some(ahead) = text.get(from..).filter(|ahead| !ahead.is_empty()) {
+        let ahead = ahead.get(..least).unwrap_or(ahead);
+        let mut bytes = ahead.iter().enumerate().rev();
+        let Some((other, _)) = bytes.find(|(place, byte)| !is(from + place, **byte)) else {
+            return Some(from);
+        };
+        from += other + 1;
+    }
+    None
+}
+
+/// The places from `from` on of letters and digits that stand next to no other one; none before a stretch of at least `least` bytes, or up to
+/// the end, in which no two stand together. `in_word` tells whether one stands before the text.
+#[inline]
+pub(super) fn alone(
+    text: &[u8],
     from: usize,
     least: usize,
-    is: impl Fn(u8) -> bool + Copy,
-) -> Option<usize> {
-    // Where the run began that reached the last window's end.
-    let mut open = None;
-    let mut place = from;
-    while place < text.len() {
-        let bits = match inner(text, place) {
-            Some(window) => tested(window, |_, byte, _| is(byte)),
-            None => tested(&edge(text, place, (0, 0)), |_, byte, _| is(byte)),
-        };
-        let length = LANES.min(text.len() - place);
-        let ahead = bits.trailing_ones() as usize;
-        if open.is_some_and(|start| place + ahead >= start + least) {
-            return open;
-        }
-        if open.is_some() && ahead >= length {
-            break;
-        }
-        let long = [1, 2, 4, least - 8]
-            .into_iter()
-            .fold(bits, |bits, shift| bits & bits >> shift);
-        if long != 0 {
-            return Some(place + long.trailing_zeros() as usize);
-        }
-        let behind = (!(bits << (LANES - length))).leading_zeros() as usize;
-        open = (behind > 0).then_some(place + length - behind);
-        place += length;
-    }
-    open
+    in_word: bool,
+) -> impl Iterator<Item = usize> {
+    let is = |place: usize| text.get(place).is_some_and(u8::is_ascii_alphanumeric);
+    let joined = move |place: usize| is(place) && place.checked_sub(1).map_or(in_word, is);
+    let from = run(text, from, least, |place, _| !joined(place));
+    let places = from.unwrap_or(text.len())..text.len();
+    places.filter(move |place| is(*place) && !joined(*place) && !joined(place + 1))
 }
 
 /// A bit for each byte of the window for which `is` holds, the first one lowest.
@@ -140,7 +142,7 @@ mod tests {
                         })
                     };
                     for from in [0, 1, before] {
-                        let found = run(bytes, from, 11, |byte| byte == b'x');
+                        let found = run(bytes, from, 11, |_, byte| byte == b'x');
                         assert_eq!(found, runs(from), "{text} {from}");
                     }
                 }

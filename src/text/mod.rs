@@ -1,5 +1,6 @@
 //! Text as models and people read it, apart from the bytes and formats that carry it.
 
+pub mod apart;
 pub mod blocks;
 pub mod decoded;
 pub mod digits;
@@ -16,6 +17,15 @@ pub mod view;
 
 mod gate;
 mod words;
+
+/// The letter 13 further in the alphabet; other bytes stay.
+pub(crate) const fn rot13(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'm' | b'A'..=b'M' => byte + 13,
+        b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
+        _ => byte,
+    }
+}
 
 /// Who wrote a piece of text. Any of them may be under an attacker's control; policies weigh them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

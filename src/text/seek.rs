@@ -2,9 +2,9 @@
 //!
 //! Two digits that follow each other settle, for each way to group them, what kind of byte they make. Text needs some bytes in a row that are none but text.
 
-use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, WAYS};
+use super::digits::{ANYWHERE, Inside, LEAST_TEXT, RESTART, SEPARATORS, WAYS};
 use super::gate;
-use super::radix::Radix;
+use super::radix::{NO_DIGIT, Radix};
 
 /// A place in a text from which a run has to be read digit by digit.
 #[derive(Clone, Copy, Debug)]
@@ -319,21 +319,42 @@ fn find(
 ) -> Option<usize> {
     let least = least_run(radix);
     match radix {
-        Radix::Base64 => gate::run(text, from, least, |byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'_')
-        }),
-        Radix::Base32 if thorough => gate::run(text, from, least, |byte| {
-            byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7')
-        }),
-        Radix::Base32 => gate::run(text, from, least, |byte| {
-            byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7')
-        }),
+        Radix::Base64 | Radix::Base32 => {
+            let values = radix.values(thorough);
+            gate::run(text, from, least, |_, byte| {
+                values.get(usize::from(byte)) != Some(&NO_DIGIT)
+            })
+        }
         Radix::Hex => find_hex(text, from, before),
     }
 }
 
+/// What hexadecimal digits and all that may stand between them are made of.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would refuse"
+)]
+static IN_HEX: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0u8);
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X');
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < SEPARATORS.len() {
+        table[SEPARATORS[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// The first two digits, or `0x`, that no letter or digit stands before; or one digit, if the text ends there.
 fn find_hex(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
+    // Hardly any prose can hold so many digits.
+    let least = least_run(Radix::Hex);
+    let from = gate::run(text, from, least, |_, byte| {
+        IN_HEX.get(usize::from(byte)) == Some(&true)
+    })?;
     let word = before.is_some_and(|before| before.is_alphanumeric() || !before.is_ascii());
     let ends = (if word { b'a' } else { b' ' }, b'a');
     let mut pairs = gate::places(text, from, ends, |before, byte, after| {

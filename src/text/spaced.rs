@@ -178,17 +178,10 @@ impl Spaced {
 }
 
 /// The first place from `from` on where text that follows `before` changes, or may if more follows.
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "the compiler makes vectors of it only without branches"
-)]
 pub fn find(text: &[u8], from: usize, before: Option<char>) -> Option<usize> {
     let in_word = before.is_some_and(char::is_alphanumeric);
-    let before = if in_word { b'a' } else { b' ' };
-    let mut alone = gate::places(text, from, (before, b' '), |before, byte, after| {
-        let joined = before.is_ascii_alphanumeric() | after.is_ascii_alphanumeric();
-        byte.is_ascii_alphabetic() & !joined
-    });
+    // Something stands between each two of them.
+    let mut alone = gate::alone(text, from, 2 * LEAST_LETTERS - 1, in_word);
     alone.find(|place| is_run(text.get(*place..).unwrap_or_default()))
 }
 
@@ -217,7 +210,7 @@ fn is_run(text: &[u8]) -> bool {
     true
 }
 
-const fn is_joint(character: char) -> bool {
+pub(super) const fn is_joint(character: char) -> bool {
     matches!(
         character,
         ' ' | '.' | '-' | '_' | '*' | '|' | '/' | ',' | '~' | '+' | '\t' | '\n'

@@ -1,17 +1,22 @@
 //! Matches that may still become one: how they begin, go on and end.
 
+use std::borrow::Cow;
+
 use regex_automata::{dfa::Automaton as _, util::primitives::StateID};
 
 use super::{
     Engine,
     compile::{Compiled, Run},
-    disguise::rot13,
     literal::Before,
     pattern::is_word_part,
     stream::{Stream, TAIL},
     trigger::Start,
+    wrap::Wrap,
 };
-use crate::{scan::Check, text::Encoding};
+use crate::{
+    scan::Check,
+    text::{Encoding, rot13},
+};
 
 /// The most candidates of one stream that live for longer than a byte.
 const LIVE_LIMIT: usize = 64;
@@ -19,6 +24,8 @@ const LIVE_LIMIT: usize = 64;
 const CHECKED_ENDS: usize = 64;
 /// The longest word that an unlimited repetition takes before a match is reached.
 const WORD_LIMIT: u8 = 64;
+/// The most bytes at the ends of lines that a candidate goes over.
+const SKIPPED_LIMIT: u8 = 64;
 /// How many older candidates of the same rule a candidate is compared with.
 const COMPARED: usize = 4;
 
@@ -33,6 +40,8 @@ pub(crate) struct Hit {
     pub(crate) continues: bool,
     /// What was undone to find it.
     pub(crate) encoding: Encoding,
+    /// It follows on letters or digits: counts in whole texts only.
+    pub(crate) glued: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +52,9 @@ pub(super) struct Candidate {
     rot13: bool,
     /// Letters and digits since the last other byte, or since the candidate began.
     word: u8,
+    wrap: Wrap,
+    /// Bytes at the ends of lines that are no part of what it matches.
+    skipped: u8,
     pub(super) state: StateID,
     pub(super) start: usize,
     /// The end of the longest match so far; `start` if there is none.
@@ -56,6 +68,8 @@ impl Candidate {
             continues: false,
             rot13: false,
             word: 0,
+            wrap: Wrap::Line,
+            skipped: 0,
             state,
             start,
             end: start,
@@ -72,8 +86,9 @@ fn is_covered(
 ) -> bool {
     let of_rule = older.iter_mut().rev().take(COMPARED);
     let mut of_rule = of_rule.take_while(|older| older.rule == candidate.rule);
-    let same =
-        |older: &&mut Candidate| older.state == candidate.state && older.rot13 == candidate.rot13;
+    let same = |older: &&mut Candidate| {
+        (older.state, older.rot13, older.wrap) == (candidate.state, candidate.rot13, candidate.wrap)
+    };
     let Some(older) = of_rule.find(same) else {
         return false;
     };
@@ -131,12 +146,15 @@ impl Stream {
     ) {
         let next = places.end.checked_sub(reading.base);
         let next = next.and_then(|next| reading.bytes.get(next)).copied();
-        if next.is_some_and(|next| !start.next.may_hold(next)) {
+        // A candidate that may go over the end of a line may do so at once.
+        let breaks = next.is_some_and(|next| Wrap::Line.after(next).is_some());
+        if !breaks && next.is_some_and(|next| !start.next.may_hold(next)) {
             return;
         }
         let Some(compiled) = reading.engine.compiled(start.rule) else {
             return;
         };
+        let next = next.filter(|_| !(breaks && compiled.wraps));
         let state = match start.after {
             Some(after) => after.get(before as usize).copied(),
             None => self.walk(reading, compiled, (before, start.rot13), places.clone()),
@@ -240,9 +258,21 @@ impl Stream {
         };
         let machine = &*compiled.machine;
         let read = if candidate.rot13 { rot13(byte) } else { byte };
-        candidate.state = machine.automaton.next_state(candidate.state, read);
+        let state = machine.automaton.next_state(candidate.state, read);
+        let unmatched = candidate.end == candidate.start;
+        let dead = machine.automaton.is_dead_state(state);
+        if compiled.wraps && unmatched && (dead || candidate.wrap == Wrap::End) {
+            candidate.wrap = match candidate.wrap.after(byte) {
+                Some(wrap) => wrap,
+                None => return false,
+            };
+            candidate.skipped += 1;
+            return candidate.skipped < SKIPPED_LIMIT;
+        }
+        candidate.wrap = Wrap::Line;
+        candidate.state = state;
         if machine.automaton.is_special_state(candidate.state) {
-            if machine.automaton.is_dead_state(candidate.state) {
+            if dead {
                 self.report(reading, compiled, candidate, at + 1);
                 return false;
             }
@@ -261,7 +291,7 @@ impl Stream {
         if machine.words && unmatched && candidate.word > WORD_LIMIT {
             return false;
         }
-        at - candidate.start <= machine.reach
+        at - candidate.start <= machine.reach + usize::from(candidate.skipped)
             || self.report_part(reading, compiled, candidate, at + 1)
     }
 
@@ -277,7 +307,7 @@ impl Stream {
         if every_end
             && end - candidate.start <= CHECKED_ENDS
             && !candidate.continues
-            && !self.passes(reading, compiled, candidate.start, end)
+            && !self.passes(reading, compiled, candidate, end)
         {
             return;
         }
@@ -300,7 +330,7 @@ impl Stream {
         } = candidate;
         let longest = matches!(compiled.rule.check, Some(Check::LongestEnd(_)));
         let checked = continues || !longest && end - start <= CHECKED_ENDS;
-        if end > start && (checked || self.passes(reading, compiled, start, end)) {
+        if end > start && (checked || self.passes(reading, compiled, candidate, end)) {
             reading.hits.push(Hit {
                 rule: compiled.stands_for,
                 start,
@@ -312,6 +342,7 @@ impl Stream {
                 } else {
                     compiled.encoding
                 },
+                glued: compiled.glued,
             });
         }
     }
@@ -335,13 +366,27 @@ impl Stream {
         reading.hits.len() > before
     }
 
-    fn passes(&self, reading: &Reading<'_>, compiled: &Compiled, start: usize, end: usize) -> bool {
+    fn passes(
+        &self,
+        reading: &Reading<'_>,
+        compiled: &Compiled,
+        candidate: &Candidate,
+        end: usize,
+    ) -> bool {
+        let start = candidate.start;
         let Some(check) = &compiled.rule.check else {
             return true;
         };
-        let text: Vec<u8> = (start..end)
-            .filter_map(|place| self.byte(reading, place))
-            .collect();
+        let own = start.checked_sub(reading.base);
+        let own = own.and_then(|from| reading.bytes.get(from..end - reading.base));
+        let kept = || {
+            let bytes = (start..end).filter_map(|place| self.byte(reading, place));
+            Cow::Owned(bytes.collect())
+        };
+        let mut text: Cow<'_, [u8]> = own.map_or_else(kept, Cow::Borrowed);
+        if candidate.rot13 {
+            text = text.iter().map(|byte| rot13(*byte)).collect();
+        }
         // Text that is not whole would be a bug of ours; then the shape alone decides, on the safe side.
         std::str::from_utf8(&text)
             .ok()

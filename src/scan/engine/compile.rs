@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::{
     Any, Class, Engine, Firsts, Unsupported,
-    disguise::{add_reversed, triggers},
+    disguise::{add_glued, add_reversed, triggers},
     literal::Before,
     machine::{Automata, Machine},
     pattern::{Left, Refused},
-    scope::is_wording,
+    scope::{Scope, is_wording},
     trigger::{Literals, Start},
 };
 use crate::{scan::Rule, text::Encoding};
@@ -40,6 +40,10 @@ pub(super) struct Compiled {
     pub(super) stands_for: u16,
     /// That form.
     pub(super) encoding: Encoding,
+    /// It follows on letters or digits, and counts in whole texts only: streams would hold the end of most words for it.
+    pub(super) glued: bool,
+    /// Its matches may go over the ends of lines.
+    pub(super) wraps: bool,
 }
 
 pub(super) fn compile(
@@ -56,7 +60,7 @@ pub(super) fn compile(
             starts: vec![Default::default(); 256],
         },
         classes: Vec::new(),
-        any: Any::default(),
+        any: [Any::default(); 4],
     };
     let mut problems = Vec::new();
     for (rule, hold) in rules {
@@ -74,7 +78,9 @@ pub(super) fn compile(
     }
     engine.written = engine.rules.len();
     add_reversed(&mut engine, automata);
-    engine.any = Any::of(&engine.rules);
+    add_glued(&mut engine, automata);
+    let scopes = [Scope::All, Scope::Decoded, Scope::Wording, Scope::Secrets];
+    engine.any = scopes.map(|scope| Any::of(&engine.rules, scope));
     let literals = Literals::build(&triggers(&engine), &engine.firsts.any);
     engine.literals = Some(literals.ok_or_else(|| {
         vec![Unsupported {
@@ -101,14 +107,17 @@ fn add(engine: &mut Engine, automata: &Automata, rule: Rule, hold: bool) -> Resu
         .as_ref()
         .map(|left| add_class(&mut engine.classes, left, (hold, is_wording(&rule))))
         .transpose()?;
-    let compiled = Compiled {
+    let mut compiled = Compiled {
         rule,
         hold,
         machine,
         left,
         stands_for: index,
         encoding: Encoding::None,
+        glued: false,
+        wraps: false,
     };
+    compiled.wraps = compiled.is_issued();
     if compiled.machine.literals.is_empty() {
         add_firsts(
             &mut engine.firsts,

@@ -1,6 +1,6 @@
-//! Wording that is turned: letters moved by 13, text from the end to the start.
+//! Wording that is turned: letters moved by 13, text from the end to the start. And secrets behind other letters.
 //!
-//! Both are found by the patterns themselves, turned the same way, so ordinary text costs no second reading and streams hold exactly what may
+//! All are found by the patterns themselves, turned the same way, so ordinary text costs no second reading and streams hold exactly what may
 //! still match.
 
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
@@ -8,20 +8,11 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 use super::{
     Engine,
     compile::Compiled,
-    machine::Automata,
+    machine::{Automata, Begin},
     scope::is_turned,
     trigger::{Start, Trigger},
 };
 use crate::text::Encoding;
-
-/// The letter 13 further in the alphabet; other bytes stay.
-pub(crate) const fn rot13(byte: u8) -> u8 {
-    match byte {
-        b'a'..=b'm' | b'A'..=b'M' => byte + 13,
-        b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
-        _ => byte,
-    }
-}
 
 /// The pattern of the same texts from the end to the start, character by character.
 pub(super) fn reversed(hir: &Hir) -> Hir {
@@ -88,6 +79,44 @@ pub(super) fn add_reversed(engine: &mut Engine, automata: &Automata) {
                 left: None,
                 stands_for: compiled.stands_for,
                 encoding: Encoding::Reversed,
+                glued: false,
+                wraps: false,
+            });
+        }
+    }
+}
+
+/// Adds the secrets that no blank parts from what stands before them, as far as their beginning is certain: it has letters and signs, or is AWS's.
+pub(super) fn add_glued(engine: &mut Engine, automata: &Automata) {
+    for index in 0..engine.written {
+        let Some(compiled) = engine.rules.get(index).filter(|rule| rule.is_issued()) else {
+            continue;
+        };
+        let signs = |begin: &Begin| {
+            begin.literal.len() >= 4 && begin.literal.iter().any(|byte| b"_-.".contains(byte))
+        };
+        let certain = compiled.machine.literals.iter().all(signs)
+            || compiled.rule.id == "secrets.aws_access_key";
+        let Some(rest) = compiled
+            .rule
+            .pattern
+            .strip_prefix(r"(?-u)\b")
+            .filter(|_| certain)
+        else {
+            continue;
+        };
+        let machine = automata.machine(&format!(r"(?-u)\B{rest}"), false);
+        let machine = machine.ok().filter(|machine| !machine.literals.is_empty());
+        if let (Some(machine), true) = (machine, engine.rules.len() < usize::from(u16::MAX)) {
+            engine.rules.push(Compiled {
+                rule: compiled.rule.clone(),
+                hold: false,
+                machine,
+                left: None,
+                stands_for: compiled.stands_for,
+                encoding: Encoding::None,
+                glued: true,
+                wraps: false,
             });
         }
     }
@@ -97,7 +126,8 @@ pub(super) fn add_reversed(engine: &mut Engine, automata: &Automata) {
 pub(super) fn triggers(engine: &Engine) -> Vec<Trigger<'_>> {
     let rules = engine.rules.iter().zip(0u16..);
     let forms = rules.flat_map(|(compiled, rule)| {
-        let moved = is_turned(&compiled.rule) && compiled.encoding == Encoding::None;
+        let moved = is_turned(&compiled.rule) || compiled.is_issued();
+        let moved = moved && compiled.encoding == Encoding::None && !compiled.glued;
         let begins = compiled.machine.literals.iter();
         begins.flat_map(move |begin| {
             let trigger = move |literal, rot13| Trigger {

@@ -11,11 +11,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    disguise::rot13,
     literal::{Before, Literal, unfold},
     pattern::{self, Left, Pattern, Refused},
     trigger::Bytes,
 };
+use crate::text::rot13;
 
 /// The largest automaton of one rule.
 const AUTOMATON_BYTES: usize = 1 << 20;

@@ -19,10 +19,10 @@ mod pattern;
 mod scope;
 mod stream;
 mod trigger;
+mod wrap;
 
 pub(super) use candidate::Hit;
 use compile::Compiled;
-pub(super) use disguise::rot13;
 use literal::Before;
 pub use machine::Automata;
 pub(super) use scope::Scope;
@@ -46,26 +46,24 @@ pub struct Engine {
     firsts: Firsts,
     /// The classes of [`pattern::Left`] parts.
     classes: Vec<Class>,
-    any: Any,
+    /// By scope: whether anything counts there.
+    any: [Any; 4],
 }
 
-/// Whether there is any rule of a kind: asked for each piece of text.
+/// Whether there is any rule that counts in a scope: asked for each piece of text.
 #[derive(Clone, Copy, Debug, Default)]
-struct Any {
-    holds: bool,
-    wording: bool,
-    holds_wording: bool,
+pub(super) struct Any {
+    pub(super) reads: bool,
+    /// One that may hold text back.
+    pub(super) holds: bool,
 }
 
 impl Any {
-    fn of(rules: &[Compiled]) -> Self {
-        let wording = |compiled: &Compiled| compiled.reads(Scope::Wording);
+    fn of(rules: &[Compiled], scope: Scope) -> Self {
+        let mut reading = rules.iter().filter(|compiled| compiled.reads(scope));
         Self {
-            holds: rules.iter().any(|compiled| compiled.hold),
-            wording: rules.iter().any(wording),
-            holds_wording: rules
-                .iter()
-                .any(|compiled| compiled.hold && wording(compiled)),
+            reads: reading.clone().next().is_some(),
+            holds: reading.any(|compiled| compiled.hold),
         }
     }
 }
@@ -174,17 +172,18 @@ impl Engine {
 
     /// Whether any rule may hold text back.
     pub(super) const fn holds(&self) -> bool {
-        self.any.holds
+        self.any(Scope::All).holds
     }
 
-    /// Whether any rule about wording may.
-    pub(super) const fn holds_wording(&self) -> bool {
-        self.any.holds_wording
-    }
-
-    /// Whether there is any rule about wording.
-    pub(super) const fn reads_wording(&self) -> bool {
-        self.any.wording
+    /// Whether any rule counts in a scope.
+    pub(super) const fn any(&self, scope: Scope) -> Any {
+        let [all, decoded, wording, secrets] = self.any;
+        match scope {
+            Scope::All => all,
+            Scope::Decoded => decoded,
+            Scope::Wording => wording,
+            Scope::Secrets => secrets,
+        }
     }
 
     /// Whether a rule counts in a text.

@@ -13,6 +13,8 @@ pub(crate) enum Scope {
     Decoded,
     /// In a disguise that only a reader of words sees through: injection and topics.
     Wording,
+    /// With its characters one by one: secrets. Rows of single digits would pass for numbers of persons.
+    Secrets,
 }
 
 impl Compiled {
@@ -23,11 +25,24 @@ impl Compiled {
             Scope::All => true,
             Scope::Decoded => is_wording(&self.rule) || decoded.contains(&self.rule.scanner),
             Scope::Wording => is_wording(&self.rule),
+            Scope::Secrets => self.rule.scanner == Scanner::Secrets,
         }
+    }
+
+    /// Whether its matches begin with what an issuer puts before its secrets, which is no beginning of a word.
+    pub(super) fn is_issued(&self) -> bool {
+        let least = if self.rule.check.is_some() { 3 } else { 4 };
+        let mut literals = self.machine.literals.iter().map(|begin| &begin.literal);
+        self.rule.scanner == Scanner::Secrets
+            && matches!(self.rule.category, "service" | "cloud")
+            && literals.len() > 0
+            && literals.all(|literal| {
+                literal.len() >= least && literal.iter().any(u8::is_ascii_alphabetic)
+            })
     }
 }
 
-/// Whether a rule is also looked for with its letters moved by 13 and from the end to the start: words that people and models read, and those that
+/// Whether a rule is also looked for from the end to the start, and with its letters moved by 13: words that people and models read, and those that
 /// a model may be told to disguise.
 pub(super) const fn is_turned(rule: &Rule) -> bool {
     is_wording(rule) || matches!(rule.scanner, Scanner::Canary)

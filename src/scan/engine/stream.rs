@@ -141,7 +141,7 @@ impl Stream {
     /// The offset from which on text must be held: no open or later match of a rule that holds and counts begins before it.
     pub(crate) fn held_from(&self, engine: &Engine, scope: Scope) -> usize {
         let wording = scope == Scope::Wording;
-        if wording && !engine.holds_wording() {
+        if !engine.any(scope).holds {
             return self.position;
         }
         let holds = |candidate: &&Candidate| {

@@ -4,12 +4,15 @@
 //! 7 (high) on it is an attack in nearly any text; 4 to 6 (medium) also appear in honest prompts, documents and code now and then; below that
 //! they only add to others. Phrases in other languages are written without accents: the folded view has none.
 
+mod foreseen;
 mod instructions;
 mod languages;
 mod leaks;
 mod roles;
 
 use crate::scan::{Rule, Scanner};
+
+pub use foreseen::is_foreseen;
 
 /// A rule as these files write it: category and name, score, pattern, summary. In the pattern, `{_}` stands for what separates
 /// words, `{w3}` for up to three words of any kind and `{l3}` for up to three little ones, each with what follows it. Where a phrase begins with a

@@ -5,7 +5,7 @@ use super::Row;
 pub(super) const ROWS: &[Row] = &[
     (
         "private_key",
-        r"-----BEGIN[ A-Z0-9]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:(?:\s|\\[nr])+(?:Proc-Type|DEK-Info): ?[A-Za-z0-9,-]+)*(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]{16,})*(?:(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]+)?(?:\s|\\[nr])*-----END[ A-Z0-9]{0,32}KEY(?: BLOCK)?-----)?",
+        r"-----BEGIN[ A-Z0-9]{0,16}PRIVATE KEY(?: BLOCK)?-----(?:(?:[\s>|#*]|\\[nr])+[A-Z][A-Za-z-]+: ?[ !-\[\]-~]+)*(?:(?:[\s>|#*]|\\[nr])+[A-Za-z0-9+/=]{16,})*(?:(?:(?:[\s>|#*]|\\[nr])+[A-Za-z0-9+/=]+)?(?:[\s>|#*]|\\[nr])*-----END[ A-Z0-9]{0,24}KEY(?: BLOCK)?-----)?",
         "a private key in PEM form, whole",
     ),
     (

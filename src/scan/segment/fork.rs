@@ -1,4 +1,4 @@
-//! Views that differ from their base in places only: escapes undone, leetspeak read as letters, letters one by one as words.
+//! Views that differ from their base in places only: escapes undone, leetspeak read as letters, letters one by one as words, and as tokens.
 //!
 //! A fork begins as a copy of its base's state where the text gives a sign, and goes when both have read the same for long enough. It would find
 //! the same if it had been there from the start, so when it comes and goes changes nothing but the time it takes.
@@ -12,6 +12,7 @@ use crate::{
     scan::engine::{Engine, Scope, Stream},
     text::{
         Encoding, Span,
+        apart::{self, Apart},
         escape::{self, Unescaping},
         leet::{self, Leet},
         spaced::{self, Spaced},
@@ -20,14 +21,40 @@ use crate::{
 };
 
 /// The kinds of forks.
-const KINDS: [Encoding; 3] = [Encoding::Escape, Encoding::Leet, Encoding::Spaced];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Escape,
+    Leet,
+    Spaced,
+    Apart,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Escape, Self::Leet, Self::Spaced, Self::Apart];
+
+    const fn encoding(self) -> Encoding {
+        match self {
+            Self::Escape => Encoding::Escape,
+            Self::Leet => Encoding::Leet,
+            Self::Spaced | Self::Apart => Encoding::Spaced,
+        }
+    }
+
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Escape => Scope::Decoded,
+            Self::Leet | Self::Spaced => Scope::Wording,
+            Self::Apart => Scope::Secrets,
+        }
+    }
+}
 
 /// While there is a fork, text is read in steps of so many bytes, and then of twice as many each time, after each of which it may go.
 const STEP: usize = 32;
 
 /// The forks of one view, by kind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Forks([Option<Box<Fork>>; 3]);
+pub(super) struct Forks([Option<Box<Fork>>; Kind::ALL.len()]);
 
 #[derive(Clone, Debug)]
 struct Fork {
@@ -48,11 +75,12 @@ enum Rewriting {
     Escape(Unescaping),
     Leet(Leet),
     Spaced(Spaced),
+    Apart(Apart),
 }
 
 impl Forks {
     pub(super) const fn is_empty(&self) -> bool {
-        matches!(self.0, [None, None, None])
+        matches!(self.0, [None, None, None, None])
     }
 
     /// Reads a block of the base, the base's own stream and runs included.
@@ -63,6 +91,11 @@ impl Forks {
         block: Block<'_>,
         (label, runs): (Label, &mut Runs),
     ) {
+        for slot in &mut self.0 {
+            if slot.as_ref().is_some_and(|fork| fork.is_over(block.text)) {
+                *slot = None;
+            }
+        }
         let (mut from, mut step) = (0, STEP);
         while from < block.text.len() {
             let end = if self.is_empty() {
@@ -81,7 +114,10 @@ impl Forks {
             for fork in self.0.iter_mut().flatten() {
                 fork.read(reading, part);
             }
-            self.forget(stream, runs);
+            // Two may begin at one place.
+            if !part.text.is_empty() {
+                self.forget(stream, runs);
+            }
             from += part.text.len();
             if let Some((_, index)) = sign {
                 self.begin(index, block.part(from, from), (label, stream, runs));
@@ -91,10 +127,9 @@ impl Forks {
 
     /// The first place in a block where a fork begins of a kind that there is none of, and the kind.
     fn sign(&self, engine: &Engine, block: Block<'_>) -> Option<(usize, usize)> {
-        let wording = engine.reads_wording();
-        let slots = self.0.iter().zip(KINDS).enumerate();
+        let slots = self.0.iter().zip(Kind::ALL).enumerate();
         let signs = slots.filter_map(|(index, (slot, kind))| {
-            let reads = slot.is_none() && (wording || kind == Encoding::Escape);
+            let reads = slot.is_none() && engine.any(kind.scope()).reads;
             let place = if reads { find(kind, block) } else { None };
             place.map(|place| (place, index))
         });
@@ -108,15 +143,10 @@ impl Forks {
         block: Block<'_>,
         (label, stream, runs): (Label, &Stream, &Runs),
     ) {
-        let (Some(slot), Some(kind)) = (self.0.get_mut(index), KINDS.get(index)) else {
+        let (Some(slot), Some(kind)) = (self.0.get_mut(index), Kind::ALL.get(index)) else {
             return;
         };
-        let scope = if *kind == Encoding::Escape {
-            Scope::Decoded
-        } else {
-            Scope::Wording
-        };
-        let label = label.within(*kind, scope);
+        let label = label.within(kind.encoding(), kind.scope());
         let runs = if label.decodes() {
             runs.clone()
         } else {
@@ -136,11 +166,8 @@ impl Forks {
         let forks = self.0.iter().flatten();
         forks
             .filter_map(|fork| {
-                let wording = !matches!(fork.rewriting, Rewriting::Escape(_));
-                let pending = fork
-                    .rewriting
-                    .pending()
-                    .filter(|_| !wording || engine.holds_wording());
+                let holds = engine.any(fork.view.scope()).holds;
+                let pending = fork.rewriting.pending().filter(|_| holds);
                 pending.into_iter().chain(fork.view.held(engine)).min()
             })
             .min()
@@ -162,11 +189,12 @@ impl Forks {
 }
 
 impl Fork {
-    fn new(kind: Encoding, view: View, before: Option<char>) -> Self {
+    fn new(kind: Kind, view: View, before: Option<char>) -> Self {
         let rewriting = match kind {
-            Encoding::Leet => Rewriting::Leet(Leet::new(before)),
-            Encoding::Spaced => Rewriting::Spaced(Spaced::new(before)),
-            _ => Rewriting::Escape(Unescaping::default()),
+            Kind::Escape => Rewriting::Escape(Unescaping::default()),
+            Kind::Leet => Rewriting::Leet(Leet::new(before)),
+            Kind::Spaced => Rewriting::Spaced(Spaced::new(before)),
+            Kind::Apart => Rewriting::Apart(Apart::new(before)),
         };
         Self {
             rewriting,
@@ -197,6 +225,7 @@ impl Fork {
             Rewriting::Escape(escape) => escape.skip(block.text),
             Rewriting::Leet(leet) => leet.skip(block.text, block.before),
             Rewriting::Spaced(spaced) => spaced.skip(block.text, block.before),
+            Rewriting::Apart(apart) => apart.skip(block.text, block.before),
         };
         if skipped == 0 {
             return 0;
@@ -287,6 +316,11 @@ impl Fork {
         text.clear();
     }
 
+    /// Whether it is the same as its base and will be, if `text` follows.
+    fn is_over(&self, text: &str) -> bool {
+        matches!(&self.rewriting, Rewriting::Apart(apart) if !self.changed && apart.is_over(text))
+    }
+
     fn is_same(&self, stream: &Stream, runs: &Runs) -> bool {
         if self.rewriting.pending().is_some() {
             return false;
@@ -303,6 +337,7 @@ impl Rewriting {
             Self::Escape(escape) => escape.pending(),
             Self::Leet(leet) => leet.pending(),
             Self::Spaced(spaced) => spaced.pending(),
+            Self::Apart(apart) => apart.pending(),
         }
     }
 
@@ -311,6 +346,7 @@ impl Rewriting {
             Self::Escape(escape) => escape.push(character, source, &mut out),
             Self::Leet(leet) => leet.push(character, source, &mut out),
             Self::Spaced(spaced) => spaced.push(character, source, &mut out),
+            Self::Apart(apart) => apart.push(character, source, &mut out),
         }
     }
 
@@ -319,6 +355,7 @@ impl Rewriting {
             Self::Escape(escape) => escape.finish(&mut out),
             Self::Leet(leet) => leet.finish(&mut out),
             Self::Spaced(spaced) => spaced.finish(&mut out),
+            Self::Apart(apart) => apart.finish(&mut out),
         }
     }
 }
@@ -333,11 +370,12 @@ fn note(map: &mut Map, at: usize, (length, source): (usize, Span)) {
 }
 
 /// Where in a block a fork of the kind begins.
-fn find(kind: Encoding, block: Block<'_>) -> Option<usize> {
+fn find(kind: Kind, block: Block<'_>) -> Option<usize> {
     let bytes = block.text.as_bytes();
     match kind {
-        Encoding::Leet => leet::find(bytes, 0, block.before),
-        Encoding::Spaced => spaced::find(bytes, 0, block.before),
-        _ => escape::find(block.text, 0),
+        Kind::Escape => escape::find(block.text, 0),
+        Kind::Leet => leet::find(bytes, 0, block.before),
+        Kind::Spaced => spaced::find(bytes, 0, block.before),
+        Kind::Apart => apart::find(bytes, 0, block.before),
     }
 }

@@ -38,8 +38,9 @@ pub struct SegmentScan {
     unescape: Option<Unescape>,
     /// The text as its reader gets it.
     view: View,
-    /// The last findings.
+    /// The last findings, the next of which takes the place of the one at `oldest`.
     reported: Vec<Finding>,
+    oldest: usize,
 }
 
 impl SegmentScan {
@@ -66,6 +67,7 @@ impl SegmentScan {
             unescape,
             view: View::new(thorough),
             reported: Vec::new(),
+            oldest: 0,
         }
     }
 
@@ -159,10 +161,12 @@ impl SegmentScan {
                     && other.continues == finding.continues
             };
             if !self.reported.iter().any(same) {
-                if self.reported.len() >= REPORTED {
-                    self.reported.remove(0);
+                if let Some(oldest) = self.reported.get_mut(self.oldest) {
+                    *oldest = finding;
+                } else {
+                    self.reported.push(finding);
                 }
-                self.reported.push(finding);
+                self.oldest = (self.oldest + 1) % REPORTED;
                 findings.push(finding);
             }
         }

@@ -66,7 +66,7 @@ impl Label {
 
     /// Whether more may be undone in it.
     pub(super) const fn decodes(self) -> bool {
-        self.depth < DEPTH && !matches!(self.scope, Scope::Wording)
+        self.depth < DEPTH && !matches!(self.scope, Scope::Wording | Scope::Secrets)
     }
 }
 
@@ -120,7 +120,7 @@ impl<'e> Reading<'e> {
 
     fn take(&mut self, map: &Map, label: Label) {
         for hit in self.hits.drain(..) {
-            if !self.engine.reads(hit.rule, label.scope) {
+            if !self.engine.reads(hit.rule, label.scope) || hit.glued && !label.thorough {
                 continue;
             }
             let encoding = match label.encoding {

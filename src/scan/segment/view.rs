@@ -207,6 +207,11 @@ impl View {
         single && self.stream.is_settled(same) && self.runs.is_settled(same)
     }
 
+    /// The rules that count in it.
+    pub(super) const fn scope(&self) -> Scope {
+        self.label.scope
+    }
+
     /// Whether more may be undone in it.
     pub(super) const fn decodes(&self) -> bool {
         self.label.decodes()

@@ -1,6 +1,9 @@
 //! The host of an address as servers read it, whatever its spelling; and what an address carries.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::borrow::Cow;
+
+use crate::text::unicode;
 
 /// Where a host is that a server should not be made to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,31 +48,42 @@ const LOOPBACK_ENDS: &[&str] = &[
     ".xip.io",
 ];
 
-/// The hosts that readers may see in `scheme://authority`, which is one unless they disagree about user names and backslashes.
-pub(super) fn hosts(address: &str) -> Vec<String> {
+/// Whether `test` holds for a host that readers may see in `scheme://authority`, of which there is one unless they disagree about user names and
+/// backslashes.
+pub(super) fn any_host(address: &str, test: impl Fn(&str) -> bool) -> bool {
     let authority = address.split_once("//").map_or(address, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let mut decoded = authority
-        .to_lowercase()
-        .replace(['\u{3002}', '\u{ff0e}', '\u{ff61}'], ".");
-    for _ in 0..3 {
-        decoded = percent_decoded(&decoded);
-    }
     // `\` ends the host for browsers and is a part of the user name for others: either may be what asks.
-    let parts: Vec<&str> = decoded
-        .split(['\\', '/', '?', '#'])
+    let written = as_written(authority);
+    let parts = written.split(['\\', '/', '?', '#']);
+    parts
         .filter(|part| !part.is_empty())
-        .collect();
-    let mut hosts: Vec<String> = parts.iter().map(|part| host_of(part)).collect();
-    hosts.dedup();
-    hosts
+        .any(|part| test(host_of(part)))
+}
+
+/// The authority in small letters, its dots plain and its percent signs undone three times over.
+fn as_written(authority: &str) -> Cow<'_, str> {
+    let changes = |byte: u8| !byte.is_ascii() || byte.is_ascii_uppercase() || byte == b'%';
+    if !authority.bytes().any(changes) {
+        return authority.into();
+    }
+    let mut text = authority.to_lowercase();
+    for _ in 0..3 {
+        if text.contains('%') {
+            text = percent_decoded(&text);
+        }
+    }
+    if !text.is_ascii() {
+        text = text.replace(['\u{3002}', '\u{ff0e}', '\u{ff61}'], ".");
+    }
+    text.into()
 }
 
 /// The host of `user:password@host:port`.
-fn host_of(part: &str) -> String {
+fn host_of(part: &str) -> &str {
     let host = part.rsplit_once('@').map_or(part, |(_, host)| host);
     if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address.split('%').next().unwrap_or_default().to_owned();
+        return address.split('%').next().unwrap_or_default();
     }
     // Sentences go on behind an address.
     let host = host.trim_end_matches(|end: char| !end.is_alphanumeric());
@@ -77,11 +91,21 @@ fn host_of(part: &str) -> String {
         Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    host.trim_end_matches(['.', ':']).to_owned()
+    host.trim_end_matches(['.', ':'])
 }
 
-/// Where a host is, if it is inside.
+/// Where a host is, if it is inside, as written or with characters in other forms of digits and letters.
 pub(super) fn place(host: &str) -> Option<Place> {
+    let folded = || {
+        let mut text = String::with_capacity(host.len());
+        host.chars()
+            .for_each(|letter| unicode::fold(letter, &mut text));
+        place_as_written(&text)
+    };
+    place_as_written(host).or_else(|| (!host.is_ascii()).then(folded).flatten())
+}
+
+fn place_as_written(host: &str) -> Option<Place> {
     if let Some(found) = address(host) {
         return place_of_address(found);
     }
@@ -165,9 +189,13 @@ fn address(host: &str) -> Option<IpAddr> {
     if let Ok(address) = host.parse::<Ipv6Addr>() {
         return Some(address.into());
     }
-    let numbers: Vec<u64> = host.split('.').map(number).collect::<Option<_>>()?;
-    let (last, leading) = numbers.split_last()?;
-    if leading.len() > 3 || leading.iter().any(|part| *part > 255) {
+    let (mut numbers, mut count) = ([0; 4], 0);
+    for part in host.split('.') {
+        *numbers.get_mut(count)? = number(part)?;
+        count += 1;
+    }
+    let (last, leading) = numbers.get(..count)?.split_last()?;
+    if leading.iter().any(|part| *part > 255) {
         return None;
     }
     let bits = 8 * (4 - u32::try_from(leading.len()).ok()?);
@@ -264,7 +292,9 @@ mod tests {
     use super::*;
 
     fn found(address: &str) -> Option<Place> {
-        hosts(address).iter().find_map(|host| place(host))
+        let places = [Place::Metadata, Place::Private, Place::Loopback];
+        let is = |wanted: &Place| any_host(address, |host| place(host) == Some(*wanted));
+        places.into_iter().find(is)
     }
 
     #[test]
@@ -294,6 +324,9 @@ mod tests {
             "http://127.0.0.1\u{ff0c}x",
             "http://evil.com\\@127.0.0.1",
             "http://[::]",
+            "http://127%E3%80%820%E3%80%820%E3%80%821",
+            "http://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1",
+            "http://\u{2460}\u{2461}\u{2466}.0.0.1",
         ] {
             assert_eq!(found(address), Some(Place::Loopback), "{address}");
         }

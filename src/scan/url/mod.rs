@@ -5,7 +5,7 @@ mod host;
 use std::{fmt, sync::Arc};
 
 use super::{Check, Rule, Scanner};
-use host::{Place, hosts, place};
+use host::{Place, any_host, place};
 
 /// A host and whatever stands around it up to the path, in all spellings. What follows the path is not read: an address may be in there too,
 /// and is found by itself.
@@ -83,7 +83,7 @@ fn longest(check: impl Fn(&str) -> bool + Send + Sync + 'static) -> Check {
 
 fn internal(name: &str, wanted: Place, summary: &'static str) -> Rule {
     let pattern = format!("(?i){SCHEMES}?://{AUTHORITY}");
-    let check = longest(move |text| hosts(text).iter().any(|host| place(host) == Some(wanted)));
+    let check = longest(move |text| any_host(text, |host| place(host) == Some(wanted)));
     rule(name, "ssrf", pattern, Some(check), summary)
 }
 
@@ -134,8 +134,8 @@ impl Hosts {
     pub fn rules(&self) -> Vec<Rule> {
         let pattern = format!("(?i){SCHEMES}?://{AUTHORITY}");
         let (deny, allow) = (self.deny.clone(), self.allow.clone());
-        let denies = longest(move |text| hosts(text).iter().any(|host| is_listed(&deny, host)));
-        let misses = longest(move |text| !hosts(text).iter().all(|host| is_listed(&allow, host)));
+        let denies = longest(move |text| any_host(text, |host| is_listed(&deny, host)));
+        let misses = longest(move |text| any_host(text, |host| !is_listed(&allow, host)));
         let mut rules = Vec::new();
         if !self.deny.is_empty() {
             rules.push(rule(
@@ -167,8 +167,8 @@ impl Hosts {
             return rule;
         };
         let allow = self.allow.clone();
-        let allowed = move |text: &str| hosts(text).iter().all(|host| is_listed(&allow, host));
-        rule.check = Some(longest(move |text| !allowed(text) && check.passes(text)));
+        let named = move |text: &str| any_host(text, |host| !is_listed(&allow, host));
+        rule.check = Some(longest(move |text| named(text) && check.passes(text)));
         rule
     }
 }
