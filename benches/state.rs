@@ -9,11 +9,12 @@
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use sluicegate::auth::{KeyRecord, Keyring, Pepper, generate, new_id};
+use sluicegate::auth::{KeyRecord, KeyStore, Keyring, Pepper, generate, new_id};
 use sluicegate::secret::Secret;
 use sluicegate::store::{self, Config};
 
@@ -24,8 +25,16 @@ const ROUNDS: usize = 5;
 
 fn main() {
     println!(
-        "{:>9}  {:>8}  {:>9}  {:>12}  {:>13}  {:>12}",
-        "keys", "file MB", "start ms", "in memory ns", "from store ns", "unknown ns"
+        "{:>9}  {:>7}  {:>8}  {:>9}  {:>9}  {:>7}  {:>9}  {:>8}  {:>10}",
+        "keys",
+        "file MB",
+        "start ms",
+        "gather ms",
+        "memory MB",
+        "used ns",
+        "unused ns",
+        "cold ns",
+        "unknown ns"
     );
     for count in [10, 1_000_000] {
         measure(count);
@@ -38,14 +47,19 @@ fn measure(count: usize) {
     let size = std::fs::metadata(folder.path().join("sluicegate.db")).unwrap();
     let start = best(|| drop(open(folder.path())));
     let keyring = open(folder.path());
-    let asked = || keys.iter().cycle().take(ASKED);
-    let stored = best(|| {
-        for key in asked() {
-            black_box(keyring.look_up(key.expose(), FROM, now()).unwrap());
-        }
-    });
-    let known = best(|| {
-        for key in asked() {
+    let before = resident();
+    let began = Instant::now();
+    assert!(keyring.gather().unwrap());
+    let (gather, memory) = (began.elapsed(), resident().saturating_sub(before));
+    let store = store::open(&Config::default(), folder.path(), None).unwrap();
+    assert!(store.gather().unwrap());
+    let unused = best_of(|| time_unused(&store, folder.path(), &keys, false));
+    let cold = best_of(|| time_unused(&store, folder.path(), &keys, true));
+    for key in &keys {
+        keyring.known(key.expose(), FROM, now()).unwrap().unwrap();
+    }
+    let used = best(|| {
+        for key in keys.iter().cycle().take(ASKED) {
             black_box(keyring.known(key.expose(), FROM, now()).unwrap().unwrap());
         }
     });
@@ -57,13 +71,49 @@ fn measure(count: usize) {
     });
     let each = |time: Duration| time.as_nanos() / ASKED as u128;
     println!(
-        "{count:>9}  {:>8}  {:>9.1}  {:>12}  {:>13}  {:>12}",
+        "{count:>9}  {:>7}  {:>8.1}  {:>9.0}  {:>9}  {:>7}  {:>9}  {:>8}  {:>10}",
         size.len() >> 20,
         start.as_secs_f64() * 1e3,
-        each(known),
-        each(stored),
+        gather.as_secs_f64() * 1e3,
+        memory >> 20,
+        each(used),
+        each(unused),
+        each(cold),
         each(unknown)
     );
+}
+
+/// The time that keys take which were not used before: 10 at a time, by a keyring that has seen none. `cold` if something
+/// else was at work in between, as it is in a gateway, so that the processor's caches hold nothing of either store.
+fn time_unused(store: &Arc<dyn KeyStore>, folder: &Path, keys: &[Secret], cold: bool) -> Duration {
+    let mut other_work = vec![1_u8; if cold { 64 << 20 } else { 0 }];
+    let mut taken = Duration::ZERO;
+    let mut asked = keys.iter().cycle();
+    let rounds = if cold { ASKED / 500 } else { ASKED / 10 };
+    for _ in 0..rounds {
+        let pepper = Pepper::open(folder).unwrap();
+        let keyring = Keyring::open(Arc::clone(store), pepper, true).unwrap();
+        for _ in 0..10 {
+            let key = asked.next().unwrap();
+            if cold {
+                other_work
+                    .iter_mut()
+                    .step_by(64)
+                    .for_each(|byte| *byte ^= 1);
+                black_box(&other_work);
+            }
+            let began = Instant::now();
+            black_box(keyring.known(key.expose(), FROM, now()).unwrap().unwrap());
+            taken += began.elapsed();
+        }
+    }
+    taken * u32::try_from(ASKED / 10 / rounds).unwrap()
+}
+
+/// Bytes of this process in memory (proc(5), `statm`, in pages of 4 KiB).
+fn resident() -> usize {
+    let told = std::fs::read_to_string("/proc/self/statm").unwrap();
+    told.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
 /// What `serve` does before it can answer: the store opened and checked, the pepper compared, nothing read as a whole.
@@ -114,10 +164,13 @@ fn now() -> Timestamp {
 
 /// The shortest of some rounds: others run on this machine too.
 fn best(mut work: impl FnMut()) -> Duration {
-    let round = || {
+    best_of(|| {
         let began = Instant::now();
         work();
         began.elapsed()
-    };
+    })
+}
+
+fn best_of(round: impl FnMut() -> Duration) -> Duration {
     std::iter::repeat_with(round).take(ROUNDS).min().unwrap()
 }

@@ -366,6 +366,27 @@ mod tests {
     }
 
     #[test]
+    fn a_second_member_and_a_coding_within_a_coding_are_no_text() {
+        let part = b"{\"model\": \"m\"}";
+        for coding in ALL {
+            let bytes = packed(coding, part);
+            // RFC 1952 and RFC 8878 let members follow each other; readers that stop at the first would see another body.
+            let twice = decode(coding, &[bytes.as_slice(), &bytes].concat(), 1000);
+            let concatenates = coding == Coding::Zstd && twice == Ok(part.repeat(2));
+            assert!(concatenates || twice.is_err(), "{coding:?}: {twice:?}");
+            // The header names one coding: what is within stays what it is, and is no JSON.
+            for inner in ALL {
+                let nested = packed(inner, &bytes);
+                assert_eq!(
+                    decode(inner, &nested, 7),
+                    Ok(bytes.clone()),
+                    "{inner:?} of {coding:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn bombs_are_stopped_early() {
         let zeros = vec![b'0'; 100 << 20];
         for coding in ALL {

@@ -3,6 +3,7 @@
 use crate::auth::{KeyStore, StoreError};
 use crate::durable;
 use crate::secret::Secret;
+use crate::shared::Veil;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::digest::KeyInit;
@@ -18,6 +19,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// What is hashed to tell peppers apart; no key has this form.
 const FINGERPRINT: &str = "key.pepper";
+/// What is hashed for the secret of end users' names; no key has this form.
+const NAMES: &str = "shared.names";
 const LABEL: &str = "sg-";
 const RANDOM_CHARS: usize = 43;
 const PREFIX_CHARS: usize = 8;
@@ -148,6 +151,11 @@ impl Pepper {
         } else {
             Err(InvalidPepper::Other)
         }
+    }
+
+    /// What end users are called where gateways count together: they have the same pepper.
+    pub fn veil(&self) -> Veil {
+        Veil::new(&self.hash(NAMES))
     }
 
     /// HMAC-SHA256 (RFC 2104, FIPS 180-4) of a key.

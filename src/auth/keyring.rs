@@ -97,12 +97,17 @@ impl Keyring {
         if self.fail_closed && self.is_away(now) {
             return Some(Err(Refused::Away));
         }
-        let looked = self.lately.get(prefix)?;
+        let looked = match self.lately.get(prefix) {
+            Some(looked) => looked,
+            None => self
+                .take_up(prefix, now, || self.store.at_hand(prefix).ok_or(()))
+                .ok()?,
+        };
         let hash = self.pepper.hash(presented);
         if let Some(live) = looked.lives.iter().find(|live| live.is(&hash)) {
             return Some(admit(live, from, now).map_err(Refused::Denied));
         }
-        let age = Duration::try_from(now.duration_since(looked.at)).unwrap_or_default();
+        let age = now.duration_since(looked.at).unsigned_abs();
         (age < UNKNOWN_FOR).then_some(Err(Refused::Denied(Denied::Unknown)))
     }
 
@@ -117,20 +122,44 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Principal, Refused> {
         let prefix = prefix(presented).ok_or(Denied::Unknown)?;
+        let looked = self.take_up(prefix, now, || self.store.find(prefix))?;
+        let hash = self.pepper.hash(presented);
+        let found = looked.lives.iter().find(|live| live.is(&hash)).cloned();
+        Ok(admit(&found.ok_or(Denied::Unknown)?, from, now)?)
+    }
+
+    /// Remembers what has a prefix.
+    fn take_up<E>(
+        &self,
+        prefix: &str,
+        now: Timestamp,
+        find: impl Fn() -> Result<Vec<Grant>, E>,
+    ) -> Result<Arc<Looked>, E> {
         let lives = loop {
             let epoch = self.in_use().epoch;
-            let grants = self.store.find(prefix)?;
+            let grants = find()?;
             let mut in_use = self.in_use();
             // What was read may have changed before anybody knew that it is in use: read it again.
             if in_use.epoch == epoch {
                 break in_use.register(grants);
             }
         };
-        let hash = self.pepper.hash(presented);
-        let found = lives.iter().find(|live| live.is(&hash)).cloned();
-        let looked = Looked { lives, at: now };
-        self.lately.insert(prefix.into(), Arc::new(looked));
-        Ok(admit(&found.ok_or(Denied::Unknown)?, from, now)?)
+        let looked = Arc::new(Looked { lives, at: now });
+        self.lately.insert(prefix.into(), Arc::clone(&looked));
+        Ok(looked)
+    }
+
+    /// Takes all keys of the store into memory, if they are not there; false if they are too many. Blocks for seconds.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn gather(&self) -> Result<bool, StoreError> {
+        Ok(!self.needs_gathering() || self.store.gather()?)
+    }
+
+    /// Whether [`gather`](Self::gather) has something to do.
+    pub fn needs_gathering(&self) -> bool {
+        self.store.needs_gathering()
     }
 
     /// Makes a token for a session of the caller's key: what is kept of it, and the token itself. Blocks.
@@ -240,7 +269,7 @@ impl Keyring {
             Ok(_) => 0,
             Err(_) => match self.failing_since.load(Ordering::Acquire) {
                 0 => now.as_microsecond().max(1),
-                since => since,
+                since => since.min(now.as_microsecond()),
             },
         };
         self.failing_since.store(since, Ordering::Release);
@@ -307,7 +336,9 @@ impl Keyring {
             .map(|live| live.grant().bearer.prefix.clone())
             .collect();
         for prefix in prefixes {
-            let found = self.store.find(&prefix)?;
+            // What is in memory is as it is after these changes: no statement for each of many sessions.
+            let at_hand = self.store.at_hand(&prefix);
+            let found = at_hand.map_or_else(|| self.store.find(&prefix), Ok)?;
             for live in &by_key {
                 let mut grant = Grant::clone(&live.grant());
                 if grant.bearer.prefix != prefix {
@@ -322,8 +353,12 @@ impl Keyring {
             }
         }
         *version = changes.version;
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(true)
+        // What is new concerns nobody who is admitted.
+        let concerns = !changes.keys.is_empty() || !changes.teams.is_empty();
+        if concerns {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(concerns)
     }
 }
 

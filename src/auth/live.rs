@@ -1,6 +1,7 @@
 //! What is in memory of the keys presented lately: one of each, brought up to date in place.
 
 use crate::auth::{Grant, Team};
+use ahash::RandomState;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -26,7 +27,7 @@ impl Live {
 /// What is in memory or used by an open exchange, by key.
 #[derive(Debug, Default)]
 pub(super) struct InUse {
-    by_key: HashMap<Arc<str>, Vec<Weak<Live>>>,
+    by_key: HashMap<Arc<str>, Vec<Weak<Live>>, RandomState>,
     /// Grows whenever changes are taken in: what was read from the store before is not registered after.
     pub(super) epoch: u64,
     /// The size at which those no longer used are looked for.

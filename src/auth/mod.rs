@@ -208,6 +208,19 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// If it cannot be read.
     fn find(&self, prefix: &str) -> Result<Vec<Grant>, StoreError>;
 
+    /// The same from memory, as of the last look at changes; `None` if it is not there, which says nothing of the store.
+    fn at_hand(&self, prefix: &str) -> Option<Vec<Grant>>;
+
+    /// Whether [`gather`](Self::gather) would be of use.
+    fn needs_gathering(&self) -> bool;
+
+    /// Takes all that may be presented into memory and keeps it true by [`changes`](Self::changes); false if it is too much.
+    /// Lookups need no store then, and unknown texts no more than to ask it what is new. Takes seconds for a million keys.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn gather(&self) -> Result<bool, StoreError>;
+
     /// The keys whose id is this, or whose prefix begins so; at most two.
     ///
     /// # Errors

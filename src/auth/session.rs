@@ -4,16 +4,15 @@
 //! may stand behind one key. Levels are in memory, of the sessions seen last; several gateways count them in one place, so that nobody
 //! comes by a lower one by being sent to another gateway.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quick_cache::sync::Cache;
 
 use super::Principal;
 use crate::policy::{Escalation, Verdict};
 use crate::scan::finding::ThreatLevel;
-use crate::shared::{Away, Fail, Script, Shared};
+use crate::shared::{Away, Fail, Script, Shared, Veil};
 
 /// Sessions that are remembered: about 10 MB when full.
 const CAPACITY: usize = 65_536;
@@ -48,8 +47,7 @@ struct Together {
     place: Arc<dyn Shared>,
     /// What to do while the place is away.
     fail: Fail,
-    /// How long a request waits for it.
-    deadline: Duration,
+    veil: Veil,
 }
 
 /// Whose level it is.
@@ -79,23 +77,20 @@ impl Default for Sessions {
     }
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Name {
+    /// The key of its level. Under the hash tag of limits: a Redis Cluster keeps all that gateways share on one node.
+    fn key(&self, veil: &Veil) -> String {
         match self {
-            Self::User(key, user) => write!(f, "user:{key}:{user}"),
-            Self::Session(id) => write!(f, "session:{id}"),
+            Self::User(key, user) => format!("{{limit}}:level:user:{key}:{}", veil.name(user)),
+            Self::Session(id) => format!("{{limit}}:level:session:{id}"),
         }
     }
 }
 
 impl Sessions {
-    /// Levels that several gateways count in one place, for whose answer a request waits at most `deadline`.
-    pub fn together(place: Arc<dyn Shared>, fail: Fail, deadline: Duration) -> Self {
-        let together = Together {
-            place,
-            fail,
-            deadline,
-        };
+    /// Levels that several gateways count in one place.
+    pub fn together(place: Arc<dyn Shared>, fail: Fail, veil: Veil) -> Self {
+        let together = Together { place, fail, veil };
         Self {
             together: Some(together),
             ..Self::default()
@@ -180,14 +175,13 @@ impl Together {
         rules: &Escalation,
         verdict: &Verdict,
     ) -> Result<(ThreatLevel, ThreatLevel), Away> {
-        // The hash tag of limits: a Redis Cluster keeps all that gateways share on one node.
-        let key = format!("{{limit}}:level:{name}");
+        let key = name.key(&self.veil);
         let [old, new] = [false, true].map(|new| Escalation::points(verdict, new).to_string());
         let half_life = rules.half_life.as_micros().to_string();
         let threats = Escalation::threats(verdict).to_string();
         let arguments = [&*half_life, &*threats, &*old, &*new];
         let keys = [key.as_str()];
-        let answer = self.place.run(RAISE, &keys, &arguments, self.deadline);
+        let answer = self.place.run(RAISE, &keys, &arguments);
         match answer.await?.as_slice() {
             &[before, after] => Ok((level(thousandths(before)), level(thousandths(after)))),
             _ => Err(Away::Refused("an answer that is none".to_owned())),

@@ -169,6 +169,7 @@ impl List<'_> {
             None => "memory".to_owned(),
         };
         self.add("shared", shown);
+        self.add("shared_deadline", duration(config.shared_deadline));
         self.fail("sessions.fail", config.sessions_fail);
     }
 

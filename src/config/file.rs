@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{
-    self, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
+    self, Fields, Node, Reader, Shape, boolean, byte_size, duration, integer, list, text, word,
 };
 use crate::shared::Fail;
 use crate::{admin, echo, proxy, telemetry};
@@ -63,16 +63,7 @@ fn sections(reader: &mut Reader, root: &Node, folder: &Path, config: &mut Config
     fields.optional("stored_responses", |reader, node| {
         state::stored_responses(reader, node, &mut config.stored_responses)
     });
-    config.shared = fields.optional("shared", shared).flatten();
-    fields.optional("sessions", |reader, node| {
-        let mut fields = reader.fields(node)?;
-        set(
-            &mut config.sessions_fail,
-            fields.optional("fail", word(&Fail::ALL)),
-        );
-        fields.finish();
-        Some(())
-    });
+    together(&mut fields, config);
     config.hashicorp = fields.nullable("hashicorp", |reader, node| {
         provider::hashicorp(reader, node, folder)
     });
@@ -260,6 +251,24 @@ fn size(reader: &mut Reader, node: &Node) -> Option<usize> {
     let problem = reader.problem(node, format!("{} is {bytes}", reader.path()));
     reader.report(problem.expected(format!("at least {LEAST}")));
     None
+}
+
+/// Where gateways count together, and what they do without it.
+fn together(fields: &mut Fields<'_, '_>, config: &mut Config) {
+    config.shared = fields.optional("shared", shared).flatten();
+    set(
+        &mut config.shared_deadline,
+        fields.optional("shared_deadline", span),
+    );
+    fields.optional("sessions", |reader, node| {
+        let mut fields = reader.fields(node)?;
+        set(
+            &mut config.sessions_fail,
+            fields.optional("fail", word(&Fail::ALL)),
+        );
+        fields.finish();
+        Some(())
+    });
 }
 
 /// A span of time that is not zero: nothing could be done within it.

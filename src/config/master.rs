@@ -1,4 +1,4 @@
-//! The vault's master key: from the environment or a file, never from the server file or a flag's value.
+//! The vault's master key: from a terminal, the environment or a file, never from the server file or a flag's value.
 
 use std::env;
 use std::fs;
@@ -13,12 +13,16 @@ use super::Config;
 const VARIABLE: &str = "SLUICEGATE_MASTER_KEY";
 
 impl Config {
-    /// The master key, if there is one. The variable wins over the file. Never prints it.
+    /// The master key, if there is one. What was typed wins over the variable, and that over the file. Never prints it.
     ///
     /// # Errors
     ///
     /// If it is empty, no text, or its file cannot be read.
     pub fn master_key(&self) -> Result<Option<MasterKey>, Vec<Diagnostic>> {
+        if let Some(typed) = &self.typed_master_key {
+            let typed = typed.expose().to_owned();
+            return parsed("what was typed", Ok(typed)).map(Some);
+        }
         master_key(VARIABLE, self.master_key_file.as_deref())
     }
 }

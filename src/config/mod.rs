@@ -21,11 +21,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::limit::{Patience, Rules};
 use crate::proxy::route::Route;
+use crate::secret::Secret;
 use crate::shared::Fail;
 use crate::upstream::Provider;
 use crate::{admin, echo, kept, proxy, store, telemetry};
@@ -52,6 +54,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The file that holds the vault's master key, unless the environment does.
     pub master_key_file: Option<PathBuf>,
+    /// The vault's master key where a person typed it.
+    pub typed_master_key: Option<Secret>,
     /// The folder of policies; `None` for the embedded ones only.
     pub policies: Option<PathBuf>,
     /// The policy of keys that name none.
@@ -80,6 +84,8 @@ pub struct Config {
     pub patience: Patience,
     /// Where several gateways count limits together (a URL); `None` counts within this one.
     pub shared: Option<String>,
+    /// How long a request waits for that place's answer before it counts as away.
+    pub shared_deadline: Duration,
     /// What to do while that place is away.
     pub fail: Fail,
     /// The same for the threat levels of sessions.
@@ -102,6 +108,7 @@ impl Default for Config {
             admin: admin::Config::default(),
             data: PathBuf::from("data"),
             master_key_file: None,
+            typed_master_key: None,
             policies: None,
             policy: "default".to_owned(),
             tls: None,
@@ -116,6 +123,7 @@ impl Default for Config {
             rules: Rules::default(),
             patience: Patience::default(),
             shared: None,
+            shared_deadline: Duration::from_millis(500),
             fail: Fail::default(),
             sessions_fail: Fail::default(),
             budgets: Budgets::default(),

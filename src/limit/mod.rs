@@ -15,6 +15,7 @@ mod limiter;
 mod own;
 mod price;
 mod queue;
+mod scripts;
 mod shared;
 mod table;
 mod window;

@@ -2,6 +2,7 @@
 //!
 //! Whoever frees something serves the queue: it asks the first exchange of each key in turn, and a key that was served goes to
 //! the back. A key with many requests thus waits for itself, not before others; and one that cannot go on yet stops no other.
+//! Where several gateways count together, the first of each key asks the common place itself when something may have become free.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,12 +40,15 @@ type Keys = VecDeque<(Arc<str>, VecDeque<Arc<Entry>>)>;
 /// One exchange that waits.
 #[derive(Debug)]
 pub(super) struct Entry {
+    key: Arc<str>,
     slot: Mutex<Slot>,
     served: Notify,
 }
 
 #[derive(Debug)]
 pub(super) struct Slot {
+    /// It takes for itself, from another place, when it is the first of its key.
+    pub(super) asks_elsewhere: bool,
     pub(super) claims: Vec<Claim>,
     pub(super) ask: Ask,
     /// Set once its claims were taken.
@@ -69,6 +73,9 @@ impl Entry {
         explained: impl Fn(&[Claim], Refusal, Standing) -> Refused,
     ) -> bool {
         let mut slot = self.slot();
+        if slot.asks_elsewhere {
+            return false;
+        }
         let ask = slot.ask;
         match table.take(&mut slot.claims, ask, now) {
             Ok(standing) => {
@@ -112,6 +119,7 @@ impl Queue {
         }
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let entry = Arc::new(Entry {
+            key: Arc::clone(key),
             slot: Mutex::new(slot),
             served: Notify::new(),
         });
@@ -122,6 +130,41 @@ impl Queue {
             keys.push_back((Arc::clone(key), entries));
         }
         Ok(entry)
+    }
+
+    /// Whether a key's next exchange would wait behind others of it.
+    pub(super) fn has_others(&self, key: &Arc<str>) -> bool {
+        let full = self.waiting.load(Ordering::Acquire) >= self.patience.max_waiting;
+        !self.is_empty() && !full && self.keys().iter().any(|(known, _)| known == key)
+    }
+
+    /// Whether an exchange is the first of its key.
+    pub(super) fn is_first(&self, entry: &Arc<Entry>) -> bool {
+        let is_it = |first: &Arc<Entry>| Arc::ptr_eq(first, entry);
+        let keys = self.keys();
+        let mut firsts = keys.iter().map(|(_, entries)| entries.front());
+        firsts.any(|first| first.is_some_and(is_it))
+    }
+
+    /// Lets the first of each key ask again, in turn.
+    pub(super) fn wake(&self) {
+        for (_, entries) in self.keys().iter() {
+            if let Some(entry) = entries.front() {
+                entry.served.notify_one();
+            }
+        }
+    }
+
+    /// Takes an exchange out that took what it waited for. Its key goes to the back.
+    pub(super) fn took(&self, entry: &Arc<Entry>) {
+        self.leave(entry);
+        let mut keys = self.keys();
+        let own = keys.iter().position(|(key, _)| *key == entry.key);
+        if let Some(own) = own.and_then(|place| keys.remove(place)) {
+            keys.push_back(own);
+        }
+        drop(keys);
+        self.wake();
     }
 
     /// Takes an exchange out, if it still waits.

@@ -12,40 +12,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::cell::{Ask, Cell, Present, Spend};
-use super::claim::{Cap, Claim, Kind};
-use super::gcra;
+use super::claim::{Claim, Kind, Scope};
+use super::queue::Queue;
+use super::scripts::{RENEW, SETTLE, STAND, TAKE, described, end, standing, word};
 use super::table::Refusal;
-use super::{Level, Standing};
-use crate::rate::quota::Unit;
-use crate::shared::{Away, Fail, Script, Shared};
+use super::{Standing, gcra};
+use crate::shared::{Away, Fail, Script, Shared, Veil};
 
 /// How long what a gateway took is kept without a word from it.
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Ended exchanges that are told at a time.
 const MAX_TELLING: usize = 256;
-
-const TAKE: Script = Script {
-    name: "limit_take",
-    text: concat!(include_str!("head.lua"), include_str!("take.lua")),
-};
-const SETTLE: Script = Script {
-    name: "limit_settle",
-    text: concat!(include_str!("head.lua"), include_str!("settle.lua")),
-};
-const STAND: Script = Script {
-    name: "limit_stand",
-    text: concat!(include_str!("head.lua"), include_str!("stand.lua")),
-};
-const RENEW: Script = Script {
-    name: "limit_renew",
-    text: "local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-for index, key in ipairs(KEYS) do
-  redis.call('ZADD', key, 'XX', now + tonumber(ARGV[1]), ARGV[index + 1])
-end
-return {}",
-};
 
 /// A settlement that the place has not confirmed yet.
 #[derive(Clone, Debug)]
@@ -62,7 +40,7 @@ pub struct Together {
     place: Arc<dyn Shared>,
     /// What to do while the place is away.
     pub(super) fail: Fail,
-    deadline: Duration,
+    veil: Veil,
     /// The leases of exchanges under way: keys and members by id.
     live: Mutex<Live>,
     ended: mpsc::UnboundedSender<Settlement>,
@@ -77,22 +55,27 @@ type Live = HashMap<Arc<str>, Vec<(String, String)>>;
 pub(super) type Answer = Result<Result<(Arc<str>, Standing), (Refusal, Standing)>, Away>;
 
 impl Together {
-    /// Counts in `place`, for whose answers an exchange waits at most `deadline`.
-    pub fn new(place: Arc<dyn Shared>, fail: Fail, deadline: Duration) -> Self {
+    /// Counts in `place`.
+    pub fn new(place: Arc<dyn Shared>, fail: Fail, veil: Veil) -> Self {
         let (ended, queue) = mpsc::unbounded_channel();
         Self {
             place,
             fail,
-            deadline,
+            veil,
             live: Mutex::default(),
             ended,
             queue: tokio::sync::Mutex::new(queue),
         }
     }
 
+    /// Whether nobody is refused, because the place is away and nothing is counted then.
+    pub(super) fn admits_all(&self) -> bool {
+        self.fail == Fail::Open && !self.place.is_connected()
+    }
+
     /// Takes from all cells that are claimed, or from none. `micros` is the time, 0 for the place's own.
     pub(super) async fn take(&self, claims: &[Claim], ask: Ask, micros: u64) -> Answer {
-        let (id, keys, arguments) = asked(claims, ask, micros);
+        let (id, keys, arguments) = self.asked(claims, ask, micros);
         let told = self.run(TAKE, &keys, &arguments).await?;
         let (rest, refusal) = match told.as_slice() {
             [1, rest @ ..] => (rest, None),
@@ -111,15 +94,19 @@ impl Together {
             return Ok(Err((refusal, standing)));
         }
         let leases = claims.iter().filter(|claim| !claim.again);
-        let leases: Vec<(String, String)> =
-            leases.filter_map(|claim| lease(claim, &id, ask)).collect();
+        let leases: Vec<(String, String)> = leases
+            .filter_map(|claim| self.lease(claim, &id, ask))
+            .collect();
         self.live().insert(Arc::clone(&id), leases);
         Ok(Ok((id, standing)))
     }
 
     /// How the cells of some claims stand.
     pub(super) async fn cells(&self, claims: &[Claim], now: Present) -> Result<Vec<Cell>, Away> {
-        let keys: Vec<String> = claims.iter().flat_map(keys).collect();
+        let keys = claims
+            .iter()
+            .flat_map(|claim| self.keys(claim))
+            .collect::<Vec<_>>();
         let mut arguments = vec![String::new(), "0".to_owned()];
         arguments.extend(claims.iter().map(|claim| word(claim.name.kind).to_owned()));
         let told = self.run(STAND, &keys, &arguments).await?;
@@ -157,7 +144,7 @@ impl Together {
     ) {
         let taken: Vec<&Claim> = claims.iter().filter(|claim| !claim.again).collect();
         let mut keys_of = vec![format!("{{limit}}:done:{id}")];
-        keys_of.extend(taken.iter().flat_map(|claim| keys(claim)));
+        keys_of.extend(taken.iter().flat_map(|claim| self.keys(claim)));
         let mut arguments = vec![id.to_string()];
         let numbers = [
             0,
@@ -201,7 +188,7 @@ impl Together {
         if claims.is_empty() {
             return;
         }
-        let (id, keys, arguments) = asked(&claims, Ask::default(), 0);
+        let (id, keys, arguments) = self.asked(&claims, Ask::default(), 0);
         self.send(Settlement {
             script: TAKE,
             id,
@@ -220,8 +207,9 @@ impl Together {
         self.live().is_empty()
     }
 
-    /// Tells the place of ended exchanges, and renews the leases of those under way, for ever. One call at a time does it.
-    pub(super) async fn work(self: &Arc<Self>) {
+    /// Tells the place of ended exchanges, after which those that wait may ask again, and renews the leases of those under way, for ever. One
+    /// call at a time does it.
+    pub(super) async fn work(self: &Arc<Self>, waiting: &Queue) {
         let mut queue = self.queue.lock().await;
         let mut renewal = tokio::time::interval(LEASE / 3);
         // Not at once: nothing is under way.
@@ -236,7 +224,7 @@ impl Together {
                     }
                     None => return,
                 },
-                Some(_) = telling.join_next() => {}
+                Some(_) = telling.join_next() => waiting.wake(),
                 _ = renewal.tick() => self.renew().await,
             }
         }
@@ -272,123 +260,62 @@ impl Together {
     ) -> Result<Vec<i64>, Away> {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        self.place
-            .run(script, &keys, &arguments, self.deadline)
-            .await
+        self.place.run(script, &keys, &arguments).await
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// What the script that takes is told: the exchange's id, keys and arguments.
-fn asked(claims: &[Claim], ask: Ask, micros: u64) -> (Arc<str>, Vec<String>, Vec<String>) {
-    let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
-    let mut arguments = vec![
-        id.to_string(),
-        micros.to_string(),
-        LEASE.as_micros().to_string(),
-        ask.tokens.to_string(),
-        ask.money.to_string(),
-    ];
-    for claim in claims {
-        arguments.extend(described(claim));
-    }
-    (id, claims.iter().flat_map(keys).collect(), arguments)
-}
-
-/// The keys of a claim's cell. One hash tag holds all of them together, as scripts need it.
-fn keys(claim: &Claim) -> [String; 2] {
-    let name = &claim.name;
-    let kind = match name.kind {
-        Kind::Requests(rate) => format!("requests:{rate}"),
-        Kind::Tokens(rate) => format!("tokens:{rate}"),
-        Kind::Running => "running".to_owned(),
-        Kind::Streams => "streams".to_owned(),
-        Kind::Spend(window) => format!("{}:{}", window.cycle.name(), window.number),
-    };
-    let cell = format!("{{limit}}:{kind}:{}:{}", name.scope.name(), name.subject);
-    let leases = format!("{cell}\n");
-    [cell, leases]
-}
-
-/// What the scripts call a kind of cell.
-const fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Requests(_) | Kind::Tokens(_) => "r",
-        Kind::Running | Kind::Streams => "c",
-        Kind::Spend(_) => "s",
-    }
-}
-
-/// The end of a window in microseconds, 0 for none.
-fn end(window: super::Window) -> u128 {
-    let end = window.end().map(jiff::Timestamp::as_microsecond);
-    end.and_then(|end| u128::try_from(end).ok()).unwrap_or(0)
-}
-
-fn described(claim: &Claim) -> [String; 6] {
-    let rate = |units: i64, rate: crate::rate::Rate| {
+    /// What the script that takes is told: the exchange's id, keys and arguments.
+    fn asked(
+        &self,
+        claims: &[Claim],
+        ask: Ask,
+        micros: u64,
+    ) -> (Arc<str>, Vec<String>, Vec<String>) {
+        let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
+        let mut arguments = vec![
+            id.to_string(),
+            micros.to_string(),
+            LEASE.as_micros().to_string(),
+            ask.tokens.to_string(),
+            ask.money.to_string(),
+        ];
+        for claim in claims {
+            arguments.extend(described(claim));
+        }
         (
-            units,
-            i128::from(rate.count.get()),
-            rate.per.duration().as_micros(),
+            id,
+            claims.iter().flat_map(|claim| self.keys(claim)).collect(),
+            arguments,
         )
-    };
-    let (a, b, c) = match (claim.name.kind, claim.cap) {
-        (Kind::Requests(limit), _) => rate(1, limit),
-        (Kind::Tokens(limit), _) => rate(-1, limit),
-        (Kind::Running | Kind::Streams, Cap::Most(most)) => (i64::from(most), 0, 0),
-        (Kind::Running | Kind::Streams, _) => (i64::MAX, 0, 0),
-        (Kind::Spend(window), Cap::Amount(Unit::Tokens, most)) => (signed(most), -1, end(window)),
-        (Kind::Spend(window), Cap::Amount(Unit::Money, most)) => (-1, most.into(), end(window)),
-        (Kind::Spend(window), _) => (-1, -1, end(window)),
-    };
-    let again = if claim.again { "1" } else { "0" };
-    [
-        word(claim.name.kind).to_owned(),
-        again.to_owned(),
-        a.to_string(),
-        b.to_string(),
-        c.to_string(),
-        String::new(),
-    ]
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// What has to be renewed for an exchange under way.
-fn lease(claim: &Claim, id: &str, ask: Ask) -> Option<(String, String)> {
-    let [cell, leases] = keys(claim);
-    match claim.name.kind {
-        Kind::Running | Kind::Streams => Some((cell, id.to_owned())),
-        Kind::Spend(_) => Some((leases, format!("{id}:{}:{}", ask.tokens, ask.money))),
-        Kind::Requests(_) | Kind::Tokens(_) => None,
     }
-}
 
-/// How the rates stand, by what the script tells of each in turn.
-fn standing(claims: &[Claim], told: &[i64]) -> Standing {
-    let rates = claims.iter().filter_map(|claim| match claim.name.kind {
-        Kind::Requests(rate) => Some((true, rate)),
-        Kind::Tokens(rate) => Some((false, rate)),
-        Kind::Running | Kind::Streams | Kind::Spend(_) => None,
-    });
-    let mut standing = Standing::default();
-    for ((requests, rate), told) in rates.zip(told.chunks_exact(2)) {
-        let &[remaining, reset] = told else { continue };
-        let level = Some(Level {
-            limit: rate.count.get(),
-            remaining: u32::try_from(remaining).unwrap_or(0),
-            reset: Duration::from_micros(u64::try_from(reset).unwrap_or(0)),
-        });
-        standing = standing.least(Standing {
-            requests: level.filter(|_| requests),
-            tokens: level.filter(|_| !requests),
-        });
+    /// The keys of a claim's cell. One hash tag holds all of them together, as scripts need it.
+    fn keys(&self, claim: &Claim) -> [String; 2] {
+        let name = &claim.name;
+        let kind = match name.kind {
+            Kind::Requests(rate) => format!("requests:{rate}"),
+            Kind::Tokens(rate) => format!("tokens:{rate}"),
+            Kind::Running => "running".to_owned(),
+            Kind::Streams => "streams".to_owned(),
+            Kind::Spend(window) => format!("{}:{}", window.cycle.name(), window.number),
+        };
+        let user = (name.scope == Scope::User).then(|| self.veil.name(&name.subject));
+        let subject = user.as_deref().unwrap_or(&name.subject);
+        let cell = format!("{{limit}}:{kind}:{}:{subject}", name.scope.name());
+        let leases = format!("{cell}\n");
+        [cell, leases]
     }
-    standing
+
+    /// What has to be renewed for an exchange under way.
+    fn lease(&self, claim: &Claim, id: &str, ask: Ask) -> Option<(String, String)> {
+        let [cell, leases] = self.keys(claim);
+        match claim.name.kind {
+            Kind::Running | Kind::Streams => Some((cell, id.to_owned())),
+            Kind::Spend(_) => Some((leases, format!("{id}:{}:{}", ask.tokens, ask.money))),
+            Kind::Requests(_) | Kind::Tokens(_) => None,
+        }
+    }
 }

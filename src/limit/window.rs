@@ -1,5 +1,7 @@
 //! Where a budget's cycle stands: the day, week or month in UTC that a moment belongs to.
 
+use std::time::Duration;
+
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -68,6 +70,43 @@ impl Window {
     }
 }
 
+/// What the calendar said before: a window that it said to be over for less than a day may come back, as when a clock is
+/// set wrong, or stands wrong at the start, and is put right.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// When it was asked last, in nanoseconds of a clock that is never set.
+    at: u64,
+    latest: Timestamp,
+    /// What it said a day before that.
+    before: Timestamp,
+}
+
+/// Between two of its sayings that are kept.
+const DAY: Duration = Duration::from_hours(24);
+
+impl Said {
+    /// At the start, when its first saying may be wrong by a day.
+    pub(super) fn new(time: Timestamp) -> Self {
+        Self {
+            at: 0,
+            latest: time,
+            before: time.checked_sub(DAY).unwrap_or(Timestamp::MIN),
+        }
+    }
+
+    /// What is past for certain, now that it says this time.
+    pub(super) fn past(&mut self, nanos: u64, time: Timestamp) -> Timestamp {
+        if u128::from(nanos.saturating_sub(self.at)) >= DAY.as_nanos() {
+            *self = Self {
+                at: nanos,
+                latest: time,
+                before: self.latest,
+            };
+        }
+        time.min(self.before)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +167,28 @@ mod tests {
         }
         let lifetime = Window::at(Cycle::Lifetime, Timestamp::UNIX_EPOCH);
         assert_eq!((lifetime.start(), lifetime.end()), (None, None));
+    }
+
+    /// However far a clock is set, for less than a day, or at the start by less than one: no window is over that is not.
+    #[test]
+    fn what_a_wrong_clock_says_to_be_over_comes_back() {
+        let right: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let hours = |hours: i64| right.checked_add(hours.hours()).unwrap();
+        let past = |said: &mut Said, hour: u64, time| said.past(hour * 3_600_000_000_000, time);
+        for wrong in [hours(14), hours(24 * 40), hours(-24 * 40)] {
+            let mut said = Said::new(right);
+            for hour in 1..24 {
+                assert!(past(&mut said, hour, wrong) <= right);
+            }
+        }
+        // At the start a day ahead, as by a wrong time zone, and put right after an hour.
+        let mut said = Said::new(hours(14));
+        assert!(past(&mut said, 1, hours(14)) <= right);
+        assert!(past(&mut said, 2, hours(2)) <= hours(2));
+        // After some days nothing holds the past up.
+        for day in 1..4 {
+            past(&mut said, day * 24, hours(i64::try_from(day).unwrap() * 24));
+        }
+        assert!(past(&mut said, 97, hours(97)) >= hours(48));
     }
 }

@@ -158,6 +158,7 @@ fn compile_side(
         models,
         limits,
         minds_places: treatments.iter().any(|own| !own.places.is_all()),
+        is_reversible: treatments.iter().any(|own| own.reversible),
         treatments,
         exceptions: exceptions.to_vec(),
         observe,

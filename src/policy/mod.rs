@@ -175,6 +175,8 @@ pub struct Side {
     pub limits: Vec<Limit>,
     /// Whether some rule's matches do not count everywhere in a text.
     pub minds_places: bool,
+    /// Whether what some rule takes out is put back into the answer.
+    pub is_reversible: bool,
     /// By rule index of the engine; those of rules that nothing looks for in text follow.
     treatments: Vec<Treatment>,
     /// Matches that mean nothing: rule ids and texts.
@@ -280,6 +282,11 @@ impl Side {
         bytes.saturating_mul(times)
     }
 
+    /// Whether anything is looked for in text: else nothing is worth remembering of it.
+    pub fn reads_text(&self) -> bool {
+        self.engine.rules().next().is_some() || !self.judges.is_empty()
+    }
+
     /// Adds what the judges find in a whole text, of which the patterns' findings are known.
     pub fn judge(&self, text: (&str, Form), origin: Origin, findings: &mut Vec<Finding>) {
         self.judge_by(text, (origin, self.suspects(findings)), findings);
@@ -354,6 +361,12 @@ impl Side {
         rule.is_some_and(|rule| matches!(rule.scanner, Scanner::Secrets | Scanner::Pii))
     }
 
+    /// Whether a rule acts together with others, by their sum.
+    pub fn sums(&self, rule: RuleIndex) -> bool {
+        let treatment = self.treatments.get(usize::from(rule.0));
+        treatment.is_some_and(|treatment| treatment.scored.is_some())
+    }
+
     /// Whether a rule finds what the gateway put into system prompts.
     pub fn marks(&self, rule: RuleIndex) -> bool {
         self.marker == Some(rule)
@@ -363,11 +376,6 @@ impl Side {
     pub fn reverses(&self, rule: RuleIndex) -> bool {
         let treatment = self.treatments.get(usize::from(rule.0));
         treatment.is_some_and(|treatment| treatment.reversible)
-    }
-
-    /// Whether that is so for any rule.
-    pub fn is_reversible(&self) -> bool {
-        self.treatments.iter().any(|treatment| treatment.reversible)
     }
 
     fn excepts(&self, rule: &str, matched: &str) -> bool {

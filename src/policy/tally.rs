@@ -65,6 +65,17 @@ impl Tally {
         action
     }
 
+    /// Records a finding that is not to act, whatever the policy says of it.
+    pub fn log(&mut self, side: &Side, finding: &Finding) -> Action {
+        let treatment = side.treatments.get(usize::from(finding.rule.0));
+        let treatment = treatment.unwrap_or(&FOREIGN);
+        self.count(treatment, finding);
+        let action = treatment.action.min(Action::Log);
+        self.verdict.would = self.verdict.would.max(action);
+        self.verdict.action = self.verdict.action.max(action);
+        action
+    }
+
     /// What all findings so far came to.
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict

@@ -1,6 +1,7 @@
 //! Keys, teams and sessions as rows: what is only read is JSON in one cell.
 
-use super::engine::{Row, Unreadable, Value};
+use super::engine::Value;
+use super::row::{Cells, Unreadable};
 use crate::auth::{Bearer, Credentials, Grant, KeyRecord, StoreError, Team};
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -92,27 +93,27 @@ fn limit<T: std::str::FromStr>(text: Option<String>) -> Result<Option<T>, Unread
     })
 }
 
-fn credentials(text: Option<String>) -> Result<Credentials, Unreadable> {
+fn credentials(text: Option<&str>) -> Result<Credentials, Unreadable> {
     let Some(text) = text else {
         return Ok(Credentials::new());
     };
-    serde_json::from_str(&text).map_err(|_| Unreadable {
+    serde_json::from_str(text).map_err(|_| Unreadable {
         expected: "sealed credentials in JSON",
     })
 }
 
 /// Reads the columns of a key, as `keys` asks for them.
-pub(super) fn read_key(row: &mut Row) -> Result<KeyRecord, Unreadable> {
-    let (id, name, prefix) = (row.text()?, row.text()?, row.text()?);
-    let (team, created) = (row.optional_text()?, time(row.integer()?)?);
-    let revoked = row.optional_integer()?.map(time).transpose()?;
-    let settings = Settings::read(&row.text()?)?;
+pub(super) fn read_key(cells: &mut Cells<'_>) -> Result<KeyRecord, Unreadable> {
+    let (id, name, prefix) = (cells.text()?, cells.text()?, cells.text()?);
+    let (team, created) = (cells.optional_text()?, time(cells.integer()?)?);
+    let revoked = cells.optional_integer()?.map(time).transpose()?;
+    let settings = Settings::read(cells.text()?)?;
     Ok(KeyRecord {
         id: id.into(),
-        name,
-        prefix,
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
         owner: settings.owner,
-        team,
+        team: team.map(str::to_owned),
         policy: settings.policy,
         limit: limit(settings.limit)?,
         models: settings.models,
@@ -121,7 +122,7 @@ pub(super) fn read_key(row: &mut Row) -> Result<KeyRecord, Unreadable> {
         byok: settings.byok,
         labels: settings.labels,
         credentials: settings.credentials,
-        version: row.integer()?.cast_unsigned(),
+        version: cells.integer()?.cast_unsigned(),
         created,
         expires: settings.expires,
         revoked,
@@ -129,9 +130,9 @@ pub(super) fn read_key(row: &mut Row) -> Result<KeyRecord, Unreadable> {
 }
 
 /// Reads a name, settings and version.
-pub(super) fn read_team(row: &mut Row) -> Result<Team, Unreadable> {
-    let name = row.text()?;
-    let settings = Settings::read(&row.text()?)?;
+pub(super) fn read_team(cells: &mut Cells<'_>) -> Result<Team, Unreadable> {
+    let name = cells.text()?;
+    let settings = Settings::read(cells.text()?)?;
     Ok(Team {
         name: name.into(),
         policy: settings.policy,
@@ -140,29 +141,31 @@ pub(super) fn read_team(row: &mut Row) -> Result<Team, Unreadable> {
         providers: settings.providers,
         labels: settings.labels,
         credentials: settings.credentials,
-        version: row.integer()?.cast_unsigned(),
+        version: cells.integer()?.cast_unsigned(),
     })
 }
 
-pub(super) fn read_grant(mut row: Row) -> Result<Grant, Unreadable> {
-    let bearer = Bearer {
-        prefix: row.text()?,
-        hash: row.bytes()?,
-        session: row.optional_text()?.map(Into::into),
-        user: row.optional_text()?.map(Into::into),
-        credentials: credentials(row.optional_text()?)?,
-        expires: row.optional_integer()?.map(time).transpose()?,
-        revoked: row.optional_integer()?.map(time).transpose()?,
-    };
-    let key = Arc::new(read_key(&mut row)?);
-    let team = match row.optional_text()? {
+/// Reads the columns of a text that may be presented.
+pub(super) fn read_bearer(cells: &mut Cells<'_>) -> Result<Bearer, Unreadable> {
+    Ok(Bearer {
+        prefix: cells.text()?.to_owned(),
+        hash: cells.bytes()?,
+        session: cells.optional_text()?.map(Into::into),
+        user: cells.optional_text()?.map(Into::into),
+        credentials: credentials(cells.optional_text()?)?,
+        expires: cells.optional_integer()?.map(time).transpose()?,
+        revoked: cells.optional_integer()?.map(time).transpose()?,
+    })
+}
+
+/// Reads the columns of a text, its key and its team, which may be null.
+pub(super) fn read_grant(cells: &mut Cells<'_>) -> Result<Grant, Unreadable> {
+    let bearer = read_bearer(cells)?;
+    let key = Arc::new(read_key(cells)?);
+    let mut team = *cells;
+    let team = match team.optional_text()? {
         None => None,
-        Some(name) => {
-            let (settings, changed) = (row.text()?, row.integer()?);
-            let cells = vec![Value::Text(name), Value::Text(settings), changed.into()];
-            let mut cells = Row::new(cells);
-            Some(Arc::new(read_team(&mut cells)?))
-        }
+        Some(_) => Some(Arc::new(read_team(cells)?)),
     };
     Ok(Grant { bearer, key, team })
 }

@@ -3,9 +3,9 @@
 //! The statements are the same for both engines: bound parameters `$1`, `$2` in the order of their first use, and values
 //! of four kinds. So everything above this is written, and tested, once.
 
+use super::row::Row;
 use std::error::Error;
 use std::fmt;
-use std::vec::IntoIter;
 
 /// What a database says when it cannot do something.
 pub(super) type Problem = Box<dyn Error + Send + Sync>;
@@ -64,64 +64,5 @@ pub(super) fn step<const N: usize>(sql: &'static str, values: [Value; N]) -> Ste
     Step {
         sql,
         values: values.into(),
-    }
-}
-
-/// A row, read from left to right.
-#[derive(Debug)]
-pub(super) struct Row(IntoIter<Value>);
-
-/// A cell that does not hold what it should. Restrictions are kept in cells: what cannot be read does not become none.
-#[derive(Debug, thiserror::Error)]
-#[error("a row holds what cannot be read: expected {expected}")]
-pub(super) struct Unreadable {
-    /// What should have been there.
-    pub(super) expected: &'static str,
-}
-
-impl Row {
-    pub(super) fn new(cells: Vec<Value>) -> Self {
-        Self(cells.into_iter())
-    }
-
-    /// The next cell, if it is text.
-    pub(super) fn text(&mut self) -> Result<String, Unreadable> {
-        let expected = Unreadable { expected: "text" };
-        self.optional_text()?.ok_or(expected)
-    }
-
-    pub(super) fn optional_text(&mut self) -> Result<Option<String>, Unreadable> {
-        match self.0.next() {
-            Some(Value::Text(text)) => Ok(Some(text)),
-            Some(Value::Null) => Ok(None),
-            _ => Err(Unreadable { expected: "text" }),
-        }
-    }
-
-    pub(super) fn integer(&mut self) -> Result<i64, Unreadable> {
-        let expected = Unreadable {
-            expected: "a number",
-        };
-        self.optional_integer()?.ok_or(expected)
-    }
-
-    pub(super) fn optional_integer(&mut self) -> Result<Option<i64>, Unreadable> {
-        match self.0.next() {
-            Some(Value::Integer(number)) => Ok(Some(number)),
-            Some(Value::Null) => Ok(None),
-            _ => Err(Unreadable {
-                expected: "a number",
-            }),
-        }
-    }
-
-    pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
-        let expected = Unreadable {
-            expected: "bytes of a known length",
-        };
-        match self.0.next() {
-            Some(Value::Bytes(bytes)) => bytes.try_into().map_err(|_| expected),
-            _ => Err(expected),
-        }
     }
 }

@@ -2,7 +2,8 @@
 //! PostgreSQL database that gateways share.
 
 use super::cells::micros;
-use super::engine::{Engine, Problem, Row, Unreadable, step};
+use super::engine::{Engine, Problem, step};
+use super::row::{Cells, Unreadable};
 use super::sqlite::Sqlite;
 use super::{Config, OpenError, postgres};
 use crate::kept::{KeptError, KeptStore, Maker};
@@ -84,8 +85,8 @@ impl KeptStore for Makers {
             "SELECT key, team, session FROM kept WHERE provider = $1 AND id = $2",
             [provider.into(), id.into()],
         );
-        let mut rows = self.engine.read(find).map_err(failed("read"))?;
-        let maker = rows.pop().map(read_maker).transpose();
+        let rows = self.engine.read(find).map_err(failed("read"))?;
+        let maker = rows.last().map(|row| read_maker(row.cells())).transpose();
         maker.map_err(|error| failed("read")(error.into()))
     }
 
@@ -104,7 +105,7 @@ impl KeptStore for Makers {
     }
 }
 
-fn read_maker(mut row: Row) -> Result<Maker, Unreadable> {
+fn read_maker(mut row: Cells<'_>) -> Result<Maker, Unreadable> {
     Ok(Maker {
         key: row.text()?.into(),
         team: row.optional_text()?.map(Into::into),

@@ -1,12 +1,16 @@
 //! Where keys are kept, and where gateways count together: opens stores by their URLs.
 
+mod arena;
 mod background;
 mod cells;
+mod directory;
 mod engine;
 mod kept;
 mod keys;
 mod postgres;
 pub mod redis;
+mod row;
+mod rows;
 mod spend;
 mod sqlite;
 
@@ -18,6 +22,7 @@ use crate::secret::Secret;
 use crate::shared::Shared;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which store keeps keys, teams and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +79,25 @@ pub fn open(
     }
 }
 
-/// Opens the place that several gateways share, if there is one. Blocks for at most 2 seconds.
+/// Checks whole those files of the data folder that were too large for it when they were opened. Blocks, for seconds then.
+///
+/// # Errors
+/// If one is damaged or cannot be read.
+pub fn verify(config: &Config, data: &Path) -> Result<(), OpenError> {
+    if config.url.expose() != "sqlite" {
+        return Ok(());
+    }
+    let mut files = ["sluicegate.db", "spend.db", "kept.db"].iter();
+    files.try_for_each(|name| sqlite::verify(&data.join(name)))
+}
+
+/// Opens the place that several gateways share, if there is one, for whose answers is waited until `deadline`. Blocks for
+/// at most 2 seconds, or `deadline` if longer.
 ///
 /// # Errors
 /// If the URL cannot be used.
-pub fn shared(url: Option<&str>) -> Result<Option<Arc<dyn Shared>>, OpenError> {
-    let open = |url| Ok(redis::Redis::open(url, None)? as Arc<dyn Shared>);
+pub fn shared(url: Option<&str>, deadline: Duration) -> Result<Option<Arc<dyn Shared>>, OpenError> {
+    let open = |url| Ok(redis::Redis::open(url, None, deadline)? as Arc<dyn Shared>);
     url.map(open).transpose()
 }
 
@@ -146,7 +164,7 @@ pub enum OpenError {
     },
     /// The file is no database, or a damaged one.
     #[error(
-        "the key store {path} is damaged: {problem}; help: restore it from a backup, or move it away to begin with no keys"
+        "the key store {path} is damaged: {problem}; help: if no more than an index is named, stop the gateway and run `sqlite3 {path} REINDEX`; else restore it from a backup, or move it away to begin with no keys"
     )]
     Damaged {
         /// The file.

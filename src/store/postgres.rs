@@ -3,13 +3,15 @@
 //! A pool of connections lives on a thread of its own; whoever asks waits for an answer, and no longer than [`DEADLINE`].
 
 use super::background::Background;
-use super::engine::{Engine, Problem, Row, Step, Value};
+use super::engine::{Engine, Problem, Step, Value};
+use super::row::Row;
 use super::{OpenError, address};
 use bytes::BytesMut;
 use deadpool_postgres::{GenericClient, Manager, ManagerConfig, Pool, RecyclingMethod};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -81,6 +83,10 @@ const MIGRATIONS: &[&str] = &[
         UNIQUE (provider, id)
     );
     CREATE INDEX kept_since ON kept (since);
+",
+    "
+    ALTER TABLE bearers ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;
+    CREATE INDEX bearers_changed ON bearers (changed) WHERE changed > 0;
 ",
 ];
 
@@ -158,7 +164,15 @@ impl Postgres {
             // Whoever asked is waiting.
             drop(done.send(result.unwrap_or_else(late)));
         });
-        wait.recv()?
+        wait.recv()?.map_err(|problem| root(&*problem))
+    }
+}
+
+/// What the server or the system itself says, without what the libraries in between say of each other.
+fn root(problem: &(dyn Error + 'static)) -> Problem {
+    match problem.source() {
+        Some(source) => root(source),
+        None => problem.to_string().into(),
     }
 }
 
@@ -199,7 +213,7 @@ async fn run(client: &impl GenericClient, step: Step) -> Result<Vec<Row>, Proble
     let rows = client.query(&statement, &parameters).await?;
     let read = |row: tokio_postgres::Row| {
         let cells = (0..row.len()).map(|column| row.try_get::<_, Value>(column));
-        Ok(Row::new(cells.collect::<Result<_, _>>()?))
+        Ok(cells.collect::<Result<_, _>>()?)
     };
     rows.into_iter().map(read).collect()
 }
@@ -264,7 +278,7 @@ impl ToSql for Value {
         &self,
         kind: &Type,
         out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Integer(number) => number.to_sql_checked(kind, out),
@@ -281,10 +295,7 @@ impl ToSql for Value {
 }
 
 impl<'a> FromSql<'a> for Value {
-    fn from_sql(
-        kind: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         match *kind {
             Type::INT8 => i64::from_sql(kind, raw).map(Self::Integer),
             Type::BYTEA => Vec::from_sql(kind, raw).map(Self::Bytes),
@@ -292,7 +303,7 @@ impl<'a> FromSql<'a> for Value {
         }
     }
 
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
         Ok(Self::Null)
     }
 

@@ -18,13 +18,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-/// How long making a connection may take, and how long the start waits for the first.
+/// How long making a connection may take at least, and how long the start waits for the first.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Between two attempts to connect.
 const RETRY: Duration = Duration::from_millis(200);
 /// Between two looks whether the connection still lives, while nobody complains.
 const LOOK: Duration = Duration::from_secs(1);
-/// A connection that takes longer to answer a ping is given up.
+/// How long a connection has at least to answer a ping before it is given up.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The channel on which gateways and commands tell that keys changed.
@@ -42,6 +42,8 @@ struct Line {
     client: Client,
     /// Without user and password.
     address: String,
+    /// How long a script may take.
+    deadline: Duration,
     connection: ArcSwapOption<MultiplexedConnection>,
     /// Told by whoever waited in vain.
     complaints: Notify,
@@ -49,11 +51,12 @@ struct Line {
 
 impl Redis {
     /// Connects to `redis://`, `rediss://` (TLS), `valkey://` or `valkeys://`, with the roots of `ca` (PEM) if given. A
-    /// server that is away is no error: it is sought for as long as this value lives. Blocks for at most 2 seconds.
+    /// server that is away is no error: it is sought for as long as this value lives. Scripts are waited for until
+    /// `deadline`, and whether the connection still lives for no less. Blocks for at most 2 seconds, or `deadline` if longer.
     ///
     /// # Errors
     /// If the URL or the roots cannot be used.
-    pub fn open(url: &str, ca: Option<&Path>) -> Result<Arc<Self>, OpenError> {
+    pub fn open(url: &str, ca: Option<&Path>, deadline: Duration) -> Result<Arc<Self>, OpenError> {
         let client = match ca {
             None => Client::open(url),
             Some(path) => {
@@ -75,6 +78,7 @@ impl Redis {
                 problem: error.category().to_owned(),
             })?,
             address: address(url),
+            deadline,
             connection: ArcSwapOption::empty(),
             complaints: Notify::new(),
         });
@@ -84,7 +88,7 @@ impl Redis {
             .handle
             .spawn(keep(Arc::clone(&line), Some(tried)));
         // Ends when the keeper drops its side, which also tells of failures.
-        if first.recv_timeout(CONNECT) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if first.recv_timeout(CONNECT.max(deadline)) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!(address = line.address, "shared store takes long to connect");
         }
         Ok(Arc::new(Self {
@@ -111,7 +115,6 @@ impl Shared for Redis {
         script: Script,
         keys: &[&str],
         arguments: &[&str],
-        deadline: Duration,
     ) -> Result<Vec<i64>, Away> {
         let connection = self.line.connection.load_full().ok_or(Away::NotConnected)?;
         let script = self.script(script);
@@ -123,7 +126,7 @@ impl Shared for Redis {
             invocation.arg(*argument);
         }
         let mut connection = (*connection).clone();
-        match timeout(deadline, invocation.invoke_async(&mut connection)).await {
+        match timeout(self.line.deadline, invocation.invoke_async(&mut connection)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.line.complaints.notify_one();
@@ -135,7 +138,7 @@ impl Shared for Redis {
             }
             Err(_) => {
                 self.line.complaints.notify_one();
-                Err(Away::Late(deadline))
+                Err(Away::Late(self.line.deadline))
             }
         }
     }
@@ -158,7 +161,9 @@ impl Shared for Redis {
             drop(sending);
         });
         // Ends when the task drops its side.
-        if sent.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if sent.recv_timeout(PATIENCE.max(self.line.deadline))
+            == Err(mpsc::RecvTimeoutError::Timeout)
+        {
             self.line.complaints.notify_one();
         }
     }
@@ -179,7 +184,7 @@ async fn hear(line: Arc<Line>, told: Arc<Notify>) {
             subscription.subscribe(CHANGES).await?;
             Ok::<_, ::redis::RedisError>(subscription)
         };
-        if let Ok(Ok(subscription)) = timeout(CONNECT, subscribing).await {
+        if let Ok(Ok(subscription)) = timeout(CONNECT.max(line.deadline), subscribing).await {
             let mut messages = subscription.into_on_message();
             // What was told before went unheard.
             told.notify_one();
@@ -193,15 +198,16 @@ async fn hear(line: Arc<Line>, told: Arc<Notify>) {
 
 /// Makes the connection, watches it, and makes it again, for ever. `tried` hears of the first attempt's end.
 async fn keep(line: Arc<Line>, mut tried: Option<mpsc::Sender<()>>) {
+    let patience = CONNECT.max(line.deadline);
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
+        .set_connection_timeout(Some(patience))
         .set_response_timeout(None);
     let mut silent = false;
     loop {
         let connecting = line
             .client
             .get_multiplexed_async_connection_with_config(&config);
-        match timeout(CONNECT, connecting).await {
+        match timeout(patience, connecting).await {
             Ok(Ok(connection)) => {
                 line.connection.store(Some(Arc::new(connection.clone())));
                 drop(tried.take());
@@ -228,13 +234,14 @@ async fn keep(line: Arc<Line>, mut tried: Option<mpsc::Sender<()>>) {
 
 /// Comes back when the connection is dead.
 async fn watch(line: &Line, mut connection: MultiplexedConnection) {
+    let patience = PATIENCE.max(line.deadline);
     loop {
         tokio::select! {
             () = line.complaints.notified() => {}
             () = sleep(LOOK) => {}
         }
         let ping = ::redis::cmd("PING");
-        let answer = timeout(PATIENCE, ping.query_async::<String>(&mut connection)).await;
+        let answer = timeout(patience, ping.query_async::<String>(&mut connection)).await;
         if !matches!(answer, Ok(Ok(_))) {
             return;
         }

@@ -1,7 +1,8 @@
 //! What was spent, as sums in tables: `spend.db` in the data folder, apart from the keys, so that neither waits for the
 //! other; or the PostgreSQL database that gateways share.
 
-use super::engine::{Engine, Problem, Row, Step, Unreadable, Value, step};
+use super::engine::{Engine, Problem, Step, Value, step};
+use super::row::{Cells, Unreadable};
 use super::sqlite::Sqlite;
 use super::{Config, OpenError, postgres};
 use crate::limit::{Account, Ledger, LedgerError, Spend, account};
@@ -57,7 +58,7 @@ impl Ledger for Sums {
             "SELECT last FROM journals WHERE name = $1",
             [journal.into()],
         );
-        let mut last = self.read(last, |mut row| unsigned(&mut row))?;
+        let mut last = self.read(last, unsigned)?;
         let sums = step(
             "SELECT requests, input, output, money, scope, subject, cycle, number FROM spend",
             [],
@@ -106,7 +107,7 @@ impl Ledger for Sums {
                 i64::from(account.window.number).into(),
             ],
         );
-        let found = self.read(step, |mut row| read_spend(&mut row))?.pop();
+        let found = self.read(step, read_spend)?.pop();
         Ok(found.unwrap_or_default())
     }
 
@@ -119,10 +120,10 @@ impl Sums {
     fn read<T>(
         &self,
         step: Step,
-        parse: fn(Row) -> Result<T, Unreadable>,
+        parse: fn(&mut Cells<'_>) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, LedgerError> {
         let rows = self.engine.read(step).map_err(failed("read"))?;
-        let parsed: Result<_, _> = rows.into_iter().map(parse).collect();
+        let parsed: Result<_, _> = rows.iter().map(|row| parse(&mut row.cells())).collect();
         parsed.map_err(|error: Unreadable| failed("read")(error.into()))
     }
 }
@@ -157,11 +158,11 @@ fn signed(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-fn unsigned(row: &mut Row) -> Result<u64, Unreadable> {
+fn unsigned(row: &mut Cells<'_>) -> Result<u64, Unreadable> {
     Ok(u64::try_from(row.integer()?).unwrap_or(0))
 }
 
-fn read_spend(row: &mut Row) -> Result<Spend, Unreadable> {
+fn read_spend(row: &mut Cells<'_>) -> Result<Spend, Unreadable> {
     Ok(Spend {
         requests: unsigned(row)?,
         input: unsigned(row)?,
@@ -170,12 +171,12 @@ fn read_spend(row: &mut Row) -> Result<Spend, Unreadable> {
     })
 }
 
-fn read_sum(mut row: Row) -> Result<(Account, Spend), Unreadable> {
-    let spend = read_spend(&mut row)?;
+fn read_sum(row: &mut Cells<'_>) -> Result<(Account, Spend), Unreadable> {
+    let spend = read_spend(row)?;
     let (scope, subject, cycle) = (row.text()?, row.text()?, row.text()?);
     let number = u32::try_from(row.integer()?).ok();
     // What cannot be read must not count as nothing.
-    let account = number.and_then(|number| account(&scope, &subject, &cycle, number));
+    let account = number.and_then(|number| account(scope, subject, cycle, number));
     let expected = "a scope and cycle that this version knows";
     Ok((account.ok_or(Unreadable { expected })?, spend))
 }

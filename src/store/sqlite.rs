@@ -4,7 +4,8 @@
 //! some others read, which do not wait for it.
 
 use super::OpenError;
-use super::engine::{Engine, Problem, Row, Step, Value};
+use super::engine::{Engine, Problem, Step, Value};
+use super::row::Row;
 use crate::durable;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
@@ -83,12 +84,16 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE bearers ADD COLUMN credentials TEXT;
 ",
+    "
+    ALTER TABLE bearers ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX bearers_changed ON bearers (changed) WHERE changed > 0;
+",
 ];
 
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
-/// Files up to this size are checked whole at the start. In larger ones (over 50,000 keys) indexes are not compared with
-/// their tables, which takes ten times as long as all the rest.
+/// Files up to this size are checked whole at the start. In larger ones (over 50,000 keys) indexes are compared with their
+/// tables later ([`verify`]), which takes ten times as long as all the rest.
 const CHECKED_WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Connections that read at a time.
 const READERS: usize = 4;
@@ -106,16 +111,7 @@ impl Sqlite {
     /// to date.
     pub(super) fn open(data: &Path, name: &str, migrations: &[&str]) -> Result<Self, OpenError> {
         let path = data.join(name);
-        let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
-                path: path.clone(),
-                problem: "it is no SQLite database".to_owned(),
-            },
-            _ => OpenError::Open {
-                path: path.clone(),
-                source,
-            },
-        };
+        let failed = |source| failed(&path, source);
         // Made here, for its mode; SQLite gives its companion files the same one.
         durable::make_folder(data)
             .and_then(|()| {
@@ -196,10 +192,45 @@ impl Engine for Sqlite {
     }
 }
 
+/// Compares the indexes of a file with their tables, if it was too large for that when it was opened.
+pub(super) fn verify(path: &Path) -> Result<(), OpenError> {
+    if is_small(path) {
+        return Ok(());
+    }
+    let checked = || -> rusqlite::Result<String> {
+        let connection = connect(path)?;
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+    };
+    match checked().map_err(|source| failed(path, source))? {
+        problem if problem != "ok" => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            problem,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file is checked whole before the start; one that is not there is.
+fn is_small(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |file| file.len() <= CHECKED_WHOLE_BYTES)
+}
+
+fn failed(path: &Path, source: rusqlite::Error) -> OpenError {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
+            path: path.to_owned(),
+            problem: "it is no SQLite database".to_owned(),
+        },
+        _ => OpenError::Open {
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
+
 /// What the database's own check finds first; `ok` if nothing.
 fn check(connection: &Connection, path: &Path) -> rusqlite::Result<String> {
-    let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_WHOLE_BYTES);
-    let check = if is_small {
+    let check = if is_small(path) {
         "PRAGMA integrity_check(1)"
     } else {
         "PRAGMA quick_check(1)"
@@ -228,7 +259,7 @@ fn run(connection: &Connection, step: Step) -> rusqlite::Result<Vec<Row>> {
                 Cell::Null | Cell::Real(_) => Value::Null,
             })
         });
-        cells.collect::<Result<_, _>>().map(Row::new)
+        cells.collect()
     })?;
     rows.collect()
 }

@@ -196,3 +196,20 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_writes_to_providers_leave_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let Io::Plain(stream) = Io::connect(address, None).await.unwrap() else {
+            panic!("no TLS was asked for");
+        };
+        assert!(stream.nodelay().unwrap());
+    }
+}

@@ -45,7 +45,7 @@ impl Vault {
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_word) {
             return Err(Error::InvalidName);
         }
-        filled(name, secret)?;
+        fit(name, secret)?;
         let version = self.update(now, |state| {
             let created = state.contents.entries.get(name).map(|old| old.created);
             let record = Record {
@@ -79,7 +79,7 @@ impl Vault {
             secret,
             until,
         } = rotation;
-        filled(name, secret)?;
+        fit(name, secret)?;
         let version = self.update(now, |state| {
             let old = state.find(name, &self.folder)?.clone();
             permit(name, &old, by.level)?;
@@ -300,11 +300,21 @@ impl Record {
     }
 }
 
-fn filled(name: &str, secret: &Secret) -> Result<(), Error> {
-    if secret.is_empty() {
-        return Err(Error::EmptySecret {
-            name: name.to_owned(),
-        });
-    }
-    Ok(())
+/// Whether a secret can be sent: a header carries no more than one line of visible characters.
+pub(super) fn fit(name: &str, secret: &Secret) -> Result<(), Error> {
+    let problem = if secret.is_empty() {
+        "is empty"
+    } else if secret
+        .expose()
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    {
+        return Ok(());
+    } else {
+        "is more than one line of visible ASCII characters"
+    };
+    Err(Error::UnfitSecret {
+        name: name.to_owned(),
+        problem,
+    })
 }

@@ -4,6 +4,7 @@
 //! (NIST SP 800-108): so no text opens under another name, and random nonces of one key never become many. A new master
 //! key leaves them as they are.
 
+use super::change::fit;
 use super::cipher::{self, Sealed};
 use super::{Action, Error, Level, Reader, Vault};
 use crate::secret::Secret;
@@ -22,7 +23,7 @@ impl Vault {
     /// Seals a credential, to be kept elsewhere.
     ///
     /// # Errors
-    /// If it is empty, the vault ends with the process, or the change cannot be logged.
+    /// If it is empty or cannot be sent, the vault ends with the process, or the change cannot be logged.
     pub fn seal_owned(
         &self,
         owned: Owned<'_>,
@@ -34,9 +35,7 @@ impl Vault {
         if self.temporary {
             return Err(Error::Temporary);
         }
-        if secret.is_empty() {
-            return Err(Error::EmptySecret { name });
-        }
+        fit(&name, secret)?;
         let sealed = self
             .clients()?
             .derive_from(&owned.label())

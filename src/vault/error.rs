@@ -205,13 +205,15 @@ pub enum Error {
     /// The name of a new entry cannot be used. It is not repeated: a secret may have been pasted in its place.
     #[error("invalid name for a vault entry: expected 1 to 64 letters, digits, '-', '_' or '.'")]
     InvalidName,
-    /// The secret of a new entry is empty.
+    /// The secret of a new entry is none that a provider can be sent.
     #[error(
-        "the secret for vault entry {name:?} is empty: expected the credential as the provider shows it"
+        "the secret for vault entry {name:?} {problem}: expected the credential as the provider shows it"
     )]
-    EmptySecret {
+    UnfitSecret {
         /// The entry.
         name: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The reader's level is too low.
     #[error("vault entry {name:?} needs access level {required}, found {held}")]

@@ -406,16 +406,28 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// A key that nobody knows, and nothing under it, unless there are entries that need another.
-fn temporary(folder: &Path) -> Result<State, Error> {
-    let path = folder.join("vault.json");
+/// The file in a folder that only a master key opens, if there is one.
+///
+/// # Errors
+///
+/// If it cannot be told.
+pub fn sealed(folder: &Path) -> Result<Option<PathBuf>, Error> {
     for name in ["vault.json", "vault.rekey"] {
         let path = folder.join(name);
         let stamp = durable::stamp(&path).map_err(Error::io("read", &path))?;
         if stamp.is_some() {
-            return Err(Error::NoMasterKey { path });
+            return Ok(Some(path));
         }
     }
+    Ok(None)
+}
+
+/// A key that nobody knows, and nothing under it, unless there are entries that need another.
+fn temporary(folder: &Path) -> Result<State, Error> {
+    if let Some(path) = sealed(folder)? {
+        return Err(Error::NoMasterKey { path });
+    }
+    let path = folder.join("vault.json");
     let state = Key::random().and_then(|key| State::empty(Arc::new(key)));
     state.map_err(Error::io("make a temporary key for", &path))
 }

@@ -22,6 +22,8 @@ struct Subject {
     name: &'static str,
     config: Config,
     folder: TempDir,
+    /// Whether its gateways have all keys in memory.
+    gathers: bool,
     _server: Option<Arc<Postgres>>,
 }
 
@@ -31,6 +33,7 @@ impl Subject {
             name: "sqlite",
             config: Config::default(),
             folder: tempfile::tempdir().unwrap(),
+            gathers: false,
             _server: None,
         }
     }
@@ -51,6 +54,7 @@ impl Subject {
                 ..Config::default()
             },
             folder: tempfile::tempdir().unwrap(),
+            gathers: false,
             _server: None,
         }
     }
@@ -64,7 +68,9 @@ impl Subject {
     }
 
     fn keyring(&self) -> Keyring {
-        Keyring::open(self.open(), self.pepper(), true).unwrap()
+        let keyring = Keyring::open(self.open(), self.pepper(), true).unwrap();
+        assert!(!self.gathers || keyring.gather().unwrap());
+        keyring
     }
 
     /// A new key with these settings.
@@ -80,9 +86,11 @@ impl Subject {
 
 /// Runs a test over every store.
 fn each(test: impl Fn(&Subject)) {
-    for subject in [Subject::sqlite(), Subject::postgres()] {
-        println!("store: {}", subject.name);
-        test(&subject);
+    for gathers in [false, true] {
+        for subject in [Subject::sqlite(), Subject::postgres()] {
+            println!("store: {}, gathers: {gathers}", subject.name);
+            test(&Subject { gathers, ..subject });
+        }
     }
 }
 
@@ -551,10 +559,21 @@ fn the_store_is_killed_in_mid_load() {
     let (unknown, _) = subject.key(|_| {});
     let closed = subject.keyring();
     let local = Keyring::open(subject.open(), subject.pepper(), false).unwrap();
-    for keyring in [&closed, &local] {
+    let set_back = subject.keyring();
+    for keyring in [&closed, &local, &set_back] {
         present(keyring, known.expose(), at(1)).unwrap();
     }
     server.kill();
+    // A clock that is put back while the store is away lengthens no grace.
+    for now in [at(1_000), at(10)] {
+        assert!(set_back.refresh(now).is_err());
+        assert!(present(&set_back, known.expose(), now).is_ok());
+    }
+    assert!(present(&set_back, known.expose(), at(15)).is_ok());
+    assert_eq!(
+        present(&set_back, known.expose(), at(16)).unwrap_err(),
+        None
+    );
     for keyring in [&closed, &local] {
         assert!(keyring.refresh(at(10)).is_err());
         assert!(keyring.refresh(at(14)).is_err());
@@ -575,6 +594,143 @@ fn the_store_is_killed_in_mid_load() {
             Some(Denied::Revoked)
         );
         assert!(present(keyring, unknown.expose(), at(20)).is_ok());
+    }
+}
+
+/// Keys that are in memory need no store, used before or not; what is new cannot be told from what is wrong then.
+#[test]
+fn gathered_keys_outlive_the_store() {
+    let mut server = Postgres::start();
+    let subject = Subject::at(server.url.clone());
+    let (key, _) = subject.key(|_| {});
+    let keyring = subject.keyring();
+    assert!(keyring.needs_gathering());
+    assert!(keyring.gather().unwrap() && !keyring.needs_gathering());
+    let (new, _) = subject.key(|_| {});
+    server.kill();
+    assert!(keyring.known(key.expose(), here(), at(1)).unwrap().is_ok());
+    assert_eq!(present(&keyring, new.expose(), at(1)).unwrap_err(), None);
+    server.restart();
+    assert!(present(&keyring, new.expose(), at(1)).is_ok());
+}
+
+/// What changes while keys are gathered is neither missed nor put back, whatever page it is on.
+#[test]
+fn changes_while_keys_are_gathered_all_count() {
+    let subject = Subject::sqlite();
+    let (_, first) = subject.key(|_| {});
+    let path = subject.folder.path().join("sluicegate.db");
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let copies = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+        INSERT INTO keys (id, name, prefix, created, settings, changed)
+        SELECT 'key_' || i, 'app', printf('%08d', i), 0, settings, 0 FROM n, keys WHERE id = '{id}';
+        INSERT INTO bearers (prefix, hash, key) SELECT prefix, randomblob(32), id FROM keys WHERE id <> '{id}';",
+        id = first.id
+    );
+    connection.execute_batch(&copies).unwrap();
+    let gathered = subject.open();
+    let mut prefixes: Vec<String> = (1..=5_000).map(|i| format!("{i:08}")).collect();
+    std::thread::scope(|scope| {
+        let gathering = scope.spawn(|| gathered.gather().unwrap());
+        let store = subject.open();
+        for i in (1..=5_000).step_by(250) {
+            let id = format!("key_{i}");
+            match i / 250 % 3 {
+                0 => assert!(store.revoke(&id, at(2)).unwrap()),
+                1 => {
+                    let text = generate().unwrap();
+                    let bearer = Bearer::new(&subject.pepper(), &text).unwrap();
+                    store.rotate(&id, &bearer, at(3)).unwrap();
+                    prefixes.push(bearer.prefix);
+                }
+                _ => prefixes.push(subject.key(|_| {}).1.prefix),
+            }
+            gathered.changes(Some(1)).unwrap();
+        }
+        assert!(gathering.join().unwrap());
+    });
+    gathered.changes(Some(1)).unwrap();
+    let asked = subject.open();
+    for prefix in prefixes {
+        assert_eq!(
+            gathered.at_hand(&prefix).unwrap(),
+            asked.find(&prefix).unwrap()
+        );
+    }
+    assert!(gathered.find("absent__").unwrap().is_empty());
+}
+
+/// Nobody waits for another who opens a session: what is new is not counted, and found all the same.
+#[test]
+fn sessions_are_opened_side_by_side() {
+    each(|subject| {
+        let (_, record) = subject.key(|_| {});
+        let (store, other) = (subject.open(), subject.open());
+        assert!(other.gather().unwrap());
+        let before = store.changes(None).unwrap().version;
+        let session = |number: usize| {
+            let text = generate().unwrap();
+            let bearer = Bearer {
+                session: Some(format!("ses_{number}").into()),
+                ..Bearer::new(&subject.pepper(), &text).unwrap()
+            };
+            store.add_session(&record.id, &bearer).unwrap();
+            bearer
+        };
+        let sessions: Vec<Bearer> = (0..20).map(session).collect();
+        assert_eq!(store.changes(None).unwrap().version, before);
+        // Asked for at once, they share a look, and so do those that nobody has.
+        let found = std::thread::scope(|scope| {
+            let find = |prefix: String| scope.spawn(|| (other.find(&prefix).unwrap(), prefix));
+            let absent = (0..20).map(|number| format!("absent{number:02}"));
+            let prefixes = sessions.iter().map(|bearer| bearer.prefix.clone());
+            let asked: Vec<_> = prefixes.chain(absent).map(find).collect();
+            let ended = asked.into_iter().map(|asked| asked.join().unwrap());
+            ended.collect::<Vec<_>>()
+        });
+        for (place, (grants, prefix)) in found.iter().enumerate() {
+            let hashes: Vec<_> = grants.iter().map(|grant| grant.bearer.hash).collect();
+            let expected: Vec<_> = sessions
+                .get(place)
+                .map(|bearer| bearer.hash)
+                .into_iter()
+                .collect();
+            assert_eq!(hashes, expected, "{prefix}");
+        }
+        // They are in memory from then on, and an end is heard of.
+        assert_eq!(other.at_hand(&sessions[0].prefix).unwrap().len(), 1);
+        assert!(store.end_session(&record.id, "ses_0", at(9)).unwrap());
+        other.changes(Some(before)).unwrap();
+        let ended = other.at_hand(&sessions[0].prefix).unwrap();
+        assert_eq!(ended[0].bearer.revoked, Some(at(9)));
+    });
+}
+
+/// After a backup was put back anything may be otherwise: keys are gathered again, and looked up until then.
+#[test]
+fn a_store_put_back_from_a_backup_is_gathered_again() {
+    let subject = Subject::sqlite();
+    let (key, record) = subject.key(|_| {});
+    let (later, _) = subject.key(|_| {});
+    let keyring = Keyring::open(subject.open(), subject.pepper(), true).unwrap();
+    assert!(keyring.gather().unwrap());
+    let path = subject.folder.path().join("sluicegate.db");
+    let backup = format!(
+        "DELETE FROM bearers WHERE key <> '{}'; UPDATE counters SET value = 1;",
+        record.id
+    );
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch(&backup).unwrap();
+    keyring.refresh(at(1)).unwrap();
+    assert!(keyring.needs_gathering());
+    for _ in 0..2 {
+        assert!(present(&keyring, key.expose(), at(1)).is_ok());
+        assert_eq!(
+            refused(&keyring, later.expose(), at(1)),
+            Some(Denied::Unknown)
+        );
+        assert!(keyring.gather().unwrap());
     }
 }
 

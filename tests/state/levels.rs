@@ -9,17 +9,17 @@ use jiff::civil::date;
 use sluicegate::auth::{Bearer, KeyRecord, Keyring, Pepper, Principal, Sessions, generate};
 use sluicegate::policy::{Action, Cause, Escalation, Matched, Source, Verdict, compile};
 use sluicegate::scan::finding::ThreatLevel;
-use sluicegate::shared::{Fail, Script, Shared};
+use sluicegate::shared::{Fail, Script, Shared, Veil};
 use sluicegate::store::redis::Redis as Connection;
 use sluicegate::store::{self, Config};
 use sluicegate::text::Encodings;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::servers::{PATIENCE, Redis, eventually};
+use crate::servers::{PATIENCE, Redis, eventually, killed_in_mid_load};
 
 async fn connect(server: &Redis) -> Arc<dyn Shared> {
-    let connection = Connection::open(&server.url, None).unwrap();
+    let connection = Connection::open(&server.url, None, PATIENCE).unwrap();
     eventually("connection", || connection.is_connected()).await;
     connection
 }
@@ -68,7 +68,7 @@ fn attack() -> Verdict {
 }
 
 fn gateway(place: &Arc<dyn Shared>, fail: Fail) -> Sessions {
-    Sessions::together(Arc::clone(place), fail, PATIENCE)
+    Sessions::together(Arc::clone(place), fail, Veil::new(&[7; 32]))
 }
 
 #[tokio::test]
@@ -99,12 +99,13 @@ async fn a_session_has_one_level_at_all_gateways() {
     let count = Script {
         name: "count",
         text: "local keys = redis.call('KEYS', '*')
-return {#keys, redis.call('PTTL', keys[1])}",
+return {#keys, redis.call('PTTL', keys[1]), string.find(keys[1], 'ann') or 0}",
     };
-    let kept = place.run(count, &[], &[], PATIENCE).await.unwrap();
+    let kept = place.run(count, &[], &[]).await.unwrap();
     let day = i64::try_from(Duration::from_hours(20).as_millis()).unwrap();
     assert_eq!(kept[0], 1);
     assert!((day - 600_000..=day).contains(&kept[1]), "{kept:?}");
+    assert_eq!(kept[2], 0, "a name in clear");
 }
 
 #[tokio::test]
@@ -153,4 +154,36 @@ async fn while_the_place_is_away_the_setting_decides() {
     server.restart();
     eventually("connection", || place.is_connected()).await;
     assert!(raise(0).await.unwrap().is_some());
+}
+
+/// Nobody waits for a level, and nobody's is told wrongly, while the place is killed.
+#[tokio::test]
+async fn a_kill_in_mid_load_fails_as_configured() {
+    for fail in [Fail::Closed, Fail::Open, Fail::Local] {
+        let (mut server, folder) = (Redis::start(), tempfile::tempdir().unwrap());
+        let place = connect(&server).await;
+        let asked = Arc::new((gateway(&place, fail), caller(&folder), rules()));
+        let ask = move || {
+            let asked = Arc::clone(&asked);
+            async move {
+                let (sessions, caller, rules) = &*asked;
+                let who = (caller, Some("ann"));
+                sessions.raise(who, rules, &attack(), Instant::now()).await
+            }
+        };
+        let answers = killed_in_mid_load(&mut server, &*place, ask).await;
+        let told = |answer: &Result<_, _>| matches!(answer, Ok(Some(_)));
+        assert!(answers.iter().any(told), "{fail:?}");
+        match fail {
+            Fail::Closed => {
+                assert!(answers.iter().all(|answer| told(answer) || answer.is_err()));
+                assert!(answers.iter().any(Result::is_err));
+            }
+            Fail::Open => {
+                assert!(answers.iter().all(Result::is_ok));
+                assert!(answers.contains(&Ok(None)));
+            }
+            Fail::Local => assert!(answers.iter().all(told)),
+        }
+    }
 }

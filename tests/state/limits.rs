@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::test_runner::TestRunner;
 use sluicegate::limit::{
-    Admission, Caller, Estimate, Limit, Limiter, Refused, Rule, Rules, Scope, Setup, Target,
-    Together,
+    Admission, Caller, Estimate, Limit, Limiter, Patience, Refused, Rule, Rules, Scope, Setup,
+    Target, Together,
 };
 use sluicegate::rate::quota::Quota;
-use sluicegate::shared::{Away, Fail, Script, Shared};
+use sluicegate::shared::{Away, Fail, Script, Shared, Veil};
 use sluicegate::store::redis::Redis as Connection;
 use sluicegate::wire::Usage;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::servers::{PATIENCE, Redis, eventually};
+use crate::servers::{PATIENCE, Redis, eventually, killed_in_mid_load};
 
 async fn connect(server: &Redis) -> Arc<dyn Shared> {
-    let connection = Connection::open(&server.url, None).unwrap();
+    let connection = Connection::open(&server.url, None, PATIENCE).unwrap();
     eventually("connection", || connection.is_connected()).await;
     connection
 }
@@ -37,9 +39,11 @@ fn gateway(
         pattern: "*".to_owned(),
         quota: quota.parse().unwrap(),
     };
+    let veil = Veil::new(&[7; 32]);
+    let together = Together::new(Arc::clone(place), fail, veil);
     let setup = Setup {
         rules: Rules(vec![rule]),
-        together: Some(Arc::new(Together::new(Arc::clone(place), fail, PATIENCE))),
+        together: Some(Arc::new(together)),
         ..Setup::default()
     };
     let limiter = Arc::new(Limiter::new(setup, Instant::now(), Timestamp::now()));
@@ -48,17 +52,18 @@ fn gateway(
     limiter
 }
 
-async fn exchange(limiter: &Arc<Limiter>, tokens: u64) -> Result<Admission, Box<Refused>> {
-    let key: Arc<str> = "key_1".into();
-    let quota = Quota::default();
-    let caller = Caller {
-        key: &key,
+const fn caller<'a>(key: &'a Arc<str>, quota: Option<&'a Quota>) -> Caller<'a> {
+    Caller {
+        key,
         name: "app",
         team: None,
-        quota: Some(&quota),
+        quota,
         team_quota: None,
-    };
-    exchange_of(limiter, caller, tokens).await
+    }
+}
+
+async fn exchange(limiter: &Arc<Limiter>, tokens: u64) -> Result<Admission, Box<Refused>> {
+    exchange_of(limiter, caller(&"key_1".into(), None), tokens).await
 }
 
 async fn exchange_of(
@@ -120,7 +125,7 @@ async fn p30_many_gateways_never_exceed_a_limit_by_one() {
             name: "clear",
             text: "redis.call('FLUSHALL') return {}",
         };
-        place.run(clear, &[], &[], PATIENCE).await.unwrap();
+        place.run(clear, &[], &[]).await.unwrap();
         let gateways = [(); 2].map(|()| gateway(&place, quota, Fail::Closed, &mut helpers));
         let admitted = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
@@ -154,12 +159,11 @@ impl Shared for Counting {
         script: Script,
         keys: &[&str],
         arguments: &[&str],
-        deadline: std::time::Duration,
     ) -> Result<Vec<i64>, Away> {
         // Leases are renewed now and then, for all exchanges together.
         let costs = script.name != "limit_renew";
         self.1.fetch_add(usize::from(costs), Ordering::SeqCst);
-        self.0.run(script, keys, arguments, deadline).await
+        self.0.run(script, keys, arguments).await
     }
 
     fn is_connected(&self) -> bool {
@@ -194,6 +198,125 @@ async fn an_exchange_costs_two_scripts() {
         eventually("settlement", || limiter.is_settled()).await;
         assert_eq!(place.1.load(Ordering::SeqCst), 2 * exchanges);
     }
+}
+
+/// An exchange of a key, and how long it waits if it does not go on at once.
+async fn come(limiter: &Arc<Limiter>, key: &str) -> (Admission, Result<(), Option<Duration>>) {
+    let (key, now) = (key.into(), (Instant::now(), Timestamp::now()));
+    let caller = caller(&key, None);
+    let (mut admission, admitted) = limiter.admit(caller, now.0, now.1);
+    admitted.unwrap();
+    let estimate = Estimate {
+        input: 1,
+        ..Estimate::default()
+    };
+    let taken = admission.reserve((caller, Target::default()), estimate, now.0, now.1);
+    let taken = taken.await.map_err(|refused| admission.queue(&refused));
+    (admission, taken)
+}
+
+/// A key with many requests waits for itself, no more wait than may, and only the first of each key asks the place.
+#[tokio::test]
+async fn who_waits_takes_turns_by_key() {
+    let server = Redis::start();
+    let place = Arc::new(Counting(connect(&server).await, AtomicUsize::new(0)));
+    let shared: Arc<dyn Shared> = Arc::clone(&place) as Arc<dyn Shared>;
+    let together = Together::new(shared, Fail::Closed, Veil::new(&[7; 32]));
+    let setup = Setup {
+        rules: Rules(vec![Rule {
+            scope: Scope::Everyone,
+            pattern: "*".to_owned(),
+            quota: "concurrent=1".parse().unwrap(),
+        }]),
+        patience: Patience {
+            max_wait: PATIENCE,
+            max_waiting: 4,
+        },
+        together: Some(Arc::new(together)),
+        ..Setup::default()
+    };
+    let limiter = Arc::new(Limiter::new(setup, Instant::now(), Timestamp::now()));
+    let (mut helpers, working) = (JoinSet::new(), Arc::clone(&limiter));
+    helpers.spawn(async move { working.work().await });
+    let come = async |key| come(&limiter, key).await;
+    let (running, taken) = come("a").await;
+    assert_eq!(taken, Ok(()));
+    let (mut waiting, (told, mut turns)) = (Vec::new(), mpsc::unbounded_channel());
+    for (name, key) in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b")] {
+        let (admission, waits) = come(key).await;
+        assert_eq!(waits, Err(Some(PATIENCE)), "{name}");
+        waiting.push((name, admission));
+    }
+    // The first of all, and the first of each key.
+    assert_eq!(place.1.load(Ordering::SeqCst), 3);
+    assert_eq!(come("b").await.1, Err(None), "no more may wait");
+    waiting.remove(1); // a2 leaves
+    for (name, mut admission) in waiting {
+        let told = told.clone();
+        helpers.spawn(async move {
+            while admission
+                .retry(Instant::now(), Timestamp::now())
+                .await
+                .is_err()
+            {
+                admission.served().await;
+            }
+            told.send((name, admission)).unwrap();
+        });
+    }
+    let mut running = running;
+    for expected in ["a1", "b1", "a3"] {
+        settle(running, 1);
+        let (name, next) = timeout(PATIENCE, turns.recv()).await.unwrap().unwrap();
+        assert_eq!(name, expected);
+        running = next;
+    }
+}
+
+/// Who else may read the place learns of no end user.
+#[tokio::test]
+async fn names_of_users_are_not_kept_in_clear() {
+    let server = Redis::start();
+    let place = connect(&server).await;
+    let together = Together::new(Arc::clone(&place), Fail::Closed, Veil::new(&[7; 32]));
+    let rule = Rule {
+        scope: Scope::User,
+        pattern: "*".to_owned(),
+        quota: "1/day concurrent=9 budget=9tokens/month".parse().unwrap(),
+    };
+    let setup = Setup {
+        rules: Rules(vec![rule]),
+        together: Some(Arc::new(together)),
+        ..Setup::default()
+    };
+    let limiter = Arc::new(Limiter::new(setup, Instant::now(), Timestamp::now()));
+    let (key, now) = ("key_1".into(), Timestamp::now());
+    let caller = caller(&key, None);
+    let ask = async |user| {
+        let target = Target {
+            user: Some(user),
+            ..Target::default()
+        };
+        let (mut admission, admitted) = limiter.admit(caller, Instant::now(), now);
+        admitted.unwrap();
+        let asked = (caller, target);
+        let estimate = Estimate::default();
+        let taken = admission.reserve(asked, estimate, Instant::now(), now);
+        taken.await.is_ok()
+    };
+    assert_eq!(
+        [ask("ann").await, ask("ann").await, ask("bob").await],
+        [true, false, true]
+    );
+    let search = Script {
+        name: "search",
+        text: "local found = 0
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if string.find(key, 'ann') or string.find(key, 'bob') then found = found + 1 end
+end
+return {found}",
+    };
+    assert_eq!(place.run(search, &[], &[]).await, Ok(vec![0]));
 }
 
 #[tokio::test]
@@ -237,13 +360,7 @@ async fn every_gateway_tells_of_all() {
     let quota: Quota = "10/hour tokens=700/hour concurrent=3 budget=1000tokens/month"
         .parse()
         .unwrap();
-    let caller = Caller {
-        key: &key,
-        name: "app",
-        team: None,
-        quota: Some(&quota),
-        team_quota: None,
-    };
+    let caller = caller(&key, Some(&quota));
     let used = async |limiter: &Arc<Limiter>| {
         let reported = limiter.report(caller, Instant::now(), Timestamp::now());
         let (month, used) = reported.await.map_err(|refused| refused.limit)?;
@@ -268,6 +385,44 @@ async fn every_gateway_tells_of_all() {
     assert_eq!(used(one).await, Err(Limit::Away));
 }
 
+/// Whoever asks while the place is killed is answered by the setting or, on the way, as away: nobody waits or is let in wrongly.
+#[tokio::test]
+async fn a_kill_in_mid_load_fails_as_configured() {
+    for fail in [Fail::Closed, Fail::Open, Fail::Local] {
+        let mut server = Redis::start();
+        let place = connect(&server).await;
+        let mut helpers = JoinSet::new();
+        let limiter = gateway(&place, "1000000/day", fail, &mut helpers);
+        let load = Arc::clone(&limiter);
+        let ask = move || {
+            let limiter = Arc::clone(&load);
+            async move {
+                let answer = exchange(&limiter, 1).await;
+                let answer = answer.map(|taken| settle(taken, 1));
+                answer.map_err(|refused| refused.limit)
+            }
+        };
+        let answers = killed_in_mid_load(&mut server, &*place, ask).await;
+        let answer = exchange(&limiter, 1).await.map(drop);
+        assert!(answers.iter().any(Result::is_ok), "{fail:?}");
+        match fail {
+            Fail::Closed => {
+                assert_eq!(answer.unwrap_err().limit, Limit::Away);
+                assert!(
+                    answers
+                        .iter()
+                        .all(|answer| matches!(answer, Ok(()) | Err(Limit::Away)))
+                );
+                assert!(answers.iter().any(Result::is_err));
+            }
+            Fail::Open | Fail::Local => {
+                assert!(answer.is_ok());
+                assert!(answers.iter().all(Result::is_ok), "{fail:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_place_that_is_away_fails_as_configured() {
     let mut server = Redis::start();
@@ -275,9 +430,14 @@ async fn a_place_that_is_away_fails_as_configured() {
     let mut helpers = JoinSet::new();
     let limiters = [Fail::Closed, Fail::Open, Fail::Local]
         .map(|fail| gateway(&place, "1/day", fail, &mut helpers));
+    let [closed, open, local] = &limiters;
+    assert!(exchange(open, 1).await.is_ok());
+    // What was refused a moment ago is refused at once, but not while nothing is counted.
+    for _ in 0..2 {
+        assert!(exchange(open, 1).await.is_err());
+    }
     server.kill();
     eventually("loss", || !place.is_connected()).await;
-    let [closed, open, local] = &limiters;
     assert_eq!(exchange(closed, 1).await.unwrap_err().limit, Limit::Away);
     for _ in 0..3 {
         assert!(exchange(open, 1).await.is_ok());
@@ -385,10 +545,7 @@ async fn run(
 ) -> Vec<i64> {
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let arguments: Vec<&str> = arguments.split(' ').collect();
-    place
-        .run(script, &keys, &arguments, PATIENCE)
-        .await
-        .unwrap()
+    place.run(script, &keys, &arguments).await.unwrap()
 }
 
 /// What a killed gateway took is free again when its lease is over; what it had settled stays.

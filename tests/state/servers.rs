@@ -3,11 +3,14 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use sluicegate::shared::Shared;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// For anything that happens at once on an idle machine; a busy one may be slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,6 +30,47 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// The answers of eight who ask without end, before and after the server is killed.
+pub async fn killed_in_mid_load<T, F>(
+    server: &mut Redis,
+    place: &dyn Shared,
+    ask: impl Fn() -> F + Clone + Send + 'static,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send,
+{
+    let (answered, stop) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let mut load = JoinSet::new();
+    for _ in 0..8 {
+        let ask = ask.clone();
+        let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
+        load.spawn(async move {
+            let mut answers = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                answers.push(ask().await);
+                answered.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+            answers
+        });
+    }
+    let more = async || {
+        let enough = answered.load(Ordering::Relaxed) + 50;
+        eventually("answers", || answered.load(Ordering::Relaxed) > enough).await;
+    };
+    more().await;
+    server.kill();
+    eventually("loss", || !place.is_connected()).await;
+    more().await;
+    stop.store(true, Ordering::Relaxed);
+    let answers = timeout(PATIENCE, load.join_all()).await.unwrap();
+    answers.into_iter().flatten().collect()
 }
 
 /// A Redis server, empty at first. Killed when dropped.

@@ -121,6 +121,11 @@ impl Admission {
         let Some(together) = &limiter.together else {
             return self.take_here(claims, ask, now);
         };
+        // Nobody overtakes those of its key who wait already.
+        if self.waiting.is_none() && ask != Ask::default() && limiter.queue.has_others(&self.key) {
+            self.pending = Some((claims, ask));
+            return Err(Box::new(self.not_yet()));
+        }
         match together.take(&claims, ask, 0).await {
             Ok(Ok((id, standing))) => {
                 self.id = Some(id);
@@ -134,7 +139,10 @@ impl Admission {
                 Err(Box::new(refused))
             }
             Err(_) => match together.fail {
-                Fail::Local => self.take_here(claims, ask, now),
+                Fail::Local => {
+                    self.leave();
+                    self.take_here(claims, ask, now)
+                }
                 Fail::Open => Ok(()),
                 Fail::Closed => Err(Box::new(Refused::away(self.standing))),
             },
@@ -151,6 +159,7 @@ impl Admission {
         // Nobody overtakes those who wait already, unless there is no room behind them.
         if !limiter.queue.is_empty() {
             let slot = Slot {
+                asks_elsewhere: false,
                 claims,
                 ask,
                 taken: None,
@@ -197,9 +206,15 @@ impl Admission {
         if refused.never || too_long || patience.max_waiting == 0 {
             return None;
         }
-        if self.waiting.is_none() && self.limiter.together.is_none() {
-            let (claims, ask) = self.pending.take()?;
+        if self.waiting.is_none() {
+            let asks_elsewhere = self.limiter.together.is_some();
+            let (claims, ask) = if asks_elsewhere {
+                Default::default()
+            } else {
+                self.pending.take()?
+            };
             let slot = Slot {
+                asks_elsewhere,
                 claims,
                 ask,
                 taken: None,
@@ -228,9 +243,34 @@ impl Admission {
     /// If it is refused again.
     pub async fn retry(&mut self, now: Instant, time: Timestamp) -> Result<(), Box<Refused>> {
         let present = self.limiter.present(now, time);
-        match self.pending.take() {
-            Some((claims, ask)) => self.take(claims, ask, present).await,
-            None => self.turn(present),
+        let Some((claims, ask)) = self.pending.take() else {
+            return self.turn(present);
+        };
+        let limiter = Arc::clone(&self.limiter);
+        let before = self.waiting.clone();
+        if before
+            .as_ref()
+            .is_some_and(|entry| !limiter.queue.is_first(entry))
+        {
+            self.pending = Some((claims, ask));
+            return Err(Box::new(self.not_yet()));
+        }
+        self.take(claims, ask, present).await?;
+        if let Some(entry) = before {
+            self.waiting = None;
+            limiter.queue.took(&entry);
+        }
+        Ok(())
+    }
+
+    /// The refusal of one that has others before it.
+    const fn not_yet(&self) -> Refused {
+        Refused {
+            scope: Scope::Key,
+            limit: Limit::Turn,
+            wait: None,
+            never: false,
+            standing: self.standing,
         }
     }
 
@@ -248,15 +288,10 @@ impl Admission {
             return Ok(());
         }
         // Who was not asked yet has others before it.
-        let refused = slot.refused.clone().unwrap_or_else(|| {
-            Box::new(Refused {
-                scope: Scope::Key,
-                limit: Limit::Turn,
-                wait: None,
-                never: false,
-                standing: self.standing,
-            })
-        });
+        let refused = slot
+            .refused
+            .clone()
+            .unwrap_or_else(|| Box::new(self.not_yet()));
         drop(slot);
         self.waiting = Some(entry);
         Err(refused)
@@ -340,7 +375,11 @@ impl Admission {
         let Some(entry) = self.waiting.take() else {
             return;
         };
-        self.limiter.queue.leave(&entry);
+        let queue = &self.limiter.queue;
+        queue.leave(&entry);
+        if self.limiter.together.is_some() {
+            queue.wake();
+        }
         let mut slot = entry.slot();
         if slot.taken.is_some() {
             let claims = std::mem::take(&mut slot.claims);

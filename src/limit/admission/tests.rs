@@ -198,6 +198,48 @@ fn p31_money_is_reserved_settled_and_reported() {
     reserve(&mut next, caller, estimate(100, 90), tomorrow).unwrap();
 }
 
+/// A clock that is wrong for a while, forth or back, gives no budget back and lengthens no wait of a rate.
+#[test]
+fn a_clock_that_jumps_gives_nothing_back() {
+    let key: Arc<str> = "key_1".into();
+    let quota = "1/minute budget=10tokens/day";
+    let (limiter, start, time) = limiter(vec![rule(Scope::Key, "*", quota)]);
+    let caller = caller(&key, None, None);
+    let used = Usage {
+        input: 5,
+        output: 5,
+        ..Usage::default()
+    };
+    let ask = |at: Instant, time| {
+        let (mut admission, admitted) = limiter.admit(caller, at, time);
+        let asked = (caller, MODEL);
+        let reserved =
+            admitted.and_then(|()| now(admission.reserve(asked, estimate(5, 5), at, time)));
+        match reserved {
+            Ok(()) => {
+                admission.settle((true, used), at, time).1.unwrap();
+                Ok(())
+            }
+            Err(refused) => {
+                admission.cancel(at, time);
+                Err(refused.wait)
+            }
+        }
+    };
+    let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
+    assert_eq!(ask(start, time), Ok(()));
+    for wrong in [time + day * 40, time - day * 2] {
+        limiter.sweep(start, wrong);
+        assert_eq!(ask(start, wrong), Err(Some(minute)), "the rate");
+        assert_eq!(ask(start + minute, time), Err(Some(day / 2)), "the budget");
+    }
+    // Once it has been the next day for long enough, the day before is forgotten.
+    for days in 1..4 {
+        limiter.sweep(start + day * days, time + day);
+    }
+    assert_eq!(ask(start + day, time), Ok(()));
+}
+
 /// A key with many requests waits for itself; those that leave are forgotten, whatever they were served.
 #[test]
 fn the_queue_is_bounded_and_fair_by_key() {

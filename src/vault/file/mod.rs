@@ -133,8 +133,11 @@ struct Mark {
 /// The latest generation that was written, by the file beside the vault; `None` if there is no such file.
 pub(super) fn read_mark(folder: &Path, master: &Key) -> Result<Option<u64>, Error> {
     let path = folder.join("vault.mark");
-    let Some(mark) = read_json::<Mark>(&path)? else {
-        return Ok(None);
+    let mark = match read_json::<Mark>(&path) {
+        Ok(Some(mark)) => mark,
+        Ok(None) => return Ok(None),
+        Err(Error::DamagedFile { .. }) => return Err(Error::DamagedMark { path }),
+        Err(other) => return Err(other),
     };
     let opened = master.open(&mark.mark, MARK);
     let bytes = opened.and_then(|bytes| bytes.as_slice().try_into().ok());

@@ -230,13 +230,16 @@ fn every_read_and_refusal_is_logged() {
 
 /// [vault_crypto-204], [vault_crypto-206], [vault_crypto-207]
 #[test]
-fn secrets_are_trimmed_and_never_empty() {
+fn secrets_are_trimmed_and_fit_into_a_header() {
     let folder = filled();
     let vault = open(&folder);
     put(&vault, "openai", "  abc \n").unwrap();
     assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
-    let blank = put(&vault, "openai", "   ");
-    assert!(matches!(blank, Err(Error::EmptySecret { .. })));
+    for unfit in ["   ", "abc\ndef", "abc\u{1}", "abc\u{e9}"] {
+        let refused = put(&vault, "openai", unfit).unwrap_err();
+        assert!(matches!(refused, Error::UnfitSecret { .. }), "{refused}");
+        assert!(!refused.to_string().contains("abc"), "{refused}");
+    }
     assert_eq!(read(&vault, "openai").unwrap().expose(), "abc");
 }
 
