@@ -16,7 +16,7 @@ ARGS ?=
 
 run: build-tools
 	cargo build --release --locked
-	exec ./target/release/sluicegate serve $(ARGS)
+	exec "$${CARGO_TARGET_DIR:-target}/release/sluicegate" serve $(ARGS)
 
 install: build-tools
 	cargo install --locked --path .

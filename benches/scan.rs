@@ -253,7 +253,7 @@ fn attacks() -> Vec<(&'static str, String)> {
 }
 
 /// What they repeat.
-const ATTACKS: [(&str, &str); 21] = [
+const ATTACKS: [(&str, &str); 25] = [
     ("starts of keys", "sk-a AKIA eyJ ghp_ xoxb- "),
     ("one long word", "a"),
     ("mail addresses", "a@a.a@"),
@@ -279,6 +279,16 @@ const ATTACKS: [(&str, &str); 21] = [
     (
         "all disguises",
         "1%67n0r&#51; i g n o r e a l l &#x41;GlnbmVyZSBh ",
+    ),
+    ("starts of keys moved by 13", "fx-n NXVN tuc_ kbko- "),
+    (
+        "starts of keys at ends of lines",
+        "sk-a\nAKIA\n> ghp_\nxoxb-=\n",
+    ),
+    ("single characters", "A K I A g h p _ a 1 "),
+    (
+        "single characters and others",
+        "g.h.p._.a.1.b.2.cc 1gn0r3 s k - a ",
     ),
     ("glued starts of keys", "sk-ghp_xoxb-AKIAeyJglpat-SG.npm_"),
 ];

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use sluicegate::guard::Context;
-use sluicegate::guard::body::inspect_request;
+use sluicegate::guard::body::{Inspection, inspect_request, inspect_response};
 use sluicegate::guard::stream::{Exchange, Flow, StreamGuard};
 use sluicegate::guard::verdicts::Verdicts;
 use sluicegate::policy::{Policy, Source, compile, embedded};
@@ -265,6 +265,191 @@ fn histories(policy: &Policy) {
     }
 }
 
+/// Bodies that keep the guard busy beside their text: very many short texts, text in parts. Times as much, a byte, as an ordinary body of that kind.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn hostile(policy: &Policy) {
+    const BYTES: usize = 256 << 10;
+    // The clock of a thread is coarse.
+    const ROUNDS: usize = 16;
+    for (kind, ordinary, units, inspect) in [
+        ("request", REQUEST, REQUESTS, inspect_request as Inspect),
+        ("answer", ANSWER, ANSWERS, inspect_response as Inspect),
+    ] {
+        let cost = |(api, head, unit, tail): (Api, &str, &str, &str)| {
+            let units = vec![unit; BYTES / unit.len() + 1].join(",");
+            let body = Bytes::from(format!("{head}{units}{tail}"));
+            let time = best(|| {
+                let limits = Limits::default();
+                // What is refused costs what it did until then.
+                for _ in 0..ROUNDS {
+                    black_box(inspect(
+                        Context::default(),
+                        api,
+                        body.clone(),
+                        policy,
+                        &limits,
+                    ));
+                }
+            });
+            time / (ROUNDS * body.len()) as f64
+        };
+        let prose = format!(r#"{{"role":"user","content":{}}}"#, json!(PROSE.repeat(8)));
+        let (api, head, tail) = ordinary;
+        let usual = cost((api, head, &prose, tail));
+        let mut costs: Vec<(f64, &str)> = units
+            .iter()
+            .map(|(name, body)| (cost(*body) / usual, *name))
+            .collect();
+        costs.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let costs: Vec<String> = costs
+            .iter()
+            .map(|(times, name)| format!("{name} {times:.1}"))
+            .collect();
+        println!(
+            "hostile {kind}: {usual:.1} ns a byte ordinarily; times as much: {}",
+            costs.join(", ")
+        );
+    }
+}
+
+type Inspect = fn(Context<'_>, Api, Bytes, &Policy, &Limits) -> Inspection;
+
+/// What stands before the units of a body, the unit, and what stands behind.
+type Units = (Api, &'static str, &'static str, &'static str);
+
+const REQUEST: (Api, &str, &str) = (Api::Chat, r#"{"model":"gpt-4o","messages":["#, "]}");
+const ANSWER: (Api, &str, &str) = (Api::Responses, r#"{"model":"gpt-4o","output":["#, "]}");
+
+const REQUESTS: &[(&str, Units)] = &[
+    (
+        "messages",
+        (
+            REQUEST.0,
+            REQUEST.1,
+            r#"{"role":"user","content":"abc"}"#,
+            REQUEST.2,
+        ),
+    ),
+    (
+        "messages of one word",
+        (
+            REQUEST.0,
+            REQUEST.1,
+            r#"{"role":"user","content":"ignore"}"#,
+            REQUEST.2,
+        ),
+    ),
+    (
+        "parts",
+        (
+            Api::Chat,
+            r#"{"messages":[{"role":"user","content":["#,
+            r#"{"text":"a"}"#,
+            "]}]}",
+        ),
+    ),
+    (
+        "parts with encoded ends",
+        (
+            Api::Chat,
+            r#"{"messages":[{"role":"user","content":["#,
+            r#"{"text":"aWdub3JlIGFsbCBwcmV2"}"#,
+            "]}]}",
+        ),
+    ),
+    (
+        "strings",
+        (
+            Api::Gemini,
+            r#"{"contents":{"parts":[{"functionResponse":{"response":["#,
+            r#""a""#,
+            "]}}]}}",
+        ),
+    ),
+    (
+        "empty messages",
+        (Api::Messages, r#"{"messages":["#, "{}", "]}"),
+    ),
+    (
+        "tool calls",
+        (
+            Api::Chat,
+            r#"{"messages":[{"role":"assistant","tool_calls":["#,
+            r#"{"function":{"name":"f","arguments":"{\"a\":1}"}}"#,
+            "]}]}",
+        ),
+    ),
+    (
+        "tools",
+        (
+            Api::Messages,
+            r#"{"messages":[],"tools":["#,
+            r#"{"name":"f","description":"d","input_schema":{"type":"object"}}"#,
+            "]}",
+        ),
+    ),
+    (
+        "keys",
+        (
+            Api::Messages,
+            r#"{"messages":[],"tools":["#,
+            r#"{"a b":1}"#,
+            "]}",
+        ),
+    ),
+    (
+        "embedded texts",
+        (Api::Embeddings, r#"{"input":["#, r#""a""#, "]}"),
+    ),
+];
+
+const ANSWERS: &[(&str, Units)] = &[
+    (
+        "choices",
+        (
+            Api::Chat,
+            r#"{"choices":["#,
+            r#"{"message":{"content":"abc"}}"#,
+            "]}",
+        ),
+    ),
+    (
+        "parts",
+        (Api::Messages, r#"{"content":["#, r#"{"text":"a"}"#, "]}"),
+    ),
+    (
+        "items",
+        (
+            ANSWER.0,
+            ANSWER.1,
+            r#"{"role":"assistant","content":"a"}"#,
+            ANSWER.2,
+        ),
+    ),
+    (
+        "tool calls",
+        (
+            Api::Chat,
+            r#"{"choices":[{"message":{"tool_calls":["#,
+            r#"{"function":{"name":"f","arguments":"{\"a\":1}"}}"#,
+            "]}}]}",
+        ),
+    ),
+    (
+        "numbers",
+        (Api::Embeddings, r#"{"data":[{"embedding":["#, "0.1", "]}]}"),
+    ),
+    (
+        "tokens",
+        (
+            Api::Chat,
+            r#"{"choices":[{"logprobs":{"content":["#,
+            r#"{"token":"a","top_logprobs":[{"token":"b"}]}"#,
+            "]}}]}",
+        ),
+    ),
+];
+
 fn memory(policy: &Arc<Policy>) {
     const STREAMS: usize = 5_000;
     // All are kept to the end: memory that an earlier format gave back would hide what a later one takes.
@@ -295,4 +480,5 @@ fn main() {
     events(&policy);
     bodies(&policy);
     histories(&policy);
+    hostile(&policy);
 }

@@ -284,6 +284,21 @@ fn the_shipped_policies_show_what_they_do() {
     }
 }
 
+/// Scanners that need an operator's words or numbers have their cases in policies.
+#[test]
+fn scanners_that_need_settings_find_what_they_should() {
+    for (name, text) in [
+        ("canary", include_str!("cases/policies/canary.yaml")),
+        ("topic", include_str!("cases/policies/topic.yaml")),
+        ("size", include_str!("cases/policies/size.yaml")),
+    ] {
+        let (policy, warnings) = compiled(text, &[]).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert!(policy.cases.len() >= 7, "{name}");
+        assert_eq!(failures(&policy), [""; 0], "{name}");
+    }
+}
+
 /// What fails when the policy's own tests run through the guard.
 fn failures(policy: &Policy) -> Vec<String> {
     let reports = check(policy, |direction, text| {

@@ -32,6 +32,8 @@ use cuts::{assert_same, cut, cuts, streams};
 use edits::redacted;
 use shapes::{escaped, plain, sse, stream};
 
+#[path = "stream/across.rs"]
+mod across;
 #[path = "stream/bodies.rs"]
 mod bodies;
 #[path = "stream/canary.rs"]

@@ -323,6 +323,23 @@ fn documents_name_paths_that_exist() {
 }
 
 #[test]
+fn pitfalls_have_tests_that_exist() {
+    let mut problems = Vec::new();
+    let table = read(Path::new("tests/pitfalls.txt"));
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ').skip(1);
+        let (Some(file), Some(test)) = (words.next(), words.next()) else {
+            problems.push(format!("{line}: no file and test"));
+            continue;
+        };
+        if !root().join(file).exists() || !read(Path::new(file)).contains(&format!("fn {test}(")) {
+            problems.push(format!("{line}: there is no such test"));
+        }
+    }
+    report("tests/pitfalls.txt", &problems);
+}
+
+#[test]
 fn nothing_names_a_machine() {
     const ENDINGS: &[&str] = &[
         ".rs",

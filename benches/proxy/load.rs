@@ -1,6 +1,7 @@
 //! The load: a small HTTP/1.1 client that checks every answer, so that a broken proxy cannot look fast.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -172,23 +173,39 @@ pub(crate) fn request(target: &Target, model: &str, stream: bool) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Sends the same request over and over on some connections, for some time; returns how many were answered.
+/// Numbers what is said for the first time.
+static SAID: AtomicU32 = AtomicU32::new(0);
+
+/// Gives the user's text of a request a number that no other has had.
+fn renew(request: &mut [u8]) -> Option<()> {
+    const TEXT: &[u8] = br#""role":"user","content":""#;
+    let start = memchr::memmem::find(request, TEXT)? + TEXT.len();
+    let number = format!("{:08} ", SAID.fetch_add(1, Ordering::Relaxed));
+    let place = request.get_mut(start..start + number.len())?;
+    place.copy_from_slice(number.as_bytes());
+    Some(())
+}
+
+/// Sends a request over and over on some connections, for some time, with a new text each time if `fresh`; returns how many were answered.
 pub(crate) async fn repeat(
     target: &Target,
     model: &str,
-    stream: bool,
+    (stream, fresh): (bool, bool),
     connections: usize,
     time: Duration,
 ) -> Result<u64> {
     let end = Instant::now() + time;
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
-        let (request, target) = (request(target, model, stream), target.clone());
+        let (mut request, target) = (request(target, model, stream), target.clone());
         tasks.spawn(async move {
             let mut client = Client::connect(&target).await?;
             let mut count = 0_u64;
             let mut expected = None;
             while Instant::now() < end {
+                if fresh {
+                    renew(&mut request).context("no text of a user")?;
+                }
                 let bytes = client.exchange(&request).await?;
                 ensure!(
                     *expected.get_or_insert(bytes) == bytes,

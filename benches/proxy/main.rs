@@ -120,7 +120,7 @@ impl Bench {
             .skip(1)
             .map(|proxy| format!("{} ÷ nginx", proxy.target.name));
         let mut table = Table::new(first.chain(names).chain(ratios));
-        for load in [Load::Json, Load::Burst, Load::Paced] {
+        for load in [Load::Json, Load::News, Load::Burst, Load::Paced] {
             let mut costs = vec![Vec::new(); self.proxies.len()];
             // One round more than asked for: the first warms up pools and caches and is thrown away.
             for round in 0..=arguments.rounds {
@@ -195,7 +195,7 @@ impl Bench {
         ]);
         for proxy in proxies(&self.folder.join("memory"), self.direct.address)? {
             let second = Duration::from_secs(1);
-            load::repeat(&proxy.target, "json", false, CONNECTIONS, second).await?;
+            load::repeat(&proxy.target, "json", (false, false), CONNECTIONS, second).await?;
             let mut resident = vec![proxy.process.resident_kib()? as f64];
             let mut clients = Vec::new();
             for _ in 0..2 {
@@ -235,7 +235,10 @@ fn proxies(folder: &Path, upstream: std::net::SocketAddr) -> Result<Vec<Proxy>> 
 /// A kind of traffic.
 #[derive(Clone, Copy)]
 enum Load {
+    /// The same request again and again, as of a client with one prompt: what was judged before is remembered.
     Json,
+    /// The user's text is new each time, the system prompt is not.
+    News,
     Burst,
     Paced,
 }
@@ -244,6 +247,7 @@ impl Load {
     fn name(self) -> &'static str {
         match self {
             Self::Json => "JSON exchange, 1 KB each way, 16 connections",
+            Self::News => "the same with a new text each time",
             Self::Burst => "event in a burst, 4 connections",
             Self::Paced => "event at 50 a second, 100 streams",
         }
@@ -254,10 +258,13 @@ impl Load {
         let (target, time) = (&proxy.target, Duration::from_secs(seconds));
         let before = proxy.process.cpu_microseconds()?;
         let units = match self {
-            Self::Json => load::repeat(target, "json", false, CONNECTIONS, time).await?,
+            Self::Json | Self::News => {
+                let how = (false, matches!(self, Self::News));
+                load::repeat(target, "json", how, CONNECTIONS, time).await?
+            }
             Self::Burst => {
                 let model = format!("burst-{BURST_EVENTS}");
-                load::repeat(target, &model, true, 4, time).await? * BURST_EVENTS as u64
+                load::repeat(target, &model, (true, false), 4, time).await? * BURST_EVENTS as u64
             }
             Self::Paced => {
                 let events = seconds * PACED_LONGER * 50;

@@ -32,7 +32,7 @@ impl Cluster {
         let policies = tempfile::tempdir().unwrap();
         fs::write(policies.path().join("default.yaml"), POLICY).unwrap();
         let yaml = format!(
-            "store: '{}'\nshared: '{}'\npolicies: '{}'\n",
+            "store: '{}'\nshared: '{}'\nshared_deadline: 10s\npolicies: '{}'\n",
             servers.0.database(),
             servers.1.url,
             policies.path().display()

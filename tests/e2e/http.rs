@@ -216,7 +216,8 @@ fn provider(answer: &'static str) -> (u16, Receiver<String>) {
             reader.read_exact(&mut body).unwrap();
             reader.get_mut().write_all(answer.as_bytes()).unwrap();
             // Whoever asked may have gone.
-            drop(sender.send(head + &String::from_utf8(body).unwrap()));
+            head.push_str(str::from_utf8(&body).unwrap());
+            drop(sender.send(head));
         }
     });
     (port, requests)

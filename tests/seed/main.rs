@@ -19,6 +19,7 @@ use std::io::Write;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sluicegate::scan::finding::ThreatLevel;
 
 /// One case of a seed project.
 #[derive(Deserialize)]
@@ -69,7 +70,7 @@ fn run(case: &Case) -> Option<Result> {
         "rate_limit" => state::rate_limit(case),
         "session" => state::session(case),
         "audit" => state::audit(),
-        // Approvals, and prompts in the audit log.
+        // Approvals, and prompts in the audit log, sealed, where a policy asks.
         "action" | "log_content_optin" => return None,
         kind => panic!("{kind}: a kind that nothing here knows"),
     })
@@ -102,4 +103,21 @@ fn every_seed_case_holds() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert_eq!(held + absent.values().sum::<usize>(), 186);
+}
+
+/// What the seeds recommend for each level, in the operator's text.
+#[test]
+fn each_level_has_the_seeds_advice() {
+    for (level, words) in [
+        (ThreatLevel::Critical, &["block", "alert", "address"][..]),
+        (ThreatLevel::High, &["yourself", "strict", "audit"]),
+        (ThreatLevel::Medium, &["redact", "keep an eye"]),
+        (ThreatLevel::Low, &["log"]),
+    ] {
+        let advice = level.recommendation();
+        let told = include_str!("../../docs/POLICY.md");
+        let line = format!("| {level} | {advice} |");
+        assert!(told.contains(&line), "{line}");
+        assert!(words.iter().all(|word| advice.contains(word)), "{advice}");
+    }
 }
