@@ -161,7 +161,7 @@ fn a_person_may_type_the_master_key() {
         .env("SLUICEGATE_MASTER_KEY", "one two three");
     assert_eq!(run_with(&mut set, "not-a-real-secret\n").0, 0);
     let line = format!(
-        "{} serve --listen 127.0.0.1:0 --admin 127.0.0.1:0",
+        "exec {} serve --listen 127.0.0.1:0 --admin 127.0.0.1:0",
         env!("CARGO_BIN_EXE_sluicegate")
     );
     for (typed, expected, status) in [
