@@ -102,13 +102,25 @@ fn text(bytes: &[u8], span: Span) -> String {
 }
 
 fn show_lane(lane: Lane) -> String {
-    format!("{}/{:?}/{}", lane.choice, lane.field, lane.index)
+    let Lane {
+        choice,
+        field,
+        index,
+        path,
+    } = lane;
+    let path = if path == 0 {
+        String::new()
+    } else {
+        format!("/{path:08x}")
+    };
+    format!("{choice}/{field:?}/{index}{path}")
 }
 
 fn show_piece(piece: &Piece, path: &str, bytes: &[u8]) -> String {
     let part = match piece.part {
         Part::Whole => String::new(),
         Part::Delta(lane) => format!(" lane {}", show_lane(lane)),
+        Part::Snapshot => " so far".to_owned(),
     };
     let form = format!("{:?}", piece.form).to_lowercase();
     let origin = format!("{:?}", piece.origin).to_lowercase();
@@ -361,6 +373,7 @@ fn treatments(
             let part = match piece.part {
                 Part::Whole => String::new(),
                 Part::Delta(lane) => format!(" {:?} lane", lane.field),
+                Part::Snapshot => " so far".to_owned(),
             };
             let credential = if piece.credential { " credential" } else { "" };
             format!("{:?} {:?}{part}{credential}", piece.origin, piece.form).to_lowercase()

@@ -46,6 +46,8 @@ mod cuts;
 mod edits;
 #[path = "stream/fence.rs"]
 mod fence;
+#[path = "stream/fields.rs"]
+mod fields;
 #[path = "stream/models.rs"]
 mod models;
 #[path = "stream/modes.rs"]

@@ -217,11 +217,12 @@ impl Answer {
             let raw = data.get(piece.span.range()).unwrap_or_default();
             match piece.part {
                 Part::Delta(lane) => notes.deltas.extend(self.delta(lane, piece, raw)?),
-                Part::Whole => {
+                Part::Whole | Part::Snapshot => {
                     let coding = Coding::of(piece);
                     let carrier = Carrier::new(data, piece.span, coding, piece.form);
                     let who = (piece.origin, piece.argument);
-                    self.whole(carrier, who, &mut notes.splices)?;
+                    let goes_on = piece.part == Part::Snapshot;
+                    self.whole(carrier, who, goes_on, &mut notes.splices)?;
                 }
             }
         }

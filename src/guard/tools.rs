@@ -182,6 +182,7 @@ impl Calls {
                         choice,
                         index,
                         field: Field::ToolArguments,
+                        path: 0,
                     })
             })
             .map(|running| running.lane)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
+use serde::de::IgnoredAny;
 
 use super::account::Account;
 use super::body::{Hold, Unread};
@@ -70,7 +71,7 @@ impl Exchange {
             }
             Kind::Other => Err(uninspectable(
                 answer.provider(),
-                "it is neither JSON nor text nor a stream of events",
+                "it is neither JSON nor text nor a stream of events, in UTF-8",
             )),
         }
     }
@@ -124,7 +125,7 @@ impl Exchange {
             hold,
         } = answer;
         let bytes = body.len() as u64;
-        let is_text = is_text || body.is_empty();
+        let is_text = body.is_empty() || is_text && !is_json(status, &body);
         let inspection = {
             let (api, policy) = (call.api, Arc::clone(&call.policy));
             let limits = self.gateway.json.clone();
@@ -229,28 +230,47 @@ impl Exchange {
     }
 }
 
+/// What an answer is. `asked` is how the answer that was asked for is framed, if that is a stream.
 pub(super) fn kind(answer: &Answer, asked: Option<Framing>) -> Kind {
-    let content_type = answer.headers.get(header::CONTENT_TYPE);
-    let essence = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = essence
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match essence.as_str() {
-        "text/event-stream" => Kind::Stream(Framing::Sse),
-        "application/json" if asked == Some(Framing::JsonArray) && answer.status.is_success() => {
-            Kind::Stream(Framing::JsonArray)
+    let mut types = answer.headers.get_all(header::CONTENT_TYPE).iter();
+    // Of several, clients may believe any.
+    let (first, None) = (types.next(), types.next()) else {
+        return Kind::Other;
+    };
+    let Ok(value) = first.map_or(Ok(""), HeaderValue::to_str) else {
+        return Kind::Other;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    if !parts.filter_map(forward::charset).all(is_read) {
+        return Kind::Other;
+    }
+    let asked = asked.filter(|_| answer.status.is_success());
+    match (essence.as_str(), asked) {
+        ("text/event-stream", _) => Kind::Stream(Framing::Sse),
+        ("application/json", Some(Framing::JsonArray)) => Kind::Stream(Framing::JsonArray),
+        ("application/json" | "application/problem+json", _) => Kind::Json,
+        // Without a type it is most likely a word of some server on the way. Who asked for events reads them, whatever they are called.
+        (essence, asked) if essence.is_empty() || essence.starts_with("text/") => {
+            asked.map_or(Kind::Text, Kind::Stream)
         }
-        "application/json" | "application/problem+json" => Kind::Json,
-        // Without a type it is most likely a word of some server on the way.
-        "" => Kind::Text,
-        essence if essence.starts_with("text/") => Kind::Text,
         _ => Kind::Other,
     }
+}
+
+/// Whether text in this character set is read right: UTF-8, or one whose ASCII is that of UTF-8. In others the same bytes say
+/// something else to who believes the name.
+fn is_read(charset: &str) -> bool {
+    let known = ["utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252"];
+    known
+        .iter()
+        .any(|known| charset.eq_ignore_ascii_case(known))
+}
+
+/// Whether who reads a text takes it for JSON, whatever it is called. What should have been an answer but is broken is no text either.
+fn is_json(status: StatusCode, body: &[u8]) -> bool {
+    let begins = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    begins && (status.is_success() || serde_json::from_slice::<IgnoredAny>(body).is_ok())
 }
 
 /// The headers of a stream, which must not wait in anybody's buffer or cache.

@@ -53,7 +53,7 @@ impl Exchange {
         inspection: &Inspection,
     ) -> Result<Arc<Upstream>, Problem> {
         may_use(&admitted.principal, call.model.as_deref())?;
-        let upstream = self.choose(admitted, call.model.as_deref())?;
+        let upstream = self.choose(admitted, call.model.as_deref()).await?;
         same(&admitted.policy, &call.policy)?;
         let (principal, references) = (&admitted.principal, &inspection.facts.refers);
         self.may_refer(&upstream, principal, references).await?;
@@ -61,6 +61,31 @@ impl Exchange {
             call.keeper = Some(Keeper::new(&self.gateway, &upstream, principal));
         }
         Ok(upstream)
+    }
+
+    /// Refuses a path and query that hold what the policy that applies does not let pass: they cannot be edited.
+    pub(super) async fn check_path(
+        &mut self,
+        admitted: &mut Admitted,
+        policy: &Policy,
+    ) -> Result<(), Problem> {
+        if !std::mem::take(&mut admitted.worded) {
+            return Ok(());
+        }
+        let (passes, verdict) = beside::inspect(policy, Direction::Request, &admitted.path);
+        self.account
+            .note(|record| Account::judged(&mut record.request, &verdict, 0));
+        if passes {
+            admitted.found = verdict;
+            return Ok(());
+        }
+        // What is refused for what it holds is told so, whatever the session's level; it counts.
+        let who = (&admitted.principal, None);
+        drop(self.raise_by(policy, who, &verdict).await);
+        Err(verdict.cause.map_or_else(
+            || Problem::Unjudged("the path or the query is too complex".to_owned()),
+            |cause| Problem::Path(cause.rule.to_string()),
+        ))
     }
 
     /// The policy by which a body is judged, before it was read as its API has it: if providers have policies of their own, the
@@ -103,29 +128,6 @@ pub(super) fn may_use(principal: &Principal, model: Option<&str>) -> Result<(), 
         Ok(())
     } else {
         Err(Problem::Model)
-    }
-}
-
-impl Admitted {
-    /// Refuses a path and query that hold what the policy that applies does not let pass: they cannot be edited.
-    pub(super) fn check_path(
-        &mut self,
-        account: &mut Account,
-        policy: &Policy,
-    ) -> Result<(), Problem> {
-        if !std::mem::take(&mut self.worded) {
-            return Ok(());
-        }
-        let (passes, verdict) = beside::inspect(policy, Direction::Request, &self.path);
-        account.note(|record| Account::judged(&mut record.request, &verdict, 0));
-        if passes {
-            self.found = verdict;
-            return Ok(());
-        }
-        Err(verdict.cause.map_or_else(
-            || Problem::Unjudged("the path or the query is too complex".to_owned()),
-            |cause| Problem::Path(cause.rule.to_string()),
-        ))
     }
 }
 

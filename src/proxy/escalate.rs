@@ -92,9 +92,22 @@ impl Exchange {
             return Ok(None);
         }
         let who = (principal, inspection.facts.user.as_deref());
-        let (account, verdict) = (&mut self.account, &inspection.verdict);
-        let refused = escalate(&self.gateway, account, &call.policy, who, verdict).await;
+        let refused = self.raise_by(&call.policy, who, &inspection.verdict).await;
         refused.map_err(|_| UNKNOWN_LEVEL)
+    }
+
+    /// The same for a part of a request.
+    ///
+    /// # Errors
+    ///
+    /// As for the whole.
+    pub(super) async fn raise_by(
+        &mut self,
+        policy: &Policy,
+        who: (&Principal, Option<&str>),
+        verdict: &Verdict,
+    ) -> Result<Option<Refused>, Away> {
+        escalate(&self.gateway, &mut self.account, policy, who, verdict).await
     }
 }
 

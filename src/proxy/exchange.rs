@@ -199,7 +199,7 @@ impl Exchange {
         }
         let (body, hold) = self.read(&admitted.head, body).await?;
         call.policy = self.policy_for(&admitted, &call, &body)?;
-        admitted.check_path(&mut self.account, &call.policy)?;
+        self.check_path(&mut admitted, &call.policy).await?;
         let mut inspection = self.judge_body(&call, &admitted.principal, body).await?;
         admitted.found.join(&inspection.verdict);
         inspection.verdict = std::mem::take(&mut admitted.found);
@@ -285,7 +285,7 @@ impl Exchange {
     }
 
     /// The provider for a model, and with it the policy.
-    pub(super) fn choose(
+    pub(super) async fn choose(
         &mut self,
         admitted: &mut Admitted,
         model: Option<&str>,
@@ -299,7 +299,7 @@ impl Exchange {
         let upstream = chosen.map_err(Problem::Route)?;
         admitted.policy = self.policy(&admitted.principal, Some(&upstream))?;
         let policy = Arc::clone(&admitted.policy);
-        admitted.check_path(&mut self.account, &policy)?;
+        self.check_path(admitted, &policy).await?;
         self.account
             .note(|record| record.provider = Some(upstream.name().to_owned()));
         Ok(upstream)

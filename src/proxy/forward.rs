@@ -257,12 +257,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         .next()
         .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     is_json
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-            }
-            _ => true,
-        })
+        && parts
+            .filter_map(charset)
+            .all(|charset| charset.eq_ignore_ascii_case("utf-8"))
+}
+
+/// The character set, if this parameter of a content type names it.
+pub(super) fn charset(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    let names = name.trim().eq_ignore_ascii_case("charset");
+    names.then(|| value.trim().trim_matches('"'))
 }
 
 #[cfg(test)]

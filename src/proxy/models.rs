@@ -35,7 +35,7 @@ impl Exchange {
         if model.is_some() {
             may_use(&admitted.principal, model.as_deref())?;
         }
-        let upstream = self.choose(&mut admitted, model.as_deref())?;
+        let upstream = self.choose(&mut admitted, model.as_deref()).await?;
         let api = match self.family {
             Family::OpenAi => Api::Chat,
             Family::Anthropic => Api::Messages,

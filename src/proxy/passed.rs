@@ -26,7 +26,7 @@ impl Exchange {
     ) -> Result<Response<Outgoing>, Problem> {
         may_use(&admitted.principal, None)?;
         let (body, _hold) = self.read(&admitted.head, body).await?;
-        let upstream = self.choose(&mut admitted, None)?;
+        let upstream = self.choose(&mut admitted, None).await?;
         let body = (!body.is_empty()).then(|| Cleared::unscanned(body));
         let answer = self.send(&upstream, admitted, body).await?;
         let status = answer.status;

@@ -42,7 +42,7 @@ impl Exchange {
         may_use(&admitted.principal, model.as_deref())?;
         let upgrade = admitted.head.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or(Problem::Internal)?;
-        let upstream = self.choose(&mut admitted, model.as_deref())?;
+        let upstream = self.choose(&mut admitted, model.as_deref()).await?;
         let count_for = self.counts_for(&admitted.principal, model.as_deref());
         let call = Call {
             api: Api::Realtime,

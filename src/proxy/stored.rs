@@ -38,7 +38,7 @@ impl Exchange {
         id: String,
     ) -> Result<Response<Outgoing>, Problem> {
         self.account.speaks(api);
-        let upstream = self.choose(&mut admitted, None)?;
+        let upstream = self.choose(&mut admitted, None).await?;
         let principal = admitted.principal.clone();
         let denied = self.denied(&upstream, &principal, vec![id]).await?;
         if denied.is_some() {

@@ -4,8 +4,8 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{Walk, index_of, lane};
-use super::{Field, Part, Usage};
+use super::walk::{Walk, fnv, index_of, lane};
+use super::{Field, Lane, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -14,6 +14,40 @@ const ANSWER: Context = Context::of(Origin::Assistant);
 
 /// The tool call index of the older `function_call`, of which there is one.
 const FUNCTION_CALL: u32 = u32::MAX;
+
+/// How the strings of a message relate to other events.
+#[derive(Clone, Copy)]
+enum Run {
+    /// They are all there is.
+    Whole,
+    /// They go on in the next event: texts of a choice, below the member with this path.
+    On(u32, u32),
+    /// All that a choice has said so far is in each event again, beside its delta.
+    Snapshot(u32),
+}
+
+impl Run {
+    fn part(self, field: Field, index: u32) -> Part {
+        match self {
+            Self::Whole => Part::Whole,
+            Self::Snapshot(_) => Part::Snapshot,
+            Self::On(choice, path) => Part::Delta(Lane {
+                choice,
+                field,
+                index,
+                path,
+            }),
+        }
+    }
+
+    /// The same for calls of tools, which are judged when they are complete.
+    fn calling(self) -> Self {
+        match self {
+            Self::Snapshot(choice) => Self::On(choice, fnv(0, b"message")),
+            other => other,
+        }
+    }
+}
 
 pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
@@ -53,48 +87,58 @@ fn turn(walk: &mut Walk<'_>, message: Value<'_>) {
         // Whoever else it claims to be.
         _ => Origin::User,
     });
-    said(walk, message, context, None);
+    said(walk, message, context, Run::Whole);
 }
 
-/// A message or delta. `choice` is set in streams, where its text is running.
-fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, choice: Option<u32>) {
-    let part = |field, index| choice.map_or(Part::Whole, |choice| lane(choice, field, index));
-    walk.members(message, context, |walk, name, value| match name {
-        b"role" => walk.word(value, context),
-        b"content" => content(walk, value, context, choice),
-        b"refusal" => walk.any(value, context.part(part(Field::Refusal, 0))),
-        b"reasoning" | b"reasoning_content" => {
-            walk.any(value, context.part(part(Field::Reasoning, 0)));
+/// A message or delta. A text that may have several names is one for each.
+fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
+    let running = |field, index| context.part(run.part(field, index));
+    walk.members(message, running(Field::Other, 0), |walk, name, value| {
+        let other = running(Field::Other, 0).below(name);
+        match name {
+            b"role" => walk.word(value, other),
+            b"content" => content(walk, value, context, run),
+            b"refusal" => walk.any(value, running(Field::Refusal, 0)),
+            b"reasoning" => walk.any(value, running(Field::Reasoning, 0)),
+            b"reasoning_content" => walk.any(value, running(Field::Reasoning, 0).below(name)),
+            b"reasoning_details" => reasoning(walk, value, other, run),
+            b"tool_calls" => walk.items(value, other, |walk, call, position| {
+                tool_call(walk, call, context, run.calling(), index_of(call, position));
+            }),
+            b"function_call" => function(walk, value, context, run.calling(), FUNCTION_CALL),
+            b"audio" => walk.members(value, other, |walk, name, value| match name {
+                b"data" => walk.media(value, Some(b"audio/"), context),
+                b"transcript" => walk.any(value, running(Field::Transcript, 0)),
+                _ => walk.any(value, context.keyed()),
+            }),
+            b"annotations" => walk.any(value, other.from(Origin::Tool)),
+            b"name" | b"tool_call_id" => walk.any(value, context),
+            _ => walk.any(value, other.keyed()),
         }
-        b"reasoning_details" => walk.items(value, context, |walk, detail, position| {
-            let running = context.part(part(Field::Reasoning, index_of(detail, position) + 1));
-            walk.members(detail, running, |walk, name, value| match name {
-                b"text" | b"summary" | b"data" => walk.any(value, running),
-                _ => walk.any(value, context),
-            });
-        }),
-        b"tool_calls" => walk.items(value, context, |walk, call, position| {
-            tool_call(walk, call, context, choice, index_of(call, position));
-        }),
-        b"function_call" => function(walk, value, context, choice, FUNCTION_CALL),
-        b"audio" => walk.members(value, context, |walk, name, value| match name {
-            b"data" => walk.media(value, Some(b"audio/"), context),
-            b"transcript" => walk.any(value, context.part(part(Field::Transcript, 0))),
-            _ => walk.any(value, context.keyed()),
-        }),
-        b"annotations" => walk.any(value, context.from(Origin::Tool)),
-        b"name" | b"tool_call_id" => walk.any(value, context),
-        _ => walk.any(value, context.part(part(Field::Other, 0)).keyed()),
+    });
+}
+
+fn reasoning(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
+    walk.items(value, context, |walk, detail, position| {
+        let index = index_of(detail, position) + 1;
+        let running = context.part(run.part(Field::Reasoning, index));
+        walk.members(detail, running, |walk, name, value| match name {
+            b"text" => walk.any(value, running),
+            b"summary" | b"data" => walk.any(value, running.below(name)),
+            // These come again with each piece.
+            b"type" | b"format" | b"id" => walk.any(value, context.whole()),
+            _ => walk.any(value, context.below(name)),
+        });
     });
 }
 
 /// A message's content: a string, or parts of text, files and media.
-fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<u32>) {
-    let running = |field| context.part(choice.map_or(Part::Whole, |c| lane(c, field, 0)));
+fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
+    let running = |field| context.part(run.part(field, 0));
     if value.kind() != Kind::Array {
         return walk.any(value, running(Field::Content).keyed().said());
     }
-    walk.items(value, context, |walk, part, _| {
+    walk.items(value, running(Field::Content), |walk, part, _| {
         walk.members(
             part,
             running(Field::Content),
@@ -102,7 +146,7 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Opti
                 b"type" => walk.word(value, context),
                 b"text" => walk.any(value, running(Field::Content).said()),
                 b"refusal" => walk.any(value, running(Field::Refusal)),
-                b"thinking" => walk.any(value, running(Field::Reasoning)),
+                b"thinking" => walk.any(value, running(Field::Reasoning).below(name)),
                 b"image_url" | b"video_url" | b"audio_url" => {
                     walk.members(value, context, |walk, name, value| match name {
                         b"url" => walk.url(value, context),
@@ -121,48 +165,45 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Opti
                     });
                 }
                 b"cache_control" => walk.any(value, context),
-                _ => walk.any(value, context.keyed()),
+                _ => walk.any(value, running(Field::Other).below(name).keyed()),
             },
         );
     });
 }
 
-fn tool_call(
-    walk: &mut Walk<'_>,
-    call: Value<'_>,
-    context: Context,
-    choice: Option<u32>,
-    index: u32,
-) {
-    walk.members(call, context, |walk, name, value| match name {
+fn tool_call(walk: &mut Walk<'_>, call: Value<'_>, context: Context, run: Run, index: u32) {
+    let other = context.part(run.part(Field::Other, index));
+    walk.members(call, other, |walk, name, value| match name {
         b"type" => walk.word(value, context),
-        b"function" | b"custom" => function(walk, value, context, choice, index),
-        _ => walk.any(value, context.keyed()),
+        b"id" => walk.any(value, context),
+        b"function" | b"custom" => function(walk, value, context, run, index),
+        _ => walk.any(value, other.below(name).keyed()),
     });
 }
 
-fn function(
-    walk: &mut Walk<'_>,
-    value: Value<'_>,
-    context: Context,
-    choice: Option<u32>,
-    index: u32,
-) {
-    let running = |field| context.part(choice.map_or(Part::Whole, |c| lane(c, field, index)));
-    walk.members(value, context, |walk, name, value| match name {
-        b"name" => walk.any(value, running(Field::ToolName)),
-        b"arguments" => walk.any(value, running(Field::ToolArguments).json().keyed()),
-        // The free text of a custom tool.
-        b"input" => walk.any(value, running(Field::ToolArguments).argument().keyed()),
-        _ => walk.any(value, context.keyed()),
-    });
+fn function(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run, index: u32) {
+    let running = |field| context.part(run.part(field, index));
+    walk.members(
+        value,
+        running(Field::Other),
+        |walk, name, value| match name {
+            b"name" => walk.any(value, running(Field::ToolName)),
+            b"arguments" => walk.any(value, running(Field::ToolArguments).json().keyed()),
+            // The free text of a custom tool.
+            b"input" => walk.any(
+                value,
+                running(Field::ToolArguments).below(name).argument().keyed(),
+            ),
+            _ => walk.any(value, running(Field::Other).below(name).keyed()),
+        },
+    );
 }
 
 pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, ANSWER, |walk, name, value| match name {
         b"choices" => walk.items(value, ANSWER, |walk, choice, _| {
             walk.members(choice, ANSWER, |walk, name, value| match name {
-                b"message" => said(walk, value, ANSWER, None),
+                b"message" => said(walk, value, ANSWER, Run::Whole),
                 b"finish_reason" => walk.word(value, ANSWER),
                 b"logprobs" => walk.logprobs(value, |walk, value| logprobs(walk, value, None)),
                 _ => walk.any(value, ANSWER.keyed()),
@@ -189,19 +230,47 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
     walk.members(root, ANSWER, |walk, name, value| match name {
         b"choices" => walk.items(value, ANSWER, |walk, choice, position| {
             let index = index_of(choice, position);
-            walk.members(choice, ANSWER, |walk, name, value| match name {
-                // Some servers send whole messages in streams.
-                b"delta" | b"message" => said(walk, value, ANSWER, Some(index)),
+            let none = ANSWER.part(lane(NO_CHOICE, Field::Other, index));
+            walk.members(choice, none, |walk, name, value| match name {
+                b"delta" => said(walk, value, ANSWER, Run::On(index, 0)),
+                b"message" => said(walk, value, ANSWER, beside(choice, index)),
                 b"finish_reason" => finish(walk, value, index, closes),
                 b"logprobs" => {
                     walk.logprobs(value, |walk, value| logprobs(walk, value, Some(index)));
                 }
-                _ => walk.any(value, ANSWER.keyed()),
+                _ => unknown(walk, name, value, index),
             });
         }),
         _ => envelope(walk, name, value, &mut found),
     });
     found
+}
+
+/// How a `message` in a stream goes on. Some servers send one in place of deltas; beside a delta it is all that was said so far.
+fn beside(choice: Value<'_>, index: u32) -> Run {
+    let is_object = |value: &Value<'_>| value.kind() == Kind::Object;
+    let ends = |value: Value<'_>| value.kind() == Kind::String && !value.span().is_empty();
+    match choice.get("delta").filter(is_object) {
+        None => Run::On(index, fnv(0, b"message")),
+        Some(_) if choice.get("finish_reason").is_some_and(ends) => Run::Whole,
+        Some(_) => Run::Snapshot(index),
+    }
+}
+
+/// A choice's member that no format has: what is said at each place may go on in the next event. Not so what some servers say of a
+/// choice with every event.
+pub(super) fn unknown(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, choice: u32) {
+    let context = match name {
+        b"content_filter_results"
+        | b"content_filter_offsets"
+        | b"native_finish_reason"
+        | b"stop_reason"
+        | b"matched_stop" => ANSWER,
+        _ => ANSWER
+            .part(lane(NO_CHOICE, Field::Other, choice))
+            .below(name),
+    };
+    walk.any(value, context.keyed());
 }
 
 /// Members of an event that chat and completions share.
@@ -215,6 +284,10 @@ pub(super) fn envelope(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, found
             return walk.any(value, ANSWER);
         }
         b"error" => found.error |= value.kind() != Kind::Null,
+        // Where servers say something that have other formats beside this one.
+        b"content" | b"text" | b"delta" | b"message" | b"response" | b"completion" | b"output" => {
+            return unknown(walk, name, value, NO_CHOICE);
+        }
         _ => {}
     }
     walk.any(value, ANSWER.keyed());
@@ -234,13 +307,15 @@ fn logprobs(walk: &mut Walk<'_>, value: Value<'_>, choice: Option<u32>) {
         let part = choice.map_or(Part::Whole, |c| lane(c, Field::Other, rank));
         ANSWER.part(part)
     };
-    walk.members(value, running(0), |walk, _, value| {
+    walk.members(value, running(0), |walk, list, value| {
+        // Of what the answer says, or of what it refuses.
+        let running = |rank| running(rank).below(list);
         walk.items(value, running(0), |walk, token, _| {
             walk.members(token, running(1), |walk, name, value| match name {
                 b"top_logprobs" => walk.items(value, running(2), |walk, top, rank| {
                     walk.any(top, running(rank.saturating_add(2)));
                 }),
-                _ => walk.any(value, running(1)),
+                _ => walk.any(value, running(1).below(name)),
             });
         });
     });

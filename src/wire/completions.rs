@@ -52,13 +52,16 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
             let running = |field| ANSWER.part(lane(index, field, 0));
             walk.members(choice, ANSWER, |walk, name, value| match name {
                 b"text" => walk.any(value, running(Field::Content)),
-                b"reasoning" | b"reasoning_content" => walk.any(value, running(Field::Reasoning)),
+                b"reasoning" => walk.any(value, running(Field::Reasoning)),
+                b"reasoning_content" => {
+                    walk.any(value, running(Field::Reasoning).below(name));
+                }
                 b"finish_reason" => chat::finish(walk, value, index, closes),
                 // Tokens by key, or as keys of the tokens that were likely: each kind in a lane of its own.
                 b"logprobs" => walk.logprobs(value, |walk, value| {
                     walk.any(value, running(Field::Other).keyed());
                 }),
-                _ => walk.any(value, ANSWER.keyed()),
+                _ => chat::unknown(walk, name, value, index),
             });
         }),
         _ => chat::envelope(walk, name, value, &mut found),

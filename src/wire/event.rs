@@ -4,8 +4,8 @@ use super::json::{Document, Limits, Malformed, Value};
 use super::template::Template;
 use super::walk::{Notes, Walk};
 use super::{
-    Api, Call, Family, Lane, Part, Piece, Usage, calls, chat, completions, embeddings, gemini,
-    messages, path, realtime, responses, shape,
+    Api, Call, Family, Lane, NO_CHOICE, Part, Piece, Usage, calls, chat, completions, embeddings,
+    gemini, messages, path, realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -78,6 +78,7 @@ impl Advance {
         self.sequence = found.sequence;
         for piece in pieces {
             if let Part::Delta(Lane { choice, .. }) = piece.part
+                && choice != NO_CHOICE
                 && self.choices.last() != Some(&choice)
             {
                 self.choices.push(choice);

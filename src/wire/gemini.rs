@@ -113,7 +113,8 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
             let output = choice.map_or(Part::Whole, |c| lane(c, Field::Other, 2));
             walk.any(value, fetched.part(output));
         }
-        _ => walk.any(value, context.keyed()),
+        b"thoughtSignature" | b"thought_signature" => walk.any(value, context),
+        _ => walk.any(value, running(Field::Other, 0).below(name).keyed()),
     });
 }
 

@@ -1,7 +1,7 @@
 //! Whose a string is and how it is read: what a format says of everything below a value, and the same for one string in a byte.
 
 use super::walk::fnv;
-use super::{Field, Lane, Part, Piece};
+use super::{Lane, Part, Piece};
 use crate::text::{Form, Origin, Span};
 
 /// What holds for the strings below a value.
@@ -96,14 +96,14 @@ impl Context {
         self.part(Part::Whole)
     }
 
-    /// Below an unknown member of running text each path is a lane of its own, so that texts do not mix.
+    /// Below a member of running text that is none by itself each path is a lane of its own, so that texts do not mix.
     pub(super) fn below(self, step: &[u8]) -> Self {
         match self.part {
-            Part::Delta(lane) if lane.field == Field::Other => self.part(Part::Delta(Lane {
-                index: fnv(lane.index, step),
+            Part::Delta(lane) => self.part(Part::Delta(Lane {
+                path: fnv(lane.path, step),
                 ..lane
             })),
-            Part::Delta(_) | Part::Whole => self,
+            Part::Whole | Part::Snapshot => self,
         }
     }
 }

@@ -156,6 +156,8 @@ pub enum Part {
     Whole,
     /// The next delta of a lane.
     Delta(Lane),
+    /// All of a running text so far, which the next event has again and goes on.
+    Snapshot,
 }
 
 /// One running text of a streamed answer: all its deltas joined are one segment.
@@ -167,7 +169,12 @@ pub struct Lane {
     pub field: Field,
     /// The content block, part or tool call; 0 where there is one only.
     pub index: u32,
+    /// A hash of the members that lead there, where the same text has other names too or no format knows it; else 0.
+    pub path: u32,
 }
+
+/// The choice of what belongs to none.
+const NO_CHOICE: u32 = u32::MAX;
 
 /// The kinds of running text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
         if value.kind() == Kind::String && is_word(value.raw()) {
             self.seen += 1;
         } else {
-            self.any(value, context.whole());
+            self.any(value, context);
         }
     }
 
@@ -284,6 +284,7 @@ pub(super) const fn lane(choice: u32, field: Field, index: u32) -> Part {
         choice,
         field,
         index,
+        path: 0,
     })
 }
 

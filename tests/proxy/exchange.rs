@@ -810,3 +810,69 @@ async fn a_provider_has_a_policy_of_its_own() {
         );
     }
 }
+
+/// Clients read an answer as what they asked for, whatever it is called.
+#[tokio::test]
+async fn an_answer_is_read_as_what_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy =
+        "response: {secrets: {action: redact}}\ntools:\n  - {name: 'shell*', action: block}\n";
+    std::fs::write(folder.path().join("p.yaml"), policy).unwrap();
+    let secret = concat!("AKIA", "Q3EGUTKM7RSTUVWX");
+    let pieces = ["a ", &secret[..9], &secret[9..], " b"];
+    let events: Vec<u8> = pieces.iter().flat_map(|piece| delta(piece)).collect();
+    let events = [events, DONE.to_vec()].concat();
+    let call = br#"{"choices":[{"index":0,"message":{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"shell","arguments":"{}"}}]}}]}"#;
+    let utf16: Vec<u8> = secret.bytes().flat_map(|byte| [byte, 0]).collect();
+    let streamed = CHAT.replace("\"m\"", "\"m\",\"stream\":true");
+    for (kind, body, asked, status) in [
+        ("text/plain", &events, &*streamed, 200),
+        ("text/html; charset=utf-8", &events, &streamed, 200),
+        ("", &events, &streamed, 200),
+        ("text/plain", &call.to_vec(), CHAT, 400),
+        ("", &call.to_vec(), CHAT, 400),
+        ("text/plain", &b"{\"choices\": ".to_vec(), CHAT, 502),
+        ("text/plain; charset=\"UTF-16LE\"", &utf16, CHAT, 502),
+        (
+            "application/json; charset=utf-7",
+            &b"{}".to_vec(),
+            CHAT,
+            502,
+        ),
+        (
+            "application/json\r\ncontent-type: text/event-stream",
+            &b"{}".to_vec(),
+            CHAT,
+            502,
+        ),
+        (
+            "text/html; charset=iso-8859-1",
+            &b"moved".to_vec(),
+            CHAT,
+            200,
+        ),
+    ] {
+        let upstream = Upstream::always(answer(200, kind, body)).await;
+        let gateway = Gateway::start(upstream.address, |config| {
+            config.policies = Some(folder.path().to_owned());
+            "p".clone_into(&mut config.policy);
+        })
+        .await;
+        let request = post("/v1/chat/completions", &gateway.key, asked);
+        let reply = send(gateway.address, request).await;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, status, "{kind}: {text}");
+        assert!(!text.contains(&secret[9..]), "{kind}: {text}");
+        assert!(
+            !reply.body.windows(9).any(|some| some == &utf16[..9]),
+            "{kind}"
+        );
+        if asked == streamed {
+            assert!(text.contains("[AWS_ACCESS_KEY]"), "{kind}: {text}");
+            assert_eq!(
+                reply.header("content-type"),
+                Some("text/event-stream; charset=utf-8")
+            );
+        }
+    }
+}

@@ -5,15 +5,15 @@
 
 use super::{ANSWER, item, response, usage};
 use crate::text::{Origin, Span};
-use crate::wire::Field;
 use crate::wire::body::Facts;
 use crate::wire::event::{Close, Found};
 use crate::wire::json::{Kind, Value};
 use crate::wire::mark::Context;
 use crate::wire::walk::{Walk, fnv, lane};
+use crate::wire::{Field, NO_CHOICE};
 
 /// The output of events that name none, such as those of audio.
-const NO_OUTPUT: u32 = u32::MAX;
+const NO_OUTPUT: u32 = NO_CHOICE;
 
 /// Summaries and texts of reasoning are numbered apart.
 const SUMMARY: u32 = 1 << 31;
