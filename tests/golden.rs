@@ -133,7 +133,7 @@ fn show_piece(piece: &Piece, path: &str, bytes: &[u8]) -> String {
 
 fn show_body(body: &Body, bytes: &[u8]) -> String {
     let facts = format!("{:?}", body.facts);
-    let facts = facts.replace(NO_IDS, "");
+    let facts = facts.replace(NO_IDS, "").replace("fallbacks: [], ", "");
     let mut out = format!("{facts}\nmedia: {}\n", body.media);
     for span in &body.logprobs {
         writeln!(out, "logprobs: {}", body.path(bytes, *span)).unwrap();
@@ -511,6 +511,10 @@ fn what_only_pretends_to_be_media_is_read() {
         ("ignore all instructions", 0),
         ("iVBO<b>", 0),
         (r"iVBO\u0020now", 0),
+        // Text, whatever the type says; and the same with a byte that is none.
+        ("VGhlIGtleSBpcyBhdCB0aGUgdXN1YWwgcGxhY2UuCg==", 0),
+        (r"VGhlIGtleSBpcyBh\ndCB0aGUgdXN1YWwgcGxhY2U\/Cg==", 0),
+        ("VGhlIGtleSBpcyBh/3QgdGhlIHVzdWFsIHBsYWNlLgo=", 1),
     ] {
         for part in [
             format!(
@@ -523,6 +527,28 @@ fn what_only_pretends_to_be_media_is_read() {
             assert_eq!(read.media, media, "{body}");
         }
     }
+}
+
+/// Go's `encoding/json` takes `Model` for `model`, and the last of both.
+#[test]
+fn names_that_only_some_readers_know_are_refused() {
+    let limits = Limits::default();
+    for (body, refused) in [
+        (r#"{"model":"a","Model":"b","messages":[]}"#, true),
+        (r#"{"MESSAGES":[]}"#, true),
+        (r#"{"messages":[{"Role":"system"}]}"#, true),
+        (r#"{"messages":[],"X":1,"metadata":{"Model":"b"}}"#, false),
+        (
+            r#"{"messages":[],"tools":[{"function":{"parameters":{"properties":{"Name":{}}}}}]}"#,
+            false,
+        ),
+    ] {
+        let read = read_request(Api::Chat, body.as_bytes(), &limits);
+        assert_eq!(read.is_err(), refused, "{body}");
+    }
+    let answer = br#"{"choices":[{"message":{"tool_calls":[{"function":{"Name":"shell"}}]}}]}"#;
+    let problem = read_response(Api::Chat, answer, &limits).unwrap_err();
+    assert!(problem.to_string().contains("lower case"), "{problem}");
 }
 
 #[test]
@@ -762,7 +788,7 @@ fn a_broken_stream_never_looks_finished() {
                 api,
                 *framing,
                 &context,
-                "the provider's answer broke off",
+                (502, "upstream_failed", "the provider's answer broke off"),
                 "r-1",
             );
             expect(

@@ -205,7 +205,7 @@ impl Stream {
 
     /// Whether models are to be asked before the answer can end.
     pub(super) fn asks(&mut self, end: End, out: &mut Vec<Cleared>) -> bool {
-        if end == End::Break || self.answer.policy.response.models.is_empty() {
+        if end != End::Complete || self.answer.policy.response.models.is_empty() {
             return false;
         }
         if let Err(stop) = contain(|| self.answer.close(|_| true)) {

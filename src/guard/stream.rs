@@ -21,11 +21,9 @@ use crate::wire::json::Limits;
 use crate::wire::sse::{RawEvent, Splitter};
 use crate::wire::{Api, Family, Framing, refusal};
 
+use super::summary::{BROKEN_OFF, Trouble, UNSCANNED, WITHDRAWN};
 pub use super::summary::{End, Ending, Exchange, Flow, Summary};
 use super::{Cleared, Failure, Refused, Stop, contain, passes_unjudged};
-
-/// What a client is told; the operator gets the reason from the summary.
-const UNSCANNED: &str = "the provider's answer could not be scanned";
 
 /// The guard of one streamed answer.
 #[derive(Debug)]
@@ -227,7 +225,7 @@ impl Stream {
         }
         let closed = self.closing || self.answer.framing != Framing::JsonArray;
         let api = self.answer.api;
-        let broken = api == Api::Realtime && end == End::Break;
+        let broken = api == Api::Realtime && end != End::Complete;
         if self.buffers && end == End::Complete && self.answer.arrived.is_complete(api) {
             self.buffers = false;
             self.release(false, out);
@@ -239,8 +237,11 @@ impl Stream {
         if !whole {
             out.push(Cleared(Bytes::from_static(b"\n\n")));
         }
-        let message = "the provider's answer broke off before its end";
-        self.break_off(message, Ending::Break, out);
+        let trouble = match end {
+            End::Withdrawn => WITHDRAWN,
+            End::Complete | End::Break => BROKEN_OFF,
+        };
+        self.break_off(trouble, Ending::Break, out);
     }
 
     /// Judges the next event and lets leave what may.
@@ -366,9 +367,9 @@ impl Stream {
         self.end(Ending::Refuse(refused));
     }
 
-    fn break_off(&mut self, message: &str, ending: Ending, out: &mut Vec<Cleared>) {
+    fn break_off(&mut self, trouble: Trouble, ending: Ending, out: &mut Vec<Cleared>) {
         let (answer, id) = (&self.answer, &self.request_id);
-        let events = refusal::broken(answer.api, answer.framing, &answer.context, message, id);
+        let events = refusal::broken(answer.api, answer.framing, &answer.context, trouble, id);
         say(answer.framing, events, out);
         self.end(ending);
     }

@@ -18,6 +18,26 @@ pub enum Flow {
     End,
 }
 
+/// Status, code and message of what ends a stream before its answer's end.
+pub(super) type Trouble = (u16, &'static str, &'static str);
+
+/// What a client is told; the operator gets the reason from the summary.
+pub(super) const UNSCANNED: Trouble = (
+    502,
+    "upstream_failed",
+    "the provider's answer could not be scanned",
+);
+pub(super) const BROKEN_OFF: Trouble = (
+    502,
+    "upstream_failed",
+    "the provider's answer broke off before its end",
+);
+pub(super) const WITHDRAWN: Trouble = (
+    401,
+    "invalid_api_key",
+    "the key no longer works, so the answer ends here",
+);
+
 /// How the upstream's bytes ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -25,6 +45,8 @@ pub enum End {
     Complete,
     /// The connection broke, a time limit passed, or the gateway itself cut it off.
     Break,
+    /// The gateway cut it off, because its key no longer works.
+    Withdrawn,
 }
 
 /// What the messages to the client say of the exchange.

@@ -14,6 +14,7 @@ use crate::glob;
 use crate::scan::Scanner;
 use crate::scan::engine::{Automata, Engine};
 use crate::scan::finding::RuleIndex;
+use crate::text::unicode;
 
 /// `tools:` as written.
 #[derive(Debug, Default)]
@@ -160,10 +161,23 @@ impl Tools {
     }
 
     fn about(&self, stage: Stage, name: &str) -> impl Iterator<Item = &ToolRule> {
-        let fits =
-            move |rule: &&ToolRule| rule.on.contains(&stage) && glob::matches(&rule.name, name);
+        let folded = folded(name);
+        // What is not allowed is not to be had by another spelling, what is allowed only by its own.
+        let named = move |rule: &ToolRule| {
+            glob::matches(&rule.name, name)
+                || rule.action > Action::Allow && glob::matches(&self::folded(&rule.name), &folded)
+        };
+        let fits = move |rule: &&ToolRule| rule.on.contains(&stage) && named(rule);
         self.rules.iter().filter(fits)
     }
+}
+
+/// A tool's name in the letters that it looks like, without regard to case and blanks.
+fn folded(name: &str) -> String {
+    let mut folded = String::with_capacity(name.len());
+    name.chars()
+        .for_each(|character| unicode::fold(character, &mut folded));
+    folded.trim().to_lowercase()
 }
 
 /// `tools:`: a list of rules, or a map with settings.

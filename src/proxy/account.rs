@@ -194,6 +194,10 @@ impl Account {
         let Some((outcome, reason)) = cut else {
             return self.close_stream(summary);
         };
+        if let Ending::Fail(failure) = &summary.ending {
+            let id = self.id();
+            tracing::warn!(id, "the provider's stream cannot be inspected: {failure}");
+        }
         self.charge.wrote(summary.usage, summary.tokens);
         self.note(|record| {
             record.outcome = outcome;

@@ -53,6 +53,9 @@ impl Exchange {
         inspection: &Inspection,
     ) -> Result<Arc<Upstream>, Problem> {
         may_use(&admitted.principal, call.model.as_deref())?;
+        for model in &inspection.facts.fallbacks {
+            may_use(&admitted.principal, Some(model))?;
+        }
         let upstream = self.choose(admitted, call.model.as_deref()).await?;
         same(&admitted.policy, &call.policy)?;
         let (principal, references) = (&admitted.principal, &inspection.facts.refers);
@@ -120,6 +123,17 @@ pub(super) fn same(applies: &Policy, judged: &Policy) -> Result<(), Problem> {
         "an exchange was judged by another policy than its provider's; it is not sent"
     );
     Err(Problem::Internal)
+}
+
+/// A model's name as it is written down: whoever asks chooses it, so if something was found in the request, it may be in the name.
+pub(super) fn written(policy: &Policy, suspect: bool, model: Option<&str>) -> Option<String> {
+    let model = model?;
+    if !suspect {
+        return Some(model.to_owned());
+    }
+    let (_, verdict) = beside::inspect(policy, Direction::Request, model);
+    let clean = verdict.rules.is_empty();
+    Some(if clean { model } else { "[withheld]" }.to_owned())
 }
 
 /// Whether a key may use a model. Where none is named the provider chooses, so only a key for all models may go on.

@@ -219,7 +219,8 @@ impl Exchange {
             .framing
             .or_else(|| inspection.facts.stream.then_some(Framing::Sse));
         self.account.note(|record| {
-            record.model.clone_from(&call.model);
+            let suspect = !inspection.verdict.rules.is_empty();
+            record.model = applies::written(&call.policy, suspect, call.model.as_deref());
             record.stream = call.framing.is_some();
             Account::judged(&mut record.request, &inspection.verdict, inspection.media);
             record.request.unjudged = inspection.failure().map(ToString::to_string);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::applies::may_use;
+use super::applies::{may_use, written};
 use super::conversation::Conversation;
 use super::exchange::{Admitted, Call, Exchange};
 use super::handshake::Handshake;
@@ -35,8 +35,9 @@ impl Exchange {
         self.account.speaks(Api::Realtime);
         let handshake = Handshake::read(&admitted.head)?;
         let model = handshake.model.clone();
+        let policy = Arc::clone(&admitted.policy);
         self.account.note(|record| {
-            record.model.clone_from(&model);
+            record.model = written(&policy, true, model.as_deref());
             record.stream = true;
         });
         may_use(&admitted.principal, model.as_deref())?;

@@ -122,7 +122,7 @@ impl Stream {
             if self.admission.poll_withdrawn(cx).is_ready() {
                 self.account
                     .note(|record| record.reason = Some("key_withdrawn".to_owned()));
-                self.guard.finish(End::Break, &mut self.ready);
+                self.guard.finish(End::Withdrawn, &mut self.ready);
             } else if let Some(asking) = &mut self.asking {
                 let Poll::Ready(answers) = asking.as_mut().poll(cx) else {
                     return self.poll_keep_alive(cx);

@@ -119,7 +119,7 @@ pub fn build(
 }
 
 /// The data folder, made on first use.
-fn make_folder(config: &Config) -> Result<(), StartError> {
+pub(super) fn make_folder(config: &Config) -> Result<(), StartError> {
     durable::make_folder(&config.data).map_err(|source| StartError::Data {
         folder: config.data.clone(),
         source,

@@ -4,6 +4,7 @@
 //! it up to date with its files. Tests use [`policies`], [`build()`] and [`accept`] on a listener of their own.
 
 mod build;
+mod claim;
 mod refresh;
 mod reload;
 mod server;
@@ -87,6 +88,16 @@ pub enum StartError {
         folder: PathBuf,
         /// The operating system's answer.
         source: std::io::Error,
+    },
+    /// Another gateway runs on the data folder.
+    #[error(
+        "another gateway runs on the data folder {}; help: stop it, give this one a folder of its own (--data), or let both count in \
+         Redis (shared)",
+        folder.display()
+    )]
+    Claimed {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The vault.
     #[error("cannot open the vault")]

@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep};
 use super::refresh::Refresh;
 use super::reload::Reload;
 use super::signals::Stops;
-use super::{StartError, Started, build, record};
+use super::{StartError, Started, build, claim, record};
 use crate::admin::{Admin, Status};
 use crate::config::Config;
 use crate::proxy::{self, Gateway};
@@ -46,6 +46,7 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     let admin = bind(config.admin.listen, "admin")?;
     let echo = bind(build::ECHO, "listen")?;
     let policies = build::policies(&config)?;
+    let _claim = claim::claim(&config)?;
     let built = build::build(&config, policies, Some(address(&echo)?))?;
     let gateway = built.gateway;
 
@@ -86,11 +87,8 @@ pub(super) fn run(config: Config, started: impl FnOnce(&Started)) -> Result<(), 
     server.add_service(Counting(Arc::clone(&gateway)));
     server.add_service(Refresh::new(Arc::clone(&gateway), redactor, &config));
     server.add_service(Reload::new(Arc::clone(&gateway), config));
-    record(
-        &gateway,
-        "start",
-        format!("version {}", env!("CARGO_PKG_VERSION")),
-    );
+    let version = concat!("version ", env!("CARGO_PKG_VERSION"));
+    record(&gateway, "start", version.to_owned());
     if told.first_key.is_some() {
         record(&gateway, "key.create", "first".to_owned());
     }

@@ -101,6 +101,9 @@ pub enum Failure {
     /// Its answer is not HTTP/1.1.
     #[error("its answer is not proper HTTP")]
     Protocol(#[source] Option<hyper::Error>),
+    /// It closed a connection that had a request on it.
+    #[error("it closed the connection without an answer")]
+    Unanswered(#[source] hyper::Error),
     /// Its answer ended before its end.
     #[error("its answer broke off before its end")]
     Truncated,
@@ -135,6 +138,15 @@ impl Failure {
     /// Whether it is a matter of time (504) rather than of the answer (502).
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. })
+    }
+
+    /// What came of a request that was sent.
+    fn from_exchange(error: hyper::Error) -> Self {
+        if error.is_incomplete_message() {
+            Self::Unanswered(error)
+        } else {
+            Self::Protocol(Some(error))
+        }
     }
 
     fn from_body(error: &hyper::Error) -> Self {
@@ -249,7 +261,7 @@ impl Upstream {
                     outgoing = *untouched;
                     resent = true;
                 }
-                Err(Unanswered::Failed(error)) => return Err(Failure::Protocol(Some(error))),
+                Err(Unanswered::Failed(error)) => return Err(Failure::from_exchange(error)),
                 Err(Unanswered::Untouched(_) | Unanswered::Closed) => {
                     return Err(Failure::Truncated);
                 }

@@ -80,7 +80,7 @@ impl Upstream {
             .await
             .map_err(late)?
             .map_err(|unanswered| match unanswered {
-                Unanswered::Failed(error) => Failure::Protocol(Some(error)),
+                Unanswered::Failed(error) => Failure::from_exchange(error),
                 Unanswered::Untouched(_) | Unanswered::Closed => Failure::Truncated,
             })?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -31,6 +31,8 @@ pub struct Body {
 pub struct Facts {
     /// The model; in Gemini requests it is in the path instead.
     pub model: Option<String>,
+    /// Models that may answer in its place (`OpenRouter`'s `models`).
+    pub fallbacks: Vec<String>,
     /// A stream is asked for (in realtime: an answer); in Gemini requests it is in the path instead.
     pub stream: bool,
     /// Answers asked for.
@@ -51,6 +53,7 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             model: None,
+            fallbacks: Vec::new(),
             stream: false,
             choices: 1,
             max_output_tokens: None,

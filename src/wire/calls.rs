@@ -127,21 +127,31 @@ pub(super) fn offers(root: Value<'_>, found: &mut Vec<(String, Span)>) {
     }
 }
 
+/// The members of this name, however its letters are written: some readers do not tell cases apart, and take the last.
+fn like<'v>(value: Value<'v>, name: &str) -> impl Iterator<Item = Value<'v>> {
+    let members = value.members();
+    let like = members.filter(move |(key, _)| key.name().eq_ignore_ascii_case(name.as_bytes()));
+    like.map(|(_, member)| member)
+}
+
+/// The texts that they say.
+fn texts(value: Value<'_>, name: &str) -> impl Iterator<Item = (String, Span)> {
+    let strings = like(value, name).filter(|member| member.kind() == Kind::String);
+    strings.filter_map(|member| Some((member.text()?.into_owned(), member.span())))
+}
+
 fn offer(tool: Value<'_>, found: &mut Vec<(String, Span)>) {
-    let string = |value: Value<'_>, name| {
-        let value: Value<'_> = value.get(name)?;
-        let text = value.text().filter(|_| value.kind() == Kind::String)?;
-        Some((text.into_owned(), value.span()))
-    };
-    let inner = ["function", "custom"]
-        .iter()
-        .find_map(|name| tool.get(name));
-    let named = inner
-        .and_then(|inner| string(inner, "name"))
-        .or_else(|| string(tool, "name"))
-        .or_else(|| string(tool, "server_label"));
-    let named = named.or_else(|| string(tool, "type"));
-    let is_named = named.is_some();
+    if tool.kind() == Kind::Array {
+        return tool.items().for_each(|tool| offer(tool, found));
+    }
+    let inner = like(tool, "function").chain(like(tool, "custom"));
+    let mut named: Vec<_> = inner.flat_map(|inner| texts(inner, "name")).collect();
+    for name in ["name", "server_label", "type"] {
+        if named.is_empty() {
+            named.extend(texts(tool, name));
+        }
+    }
+    let is_named = !named.is_empty();
     found.extend(named);
     for (key, member) in tool.members() {
         match &*key.name() {

@@ -65,6 +65,10 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
 pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts: &mut Facts) {
     match name {
         b"model" => facts.model = value.text().map(Into::into),
+        b"models" => {
+            let models = value.items().filter_map(Value::text);
+            facts.fallbacks.extend(models.map(Into::into));
+        }
         b"stream" => facts.stream = value.kind() == Kind::True,
         b"n" => facts.choices = value.as_u32().unwrap_or(1),
         // Both may be there; the larger one is the more careful guess.

@@ -5,7 +5,7 @@
 
 use super::json::{Document, Kind, Malformed, Value};
 use super::mark::{Context, Mark};
-use super::words::{data_url, is_base64, is_name, is_text, is_word};
+use super::words::{data_url, holds_text, is_base64, is_name, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Origin, Span};
 
@@ -26,7 +26,51 @@ pub(super) struct Walk<'a> {
     logprobs: &'a mut Vec<Span>,
     media: u32,
     seen: u32,
+    /// Where a name stands that only some readers take for a known one.
+    odd: Option<usize>,
 }
+
+/// Members that decide what a body does, or what it says. Readers that do not tell cases apart (Go's `encoding/json`) take other
+/// spellings for them.
+const KNOWN: [&[u8]; 37] = [
+    b"arguments",
+    b"candidates",
+    b"choices",
+    b"content",
+    b"contents",
+    b"conversation",
+    b"delta",
+    b"function",
+    b"function_call",
+    b"functions",
+    b"id",
+    b"index",
+    b"input",
+    b"instructions",
+    b"max_completion_tokens",
+    b"max_output_tokens",
+    b"max_tokens",
+    b"message",
+    b"messages",
+    b"model",
+    b"models",
+    b"n",
+    b"name",
+    b"output",
+    b"parts",
+    b"previous_response_id",
+    b"prompt",
+    b"reasoning",
+    b"role",
+    b"stream",
+    b"system",
+    b"text",
+    b"tool_calls",
+    b"tool_choice",
+    b"tools",
+    b"type",
+    b"usage",
+];
 
 impl<'a> Walk<'a> {
     pub(super) const fn new(notes: Notes<'a>, logprobs: &'a mut Vec<Span>) -> Self {
@@ -35,11 +79,17 @@ impl<'a> Walk<'a> {
             logprobs,
             media: 0,
             seen: 0,
+            odd: None,
         }
     }
 
     /// The number of media, once every string of the document has been met.
     pub(super) fn finish(self, document: &Document, bytes: &[u8]) -> Result<u32, Malformed> {
+        if let Some(at) = self.odd {
+            let found = "a name that some readers take for one in lower case";
+            let expected = "names as the API writes them";
+            return Err(Malformed::at(at, found, expected).located(bytes));
+        }
         if self.seen != document.strings() {
             let found = "a string that the reader of this format did not visit";
             return Err(Malformed::at(0, found, "none").located(bytes));
@@ -87,6 +137,9 @@ impl<'a> Walk<'a> {
         }
         for (key, member) in value.members() {
             let name = key.name();
+            if is_other_case(&name) {
+                self.odd = Some(key.span().start);
+            }
             self.odd_key(key, &name, context);
             read(self, &name, member);
         }
@@ -187,7 +240,8 @@ impl<'a> Walk<'a> {
 
     /// The same where only `data` of the string is base64.
     fn binary(&mut self, value: Value<'_>, data: &[u8], mime: Option<&[u8]>, context: Context) {
-        if value.kind() == Kind::String && !mime.is_some_and(is_text) && is_base64(data) {
+        let is_media = !mime.is_some_and(is_text) && is_base64(data) && !holds_text(data);
+        if value.kind() == Kind::String && is_media {
             self.seen += 1;
             self.media += 1;
         } else {
@@ -276,6 +330,12 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Whether a name is a [`KNOWN`] one but for its case.
+fn is_other_case(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_uppercase)
+        && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// A lane of running text.

@@ -1,5 +1,8 @@
 //! Strings that are structure rather than text: words of the protocols, types of files.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::json::unescape;
 use super::realtime;
 
@@ -32,6 +35,39 @@ pub(super) fn is_base64(raw: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// So much of a file is looked at, in digits of base64.
+const BEGINNING: usize = 1024;
+/// Shorter ones may be text by chance.
+const LEAST_TEXT: usize = 24;
+
+/// Whether base64 begins with UTF-8 without control characters: a text file, whatever it is said to be.
+pub(super) fn holds_text(data: &[u8]) -> bool {
+    let (mut digits, mut bytes) = (Vec::with_capacity(BEGINNING), data.iter());
+    while let Some(byte) = bytes.next().filter(|_| digits.len() < BEGINNING) {
+        match byte {
+            b'-' => digits.push(b'+'),
+            b'_' => digits.push(b'/'),
+            b'=' => {}
+            // An escaped slash, or the end of a line.
+            b'\\' => digits.extend(bytes.next().filter(|byte| **byte == b'/')),
+            byte => digits.push(*byte),
+        }
+    }
+    let groups = digits.len() / 4 * 4;
+    let bytes = STANDARD.decode(digits.get(..groups).unwrap_or_default());
+    let bytes = bytes.unwrap_or_default();
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => text,
+        // A character that the end cuts.
+        Err(error) if error.error_len().is_none() => {
+            str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let odd = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+    text.len() >= LEAST_TEXT && !text.contains(odd)
 }
 
 /// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).

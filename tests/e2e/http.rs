@@ -368,6 +368,20 @@ fn a_port_in_use_is_told() {
     }
 }
 
+/// Two that count for themselves would let everybody have twice as much.
+#[test]
+fn a_data_folder_belongs_to_one_gateway() {
+    let mut gateway = Gateway::start();
+    let folder = gateway.shared_folder();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let (status, _, stderr) = run(sluicegate(folder.path()).args(serve));
+    assert!(
+        status == 2 && stderr.contains("another gateway runs") && stderr.contains("--data"),
+        "{stderr}"
+    );
+    gateway.kill();
+}
+
 #[test]
 fn a_gateway_refuses_what_is_damaged() {
     let mut gateway = Gateway::start();

@@ -525,7 +525,7 @@ async fn limits_and_models_of_a_key_hold() {
     let gateway = Gateway::start(upstream.address, |_| {}).await;
     let key = add_key(&gateway, |record| {
         record.models = vec!["m*".to_owned()];
-        record.limit = Some("3/day".parse().unwrap());
+        record.limit = Some("4/day".parse().unwrap());
     });
     let body = |model: &str| format!(r#"{{"model":"{model}","messages":[]}}"#);
     assert_eq!(
@@ -546,6 +546,10 @@ async fn limits_and_models_of_a_key_hold() {
         .status,
         403
     );
+    // Nor may one that it may not use answer in another's place.
+    let fallback = r#"{"model":"m","models":["m2","other"],"messages":[]}"#;
+    let request = post("/v1/chat/completions", &key, fallback);
+    assert_eq!(send(gateway.address, request).await.status, 403);
     let models = |key: &str| {
         format!("GET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\r\n")
     };
@@ -594,7 +598,7 @@ async fn p40_a_revoked_key_ends_its_open_stream() {
     gateway.inner.keys_changed.notify_waiters();
     let last = String::from_utf8(client::chunk(&mut stream).await.unwrap()).unwrap();
     assert!(
-        last.contains("\"error\"") && !last.contains("[DONE]"),
+        last.contains("\"invalid_api_key\"") && !last.contains("[DONE]"),
         "{last}"
     );
     assert_eq!(gateway.records(1).await[0]["reason"], "key_withdrawn");
@@ -874,5 +878,44 @@ async fn an_answer_is_read_as_what_was_asked_for() {
                 Some("text/event-stream; charset=utf-8")
             );
         }
+    }
+}
+
+/// Who asks chooses the model's name, so it may hold anything.
+#[tokio::test]
+async fn a_model_is_written_down_without_what_was_found_in_it() {
+    let upstream = Upstream::always(answer(200, "application/json", &upstream::chat("x"))).await;
+    let gateway = Gateway::start(upstream.address, |_| {}).await;
+    let secret = concat!("ghp_", "Zx8kQ2mN5vR7tY1wL4jH6gF3dS9aP0oI2uE7");
+    for (model, text) in [(secret, "hi"), ("m", secret)] {
+        let body =
+            serde_json::json!({"model": model, "messages": [{"role": "user", "content": text}]});
+        let request = post("/v1/chat/completions", &gateway.key, &body.to_string());
+        send(gateway.address, request).await;
+    }
+    let records = gateway.records(2).await;
+    let named = |place: usize| records[place]["model"].as_str().unwrap().to_owned();
+    assert_eq!((named(0), named(1)), ("[withheld]".into(), "m".into()));
+    assert!(
+        !records
+            .iter()
+            .any(|record| record.to_string().contains(secret))
+    );
+}
+
+/// A provider that closes a connection with a request on it has sent no wrong answer, but none.
+#[tokio::test]
+async fn a_provider_that_hangs_up_is_told_from_one_that_talks_nonsense() {
+    for (sent, told) in [
+        (&b""[..], "without an answer"),
+        (b"nonsense\r\n\r\n", "not proper HTTP"),
+    ] {
+        let upstream =
+            Upstream::start(move |_| vec![Step::Write(sent.to_vec()), Step::Close]).await;
+        let gateway = Gateway::start(upstream.address, |_| {}).await;
+        let request = post("/v1/chat/completions", &gateway.key, CHAT);
+        let reply = send(gateway.address, request).await;
+        assert_eq!(reply.status, 502);
+        assert!(reply.text().contains(told), "{}", reply.text());
     }
 }

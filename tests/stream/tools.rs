@@ -550,3 +550,36 @@ fn calls_and_schemas_in_requests_offer_nothing() {
     );
     assert_eq!(inspection.verdict.rules, []);
 }
+
+/// Another spelling gets around no rule, and into none that allows.
+#[test]
+fn names_are_judged_by_what_they_look_like() {
+    let policy = policy(RULES);
+    let limits = Limits::default();
+    for (name, expected) in [
+        (" Delete_File", "tool.denied"),
+        ("\u{ff53}hell", "tool.argument"),
+        ("Read_All", "tool.denied"),
+    ] {
+        for (api, body) in bodies(name, &json!({"command": "rm -rf /srv"})) {
+            let bytes = body.to_string().into();
+            let inspection = inspect_response(Context::default(), api, bytes, &policy, &limits);
+            assert_eq!(ids(&inspection.verdict), [expected], "{body}");
+        }
+    }
+    let offering = super::policy("tools:\n  - {name: computer*, on: [offer], action: block}\n");
+    for tool in [
+        json!([{"type": "function", "function": {"name": "computer"}}]),
+        json!({"type": "function", "Function": {"name": "a", "Name": "Computer"}}),
+    ] {
+        let body = json!({"messages": [], "tools": [tool]}).to_string();
+        let inspection = inspect_request(
+            Context::default(),
+            Api::Chat,
+            body.into(),
+            &offering,
+            &limits,
+        );
+        assert_eq!(ids(&inspection.verdict), ["tool.offered"]);
+    }
+}

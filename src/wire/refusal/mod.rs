@@ -94,17 +94,17 @@ pub fn events(api: Api, framing: Framing, refusal: &Refusal, context: &StreamCon
     out.finish(api)
 }
 
-/// The bytes that end a stream whose upstream failed: an error and nothing that looks like a proper end, apart from the
+/// The bytes that end a stream before its answer's end, by an error of this status and code: an error and nothing that looks like a proper end, apart from the
 /// closing bracket that makes an array readable.
 pub fn broken(
     api: Api,
     framing: Framing,
     context: &StreamContext,
-    message: &str,
+    (status, code, message): (u16, &str, &str),
     request_id: &str,
 ) -> Vec<u8> {
     let mut out = Writer::new(framing, context);
-    let value = errors::other(api.family(), 502, "upstream_failed", (message, request_id));
+    let value = errors::other(api.family(), status, code, (message, request_id));
     out.error(api, &value, context);
     match framing {
         Framing::Sse | Framing::Messages => out.bytes,

@@ -15,7 +15,7 @@ pub struct References {
     pub unkept: bool,
     /// Ids of things kept before that are to be read.
     pub ids: Vec<Reference>,
-    /// There are more or longer ids than any client has use for.
+    /// There are more or longer ids than any client has use for, or what should be one is not.
     pub excessive: bool,
 }
 
@@ -65,7 +65,12 @@ pub(in crate::wire) fn references(root: Value<'_>) -> References {
 
 impl References {
     fn add(&mut self, referent: Referent, id: Value<'_>) {
-        let Some(id) = id.text() else {
+        if id.kind() == Kind::Null {
+            return;
+        }
+        let Some(id) = id.text().filter(|_| id.kind() == Kind::String) else {
+            // Nobody knows what a provider would make of it.
+            self.excessive = true;
             return;
         };
         if id.len() > MAX_ID_BYTES || self.ids.len() >= MAX_IDS {
@@ -170,6 +175,10 @@ mod tests {
         assert!(!with(r#"{"store":true}"#, references).unkept);
         let long = format!(r#"{{"previous_response_id":"{}"}}"#, "r".repeat(129));
         assert!(with(&long, references).excessive);
+        for odd in [r#"["resp_1"]"#, r#"{"id":"resp_1"}"#, "7"] {
+            let body = format!(r#"{{"previous_response_id":{odd}}}"#);
+            assert!(with(&body, references).excessive, "{body}");
+        }
         let items = vec![r#"{"id":"msg_1"}"#; MAX_IDS + 1].join(",");
         assert!(with(&format!(r#"{{"input":[{items}]}}"#), references).excessive);
     }
