@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection::Connection;
+use super::mask::Mask;
 use super::{Failure, Upstream};
 use crate::coding::Decoder;
 
@@ -43,6 +44,7 @@ pub struct Body {
     connection: Option<Box<Connection>>,
     upstream: Arc<Upstream>,
     decoder: Option<Decoder>,
+    mask: Option<Mask>,
     clock: Clock,
 }
 
@@ -51,7 +53,7 @@ impl Body {
         incoming: Incoming,
         connection: Box<Connection>,
         upstream: Arc<Upstream>,
-        decoder: Option<Decoder>,
+        (decoder, mask): (Option<Decoder>, Option<Mask>),
         whole: Instant,
     ) -> Self {
         let clock = Clock::new(upstream.timeouts().between_chunks, whole);
@@ -60,6 +62,7 @@ impl Body {
             connection: Some(connection),
             upstream,
             decoder,
+            mask,
             clock,
         };
         if body.incoming.is_end_stream() {
@@ -75,26 +78,44 @@ impl Body {
     /// If it ended early, was garbled, or took too long. Nothing may follow then.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         loop {
+            let chunk = ready!(self.poll_decoded(cx)?);
+            let Some(mask) = &mut self.mask else {
+                return Poll::Ready(chunk.map(Ok));
+            };
+            let ended = chunk.is_none();
+            let chunk = match chunk {
+                Some(chunk) => mask.push(chunk),
+                None => mask.rest(),
+            };
+            if ended || !chunk.is_empty() {
+                return Poll::Ready((!chunk.is_empty()).then_some(Ok(chunk)));
+            }
+        }
+    }
+
+    fn poll_decoded(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
+        loop {
             if let Some(decoder) = &mut self.decoder
                 && let Some(chunk) = decoder.step().transpose()
             {
-                return Poll::Ready(Some(chunk.map_err(Failure::from)));
+                return Poll::Ready(chunk.map(Some).map_err(Failure::from));
             }
             let Some(chunk) = ready!(self.poll_frame(cx)?) else {
                 let finished = self.decoder.as_mut().map_or(Ok(()), Decoder::finish);
-                return Poll::Ready(finished.err().map(|problem| Err(problem.into())));
+                return Poll::Ready(finished.map(|()| None).map_err(Failure::from));
             };
             match &mut self.decoder {
                 Some(decoder) => decoder.push(chunk),
                 None if chunk.is_empty() => {}
-                None => return Poll::Ready(Some(Ok(chunk))),
+                None => return Poll::Ready(Ok(Some(chunk))),
             }
         }
     }
 
     /// Whether [`Self::poll_chunk`] is known to have nothing more to give.
     pub fn is_end(&self) -> bool {
-        self.decoder.is_none() && self.incoming.is_end_stream()
+        let masked = self.mask.as_ref().is_none_or(Mask::is_done);
+        masked && self.decoder.is_none() && self.incoming.is_end_stream()
     }
 
     /// The whole body, of at most `limit` bytes; `admit` is asked for room before each part is kept.

@@ -7,6 +7,7 @@ mod address;
 mod answer;
 mod connection;
 pub mod credential;
+mod mask;
 mod pool;
 mod provider;
 mod quiet;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::answer::{Answer, Body};
 use self::connection::{Connection, Io, Outgoing, Unanswered};
+use self::mask::Mask;
 use self::pool::Pool;
 pub use self::provider::{Credential, Provider, Timeouts};
 pub use self::socket::{Socket, Upgrade};
@@ -253,7 +255,7 @@ impl Upstream {
             let answered = timeout_at(limit, connection.exchange(outgoing)).await;
             match answered.map_err(|_| Failure::Timeout { step: "its answer" })? {
                 Ok(response) => {
-                    let mut answer = self.accept(response, connection, whole)?;
+                    let mut answer = self.accept(response, connection, secret, whole)?;
                     answer.resent = resent;
                     return Ok(answer);
                 }
@@ -296,6 +298,7 @@ impl Upstream {
         self: &Arc<Self>,
         response: http::Response<hyper::body::Incoming>,
         connection: Box<Connection>,
+        secret: Option<&Secret>,
         whole: Instant,
     ) -> Result<Answer, Failure> {
         let (head, incoming) = response.into_parts();
@@ -315,10 +318,20 @@ impl Upstream {
         };
         let decoder = coding.map(Decoder::new).transpose();
         let decoder = decoder.map_err(|_| Failure::Encoding)?;
-        let body = Body::new(incoming, connection, Arc::clone(self), decoder, whole);
+        let (mask, mut headers) = (Mask::new(secret), head.headers);
+        if let Some(mask) = &mask {
+            mask.clean(&mut headers);
+        }
+        let body = Body::new(
+            incoming,
+            connection,
+            Arc::clone(self),
+            (decoder, mask),
+            whole,
+        );
         Ok(Answer {
             status: head.status,
-            headers: head.headers,
+            headers,
             body,
             resent: false,
         })

@@ -85,7 +85,7 @@ impl Upstream {
             })?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Upgrade::Answer(Box::new(
-                self.accept(response, connection, whole)?,
+                self.accept(response, connection, secret, whole)?,
             )));
         }
         if !switches(response.headers(), &derive_accept_key(key.as_bytes())) {

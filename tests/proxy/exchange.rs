@@ -919,3 +919,46 @@ async fn a_provider_that_hangs_up_is_told_from_one_that_talks_nonsense() {
         assert!(reply.text().contains(told), "{}", reply.text());
     }
 }
+
+/// A provider that says the gateway's credential back tells it to nobody, whole, streamed, cut or in a header.
+#[tokio::test]
+async fn a_credential_that_a_provider_says_back_stays_here() {
+    let whole = format!("{{\"error\":{{\"message\":\"Incorrect API key: {CREDENTIAL}\"}}}}");
+    let (left, right) = CREDENTIAL.split_at(9);
+    let event = format!("data: {{\"id\":\"{CREDENTIAL}\",\"choices\":[]}}\n\n");
+    let (first, second) = event.split_at(event.find(right).unwrap());
+    let streamed = [
+        Step::Write(stream_head("text/event-stream")),
+        Step::Write(chunk(first.as_bytes())),
+        Step::Pause(std::time::Duration::from_millis(20)),
+        Step::Write([chunk(second.as_bytes()), chunk(DONE), LAST_CHUNK.to_vec()].concat()),
+    ];
+    assert!(left.len() + right.len() >= 16);
+    for (steps, status) in [
+        (
+            vec![Step::Write(answer(
+                401,
+                "application/json",
+                whole.as_bytes(),
+            ))],
+            401,
+        ),
+        (
+            vec![Step::Write(answer(
+                200,
+                &format!("text/plain\r\nx-request-id: {CREDENTIAL}"),
+                b"hi",
+            ))],
+            200,
+        ),
+        (streamed.to_vec(), 200),
+    ] {
+        let upstream = Upstream::start(move |_| steps.clone()).await;
+        let gateway = Gateway::start(upstream.address, |_| {}).await;
+        let request = post("/v1/chat/completions", &gateway.key, CHAT);
+        let reply = send(gateway.address, request).await;
+        let text = format!("{}{}", reply.head, String::from_utf8_lossy(&reply.body));
+        assert_eq!(reply.status, status, "{text}");
+        assert!(!text.contains(CREDENTIAL), "{text}");
+    }
+}
