@@ -49,7 +49,13 @@ impl Charge {
 
     /// Tokens of the answer, as the provider tells and as the gateway counts them, if it does.
     pub(super) fn wrote(&mut self, told: Option<Usage>, counted: Option<u64>) {
-        self.told = told;
+        self.told = told.filter(is_plausible);
+        if told != self.told {
+            tracing::warn!(
+                ?told,
+                "no exchange takes so many tokens; what the gateway counted or reserved is charged"
+            );
+        }
         self.counted.output = counted.unwrap_or_default();
     }
 
@@ -281,6 +287,14 @@ fn moment(now: Timestamp, later: Duration) -> String {
     Timestamp::from_second(seconds)
         .unwrap_or(moment)
         .to_string()
+}
+
+/// More tokens than any model reads or writes at once, many times over.
+const MOST_TOKENS: u64 = 1 << 26;
+
+/// Whether an exchange can have taken what a provider tells: one wrong number is not to use up everybody's budgets.
+fn is_plausible(told: &Usage) -> bool {
+    told.input <= MOST_TOKENS && told.output <= MOST_TOKENS
 }
 
 #[cfg(test)]

@@ -231,8 +231,9 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         begins: true,
         ..Found::default()
     };
-    walk.members(root, ANSWER, |walk, name, value| match name {
-        b"choices" => walk.items(value, ANSWER, |walk, choice, position| {
+    let other = ANSWER.part(lane(NO_CHOICE, Field::Other, NO_CHOICE));
+    walk.members(root, other, |walk, name, value| match name {
+        b"choices" => walk.items(value, other.below(name), |walk, choice, position| {
             let index = index_of(choice, position);
             let none = ANSWER.part(lane(NO_CHOICE, Field::Other, index));
             walk.members(choice, none, |walk, name, value| match name {

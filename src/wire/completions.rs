@@ -1,12 +1,12 @@
 //! OpenAI completions: one prompt, no roles.
 
-use super::Field;
 use super::body::Facts;
 use super::chat;
 use super::event::{Close, Found};
 use super::json::Value;
 use super::mark::Context;
 use super::walk::{Walk, index_of, lane};
+use super::{Field, NO_CHOICE};
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -46,8 +46,9 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         begins: true,
         ..Found::default()
     };
-    walk.members(root, ANSWER, |walk, name, value| match name {
-        b"choices" => walk.items(value, ANSWER, |walk, choice, position| {
+    let other = ANSWER.part(lane(NO_CHOICE, Field::Other, NO_CHOICE));
+    walk.members(root, other, |walk, name, value| match name {
+        b"choices" => walk.items(value, other.below(name), |walk, choice, position| {
             let index = index_of(choice, position);
             let running = |field| ANSWER.part(lane(index, field, 0));
             walk.members(choice, ANSWER, |walk, name, value| match name {

@@ -7,7 +7,7 @@ use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
 use super::walk::{Walk, fnv, index_of, lane};
-use super::{Field, Part, Usage};
+use super::{Field, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -179,10 +179,15 @@ fn answer(
     mut closes: Option<&mut Vec<Close>>,
     found: &mut Found,
 ) {
-    walk.members(root, ANSWER, |walk, name, value| match name {
-        b"candidates" => walk.items(value, ANSWER, |walk, value, position| {
+    let other = other(closes.is_some().then_some(NO_CHOICE));
+    walk.members(root, other, |walk, name, value| match name {
+        b"candidates" => walk.items(value, other.below(name), |walk, value, position| {
             candidate(walk, value, position, closes.as_deref_mut());
         }),
+        // Where servers say something that have another format.
+        b"response" | b"content" | b"text" | b"output" => {
+            walk.any(value, other.below(name).keyed());
+        }
         b"usageMetadata" | b"usage_metadata" => {
             found.usage = usage(value);
             walk.any(value, ANSWER);
@@ -212,6 +217,12 @@ fn answer(
     });
 }
 
+/// For what no place is known, of this candidate: in streams it may go on in the next event.
+fn other(choice: Option<u32>) -> Context {
+    let part = choice.map_or(Part::Whole, |c| lane(NO_CHOICE, Field::Other, c));
+    ANSWER.part(part)
+}
+
 fn candidate(
     walk: &mut Walk<'_>,
     value: Value<'_>,
@@ -221,13 +232,16 @@ fn candidate(
     let index = index_of(value, position);
     let choice = closes.is_some().then_some(index);
     let mut finished = false;
-    walk.members(value, ANSWER, |walk, name, value| match name {
-        b"content" => content(walk, value, ANSWER, choice),
+    let other = other(choice);
+    walk.members(value, other, |walk, name, value| match name {
+        b"content" if value.kind() == Kind::Object => content(walk, value, ANSWER, choice),
         b"finishReason" | b"finish_reason" => {
             finished = value.kind() == Kind::String && !value.span().is_empty();
             walk.word(value, ANSWER);
         }
-        b"safetyRatings" | b"safety_ratings" => walk.any(value, ANSWER),
+        b"safetyRatings" | b"safety_ratings" | b"continuationToken" | b"continuation_token" => {
+            walk.any(value, ANSWER);
+        }
         b"citationMetadata"
         | b"citation_metadata"
         | b"groundingMetadata"
@@ -239,7 +253,7 @@ fn candidate(
         b"logprobsResult" | b"logprobs_result" => {
             walk.logprobs(value, |walk, value| logprobs(walk, value, choice));
         }
-        _ => walk.any(value, ANSWER.keyed()),
+        _ => walk.any(value, other.below(name).keyed()),
     });
     if let Some(closes) = closes.filter(|_| finished) {
         closes.push(Close::Choice(index));

@@ -369,3 +369,17 @@ async fn p34_those_over_a_limit_wait_in_turn() {
     go.notify_one();
     assert_eq!(client::reply(&mut second).await.status, 200);
 }
+
+/// One wrong number of a provider's is not to use up everybody's budgets.
+#[tokio::test]
+async fn impossible_numbers_of_tokens_are_not_believed() {
+    let body = r#"{"choices":[{"message":{"role":"assistant","content":"hi"}}],"usage":{"prompt_tokens":18446744073709551615,"completion_tokens":1}}"#;
+    let answer = answer(200, "application/json", body.as_bytes());
+    let upstream = Upstream::always(answer).await;
+    let gateway = start(&upstream, &[(Scope::Key, "budget=1000tokens/month")]).await;
+    let reply = ask(&gateway, &gateway.key, HELLO).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let told = usage(&gateway, &gateway.key).await;
+    let used = limit(&told, "1000tokens/month")["used"].as_u64().unwrap();
+    assert!((1..200).contains(&used), "{told}");
+}
