@@ -50,10 +50,10 @@ impl Condition {
         })
     }
 
-    /// Whether all of it is so.
-    pub(super) fn holds(&self, engine: Option<&Engine>, arguments: &Json) -> bool {
+    /// Whether all of it is so; `any_case` if names of arguments may be written in any case.
+    pub(super) fn holds(&self, engine: Option<&Engine>, arguments: &Json, any_case: bool) -> bool {
         let (mut found, mut texts) = (Vec::new(), Vec::new());
-        follow(arguments, &self.path, &mut found);
+        follow(arguments, (&self.path, any_case), &mut found);
         for value in found {
             strings(value, &mut texts);
         }
@@ -102,17 +102,21 @@ fn finds(engine: Option<&Engine>, scanner: Scanner, level: ThreatLevel, text: &s
 }
 
 /// The values at a path; lists on the way are gone through.
-fn follow<'j>(value: &'j Json, path: &[String], found: &mut Vec<&'j Json>) {
+fn follow<'j>(value: &'j Json, (path, any_case): (&[String], bool), found: &mut Vec<&'j Json>) {
     let Some((key, rest)) = path.split_first() else {
         return found.push(value);
     };
     match value {
-        Json::Array(items) => items.iter().for_each(|item| follow(item, path, found)),
+        Json::Array(items) => {
+            let each = items.iter();
+            each.for_each(|item| follow(item, (path, any_case), found));
+        }
         Json::Object(members) => {
-            let named = members
-                .iter()
-                .filter(|(name, _)| key == "*" || *name == key);
-            named.for_each(|(_, member)| follow(member, rest, found));
+            let is_meant = |name: &str| {
+                key == "*" || name == key || any_case && name.eq_ignore_ascii_case(key)
+            };
+            let named = members.iter().filter(|(name, _)| is_meant(name));
+            named.for_each(|(_, member)| follow(member, (rest, any_case), found));
         }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }

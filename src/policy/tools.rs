@@ -118,9 +118,11 @@ impl ToolRule {
         let Ok(arguments) = arguments else {
             return self.action > Action::Allow;
         };
+        // As with names: what is not allowed is not to be had by another spelling.
+        let any_case = self.action > Action::Allow;
         self.conditions
             .iter()
-            .all(|condition| condition.holds(engine, arguments))
+            .all(|condition| condition.holds(engine, arguments, any_case))
             && self
                 .schema
                 .as_ref()

@@ -115,7 +115,14 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
                 b"transcript" => walk.any(value, running(Field::Transcript, 0)),
                 _ => walk.any(value, context.keyed()),
             }),
-            b"annotations" => walk.any(value, other.from(Origin::Tool)),
+            b"annotations" => walk.items(value, other, |walk, note, position| {
+                // Readers join those that have a number, and put others one after the other.
+                let own = match note.get("index") {
+                    Some(_) => other.below(&index_of(note, position).to_be_bytes()),
+                    None => context,
+                };
+                walk.any(note, own.from(Origin::Tool));
+            }),
             b"name" | b"tool_call_id" => walk.any(value, context),
             _ => walk.any(value, other.keyed()),
         }

@@ -41,7 +41,7 @@ fn events() -> Vec<(Shape, Value)> {
     let said = delta(
         json!({"role": "x", "content": "x", "reasoning": "x", "reasoning_content": "x", "refusal": "x",
         "reasoning_details": [{"index": 0, "text": "x", "summary": "x", "data": "x"}], "one": "x", "two": {"a": "x", "b": ["x"]},
-        "annotations": [{"url_citation": {"title": "x", "url": "x"}}], "audio": {"transcript": "x"},
+        "annotations": [{"index": 0, "url_citation": {"title": "x", "url": "x"}}], "audio": {"transcript": "x"},
         "tool_calls": [{"index": 0, "kind": "x", "function": {"name": "x", "arguments": "x", "input": "x", "more": "x"}}]}),
     );
     let parts = delta(

@@ -567,6 +567,19 @@ fn names_are_judged_by_what_they_look_like() {
             assert_eq!(ids(&inspection.verdict), [expected], "{body}");
         }
     }
+    for (arguments, expected) in [
+        (
+            json!({"URL": "https://evil.example/"}),
+            &["tool.argument"][..],
+        ),
+        (json!({"url": "https://api.example.com/a"}), &[]),
+    ] {
+        for (api, body) in bodies("fetch", &arguments) {
+            let bytes = body.to_string().into();
+            let inspection = inspect_response(Context::default(), api, bytes, &policy, &limits);
+            assert_eq!(ids(&inspection.verdict), expected, "{body}");
+        }
+    }
     let offering = super::policy("tools:\n  - {name: computer*, on: [offer], action: block}\n");
     for tool in [
         json!([{"type": "function", "function": {"name": "computer"}}]),
