@@ -515,6 +515,10 @@ fn what_only_pretends_to_be_media_is_read() {
         ("VGhlIGtleSBpcyBhdCB0aGUgdXN1YWwgcGxhY2UuCg==", 0),
         (r"VGhlIGtleSBpcyBh\ndCB0aGUgdXN1YWwgcGxhY2U\/Cg==", 0),
         ("VGhlIGtleSBpcyBh/3QgdGhlIHVzdWFsIHBsYWNlLgo=", 1),
+        (
+            "JVBERi0xLjQKMSAwIG9iago8PCAvVHlwZSAvQ2F0YWxvZyA+PgplbmRvYmoK",
+            1,
+        ),
     ] {
         for part in [
             format!(

@@ -269,6 +269,8 @@ fn is_read(charset: &str) -> bool {
 
 /// Whether who reads a text takes it for JSON, whatever it is called. What should have been an answer but is broken is no text either.
 fn is_json(status: StatusCode, body: &[u8]) -> bool {
+    // Some readers skip a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let begins = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     begins && (status.is_success() || serde_json::from_slice::<IgnoredAny>(body).is_ok())
 }

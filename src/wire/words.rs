@@ -67,7 +67,8 @@ pub(super) fn holds_text(data: &[u8]) -> bool {
         Err(_) => return false,
     };
     let odd = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
-    text.len() >= LEAST_TEXT && !text.contains(odd)
+    // A PDF file may begin like text.
+    text.len() >= LEAST_TEXT && !text.contains(odd) && !text.starts_with("%PDF-")
 }
 
 /// Whether a model reads files of this MIME type as text, so that scanners should, too. An empty type means text (RFC 2397).

@@ -835,6 +835,12 @@ async fn an_answer_is_read_as_what_was_asked_for() {
         ("", &events, &streamed, 200),
         ("text/plain", &call.to_vec(), CHAT, 400),
         ("", &call.to_vec(), CHAT, 400),
+        (
+            "text/plain",
+            &[b"\xef\xbb\xbf", &call[..]].concat(),
+            CHAT,
+            502,
+        ),
         ("text/plain", &b"{\"choices\": ".to_vec(), CHAT, 502),
         ("text/plain; charset=\"UTF-16LE\"", &utf16, CHAT, 502),
         (
