@@ -27,6 +27,8 @@ pub(super) struct ToolsFile {
 #[derive(Debug)]
 pub(super) struct ToolRule {
     name: String,
+    /// The same folded, unless it allows: what is not allowed is not to be had by another spelling, what is allowed only by its own.
+    looks: Option<String>,
     on: Vec<Stage>,
     action: Action,
     message: Option<String>,
@@ -164,10 +166,10 @@ impl Tools {
 
     fn about(&self, stage: Stage, name: &str) -> impl Iterator<Item = &ToolRule> {
         let folded = folded(name);
-        // What is not allowed is not to be had by another spelling, what is allowed only by its own.
         let named = move |rule: &ToolRule| {
+            let looks = rule.looks.as_deref();
             glob::matches(&rule.name, name)
-                || rule.action > Action::Allow && glob::matches(&self::folded(&rule.name), &folded)
+                || looks.is_some_and(|looks| glob::matches(looks, &folded))
         };
         let fits = move |rule: &&ToolRule| rule.on.contains(&stage) && named(rule);
         self.rules.iter().filter(fits)
@@ -211,7 +213,9 @@ fn read_rule(reader: &mut Reader, node: &Node) -> Option<ToolRule> {
     let message = fields.optional("message", filled);
     let conditions = fields.optional("arguments", map(read_condition));
     let schema = fields.optional("schema", read_schema);
+    let forbids = action.is_some_and(|action| action > Action::Allow);
     let rule = ToolRule {
+        looks: name.as_deref().filter(|_| forbids).map(folded),
         name: name.clone().unwrap_or_default(),
         on: on.unwrap_or_else(|| vec![Stage::Call]),
         action: action.unwrap_or_default(),
