@@ -152,6 +152,20 @@ pub fn find(text: &str, from: usize) -> Option<usize> {
     })
 }
 
+/// The first place where text with its escapes undone has to be read from: that of the first change, or before it of what looked like
+/// no escape but may be completed by what changes (`%%36%39` is `%69`).
+pub fn begin(text: &str) -> Option<usize> {
+    let change = find(text, 0)?;
+    let from = text.floor_char_boundary(change.saturating_sub(LONGEST));
+    let before = text.as_bytes().get(from..change)?;
+    let mut signs = memchr::memchr3_iter(b'%', b'&', b'\\', before).map(|place| from + place);
+    let open = signs.find(|place| {
+        let escape = text.get(*place..change).map(read);
+        matches!(escape, Some(Escape::Open))
+    });
+    open.or(Some(change))
+}
+
 const fn is_sign(character: char) -> bool {
     matches!(character, '%' | '&' | '\\')
 }
@@ -404,5 +418,19 @@ mod tests {
         }
         assert_eq!(find("so %6", 0), Some(3));
         assert_eq!(find("so &a", 0), Some(3));
+    }
+
+    #[test]
+    fn what_a_change_may_complete_is_read_with_it() {
+        for (text, place) in [
+            ("so %d%61", Some(3)),
+            ("so %%36%39", Some(3)),
+            ("so &#10%35;", Some(3)),
+            ("50% of %61", Some(7)),
+            ("%zz%61", Some(3)),
+            ("none", None),
+        ] {
+            assert_eq!(begin(text), place, "{text}");
+        }
     }
 }

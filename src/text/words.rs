@@ -150,27 +150,35 @@ pub(super) fn longest(text: &str) -> Option<usize> {
         .filter(|length| *length > 1 || text.len() == 1)
 }
 
-/// Bits of a hash of a word's first two letters, its last one and its length: clear where no known word has it.
+/// The places of the known words of three letters or more in [`WORDS`], by a hash of their shape; one more than the place, 0 where there is none.
+/// Those of one hash follow each other.
 #[expect(
     clippy::indexing_slicing,
-    reason = "no `get` in what is computed when compiled"
+    clippy::cast_possible_truncation,
+    reason = "the compiler runs it, and would refuse; there are fewer than 255 words"
 )]
-const SHAPES: [u64; 64] = {
-    let (mut table, mut at) = ([0; 64], 0);
+static PLACES: [u8; SHAPES] = {
+    assert!(WORDS.len() < 255, "a place is a byte");
+    let (mut table, mut at) = ([0; SHAPES], 0);
     while at < WORDS.len() {
-        if let [first, second, .., last] = WORDS[at].as_bytes() {
-            let shape = shape(*first, *second, (*last, WORDS[at].len()));
-            table[shape >> 6] |= 1 << (shape & 63);
+        if let [first, second, _, ..] = WORDS[at].as_bytes() {
+            let last = WORDS[at].as_bytes()[WORDS[at].len() - 1];
+            let mut slot = shape(*first, *second, (last, WORDS[at].len()));
+            while table[slot] != 0 {
+                slot = (slot + 1) % SHAPES;
+            }
+            table[slot] = at as u8 + 1;
         }
         at += 1;
     }
     table
 };
+const SHAPES: usize = 4096;
 
-/// A number below 4096.
+/// A hash of a word's first two letters, its last one and its length.
 const fn shape(first: u8, second: u8, (last, length): (u8, usize)) -> usize {
     let letters = (first as usize * 31 + second as usize) * 31 + last as usize;
-    (letters * 16 + length) & 4095
+    (letters * 16 + length) % SHAPES
 }
 
 /// How much it says that so many letters, three or more, are a known word, in either case: 0 if they are none, 1 for a short
@@ -178,20 +186,17 @@ const fn shape(first: u8, second: u8, (last, length): (u8, usize)) -> usize {
 #[inline]
 pub(super) fn weight(length: usize, letter: impl Fn(usize) -> u8) -> u32 {
     let lower = |place| letter(place) | 0x20;
-    let shape = shape(lower(0), lower(1), (lower(length - 1), length));
-    let known = SHAPES.get(shape >> 6).copied().unwrap_or_default();
-    if known >> (shape & 63) & 1 == 0 {
-        return 0;
+    let mut slot = shape(lower(0), lower(1), (lower(length - 1), length));
+    // Ends at a free slot, of which there are many.
+    while let Some(place) = PLACES.get(slot).and_then(|place| place.checked_sub(1)) {
+        let known = WORDS.get(usize::from(place)).copied().unwrap_or_default();
+        let mut letters = known.bytes().enumerate();
+        if known.len() == length && letters.all(|(place, known)| lower(place) == known) {
+            return if length > 4 { 3 } else { 1 };
+        }
+        slot = (slot + 1) % SHAPES;
     }
-    let mut word = [0; 16];
-    let Some(word) = word.get_mut(..length) else {
-        return 0;
-    };
-    for (place, byte) in word.iter_mut().enumerate() {
-        *byte = lower(place);
-    }
-    let known = WORDS.binary_search_by(|known| known.as_bytes().cmp(word));
-    known.map_or(0, |_| if length > 4 { 3 } else { 1 })
+    0
 }
 
 #[cfg(test)]

@@ -239,7 +239,10 @@ impl RawEvent {
         let mut out = Vec::with_capacity(self.bytes.len() + data.len());
         match &self.data {
             Data::None => return self.bytes.clone(),
-            Data::Plain(_) if data.iter().any(|b| matches!(b, b'\n' | b'\r')) => {
+            // Of data that begins with a space, the standard takes one away.
+            Data::Plain(_)
+                if data.starts_with(b" ") || data.iter().any(|b| matches!(b, b'\n' | b'\r')) =>
+            {
                 self.rewrite_lines(data, &mut out);
             }
             Data::Plain(span) | Data::Element(span) => {
@@ -271,7 +274,11 @@ impl RawEvent {
             for part in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
                 // A line `data` without a colon has no place for a value.
                 let before = before.filter(|before| before.contains(&b':'));
-                out.extend_from_slice(before.unwrap_or(b"data:"));
+                let before = before.unwrap_or(b"data:");
+                out.extend_from_slice(before);
+                if part.starts_with(b" ") && !before.ends_with(b" ") {
+                    out.push(b' ');
+                }
                 out.extend_from_slice(part);
                 out.extend_from_slice(end);
             }
@@ -545,6 +552,9 @@ mod tests {
             ("data: a\r\r", "b\nc\rd", "data: b\rdata: c\rdata: d\r\r"),
             ("data\ndata: a\n\n", "x", "data:x\n\n"),
             ("data: cut", "x\ny", "data: x\ndata: y\n"),
+            ("data:a\n\n", " x\n y", "data:  x\ndata:  y\n\n"),
+            ("data:a\n\n", " x", "data:  x\n\n"),
+            ("data: a\n\n", " x", "data:  x\n\n"),
             (": none\n\n", "x", ": none\n\n"),
         ];
         for (input, data, expected) in cases {

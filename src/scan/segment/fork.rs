@@ -143,17 +143,32 @@ impl Forks {
         block: Block<'_>,
         (label, stream, runs): (Label, &Stream, &Runs),
     ) {
-        let (Some(slot), Some(kind)) = (self.0.get_mut(index), Kind::ALL.get(index)) else {
+        let Some(kind) = Kind::ALL.get(index) else {
             return;
         };
         let label = label.within(kind.encoding(), kind.scope());
-        let runs = if label.decodes() {
-            runs.clone()
+        let (runs, forks) = if label.decodes() {
+            (runs.clone(), self.within(label))
         } else {
-            Runs::default()
+            Default::default()
         };
-        let view = View::of(label, stream.clone(), block.map.up_to(block.at), runs);
-        *slot = Some(Box::new(Fork::new(*kind, view, block.before)));
+        let like = (stream.clone(), block.map.up_to(block.at), runs, forks);
+        let view = View::like(label, like, block.before);
+        if let Some(slot) = self.0.get_mut(index) {
+            *slot = Some(Box::new(Fork::new(*kind, view, block.before)));
+        }
+    }
+
+    /// The same in a view that is the same as theirs so far.
+    fn within(&self, label: Label) -> Self {
+        let mut forks = self.clone();
+        for (fork, kind) in forks.0.iter_mut().zip(Kind::ALL) {
+            if let Some(fork) = fork {
+                let label = label.within(kind.encoding(), kind.scope());
+                fork.view.relabel(label);
+            }
+        }
+        forks
     }
 
     pub(super) fn finish(&mut self, reading: &mut Reading<'_>) {
@@ -373,7 +388,7 @@ fn note(map: &mut Map, at: usize, (length, source): (usize, Span)) {
 fn find(kind: Kind, block: Block<'_>) -> Option<usize> {
     let bytes = block.text.as_bytes();
     match kind {
-        Kind::Escape => escape::find(block.text, 0),
+        Kind::Escape => escape::begin(block.text),
         Kind::Leet => leet::find(bytes, 0, block.before),
         Kind::Spaced => spaced::find(bytes, 0, block.before),
         Kind::Apart => apart::find(bytes, 0, block.before),

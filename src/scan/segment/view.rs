@@ -92,27 +92,41 @@ impl View {
             depth: 0,
             thorough,
         };
-        Self::of(label, Stream::new(), Map::default(), Runs::default())
+        Self::from_start(label, Map::default())
     }
 
     /// A text that was decoded, from `source` on.
     pub(super) fn decoded(label: Label, source: usize) -> Self {
         let mut map = Map::default();
         map.same(0, source);
-        Self::of(label, Stream::new(), map, Runs::default())
+        Self::from_start(label, map)
     }
 
-    /// A text that is the same as another one so far.
-    pub(super) fn of(label: Label, stream: Stream, map: Map, runs: Runs) -> Self {
+    fn from_start(label: Label, map: Map) -> Self {
+        let state = (Stream::new(), map, Runs::default(), Forks::default());
+        Self::like(label, state, None)
+    }
+
+    /// A text that is the same as another one so far, up to the character `last`.
+    pub(super) fn like(
+        label: Label,
+        (stream, map, runs, forks): (Stream, Map, Runs, Forks),
+        last: Option<char>,
+    ) -> Self {
         Self {
             label,
             stream,
             map,
             folded: None,
-            forks: Forks::default(),
+            forks,
             runs,
-            last: None,
+            last,
         }
+    }
+
+    /// Makes it a view within another one than it was.
+    pub(super) const fn relabel(&mut self, label: Label) {
+        self.label = label;
     }
 
     /// Bytes read so far.
