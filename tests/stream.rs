@@ -52,6 +52,8 @@ mod fields;
 mod models;
 #[path = "stream/modes.rs"]
 mod modes;
+#[path = "stream/readers.rs"]
+mod readers;
 #[path = "stream/reference.rs"]
 mod reference;
 #[path = "stream/refusals.rs"]

@@ -14,6 +14,7 @@ use crate::guard::ids::Ids;
 use crate::guard::known::Known;
 use crate::guard::lane::{Judge, Running};
 use crate::guard::notes::{Delta, Notes};
+use crate::guard::numbering::Numbering;
 use crate::guard::pace;
 use crate::guard::restore::Originals;
 use crate::guard::seam::Seams;
@@ -73,6 +74,7 @@ pub(super) struct Answer {
     /// The last event has come.
     pub(super) ended: bool,
     pub(super) known: Known,
+    numbering: Numbering,
     /// How much text there has been.
     meter: Meter,
     /// What models are to be asked.
@@ -103,6 +105,7 @@ impl Answer {
             originals: exchange.originals,
             meter: Meter::new(exchange.model.as_deref()),
             context: StreamContext::new(exchange.model),
+            numbering: Numbering::new(exchange.choices),
             tally: Tally::new(),
             usage: None,
             counter: Counter::new(exchange.count_for.as_deref()),
@@ -201,6 +204,7 @@ impl Answer {
             return Err(Stop::Block);
         }
         check_shape(&self.policy, event.unknown)?;
+        self.numbering.note(event)?;
         if let Some(ids) = &mut self.ids {
             ids.note(event.ids(data));
         }

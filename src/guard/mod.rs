@@ -24,6 +24,7 @@ mod ids;
 mod known;
 mod lane;
 mod notes;
+mod numbering;
 mod pace;
 mod plant;
 mod seam;
@@ -180,6 +181,16 @@ pub enum Failure {
     /// Text for a part of the answer that has ended.
     #[error("the provider sent text for a part of its answer that had ended")]
     LateText,
+    /// Texts that clients may put together in different ways.
+    #[error(
+        "the provider numbers the texts of its answer so that clients read them differently: {0}"
+    )]
+    Numbered(&'static str),
+    /// What is no data in an event stream and may be read as such.
+    #[error(
+        "the provider sent a line outside the data of an event stream that clients may take for data"
+    )]
+    Posing,
     /// What a tool is given, of which nobody knows yet which tool it is.
     #[error("the provider sent a tool call's arguments before the tool's name")]
     UnnamedCall,

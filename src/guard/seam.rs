@@ -18,6 +18,9 @@ use crate::wire::json::{raw_offset, unescape};
 
 /// So much of the end and of the start of a text is read with its neighbours. More than any match has on one side, but for long keys.
 const EDGE: usize = 256;
+/// Bytes of words that may follow what was found without being a part of it, and of numbers.
+const LONGEST_WORD: usize = 16;
+const LONGEST_NUMBER: usize = 4;
 /// Longer runs of short texts are cut, with an edge of both parts in common.
 const MAX_RUN: usize = 2048;
 /// Each has runs of its own.
@@ -175,7 +178,10 @@ impl Seams {
         let key = key.and_then(|verdicts| Some((verdicts, verdicts.key(who, &text)?)));
         if !key.is_some_and(|(verdicts, key)| verdicts.recall(key, &mut findings)) {
             scan(&side.engine, Form::Plain, &text, &mut findings)?;
-            findings.retain(|finding| parts_of(&places, finding.span).count() > 1);
+            findings.retain(|finding| {
+                parts_of(&places, finding.span).count() > 1
+                    && !ends_in_words(&side.engine, &text, &places, finding)
+            });
             if let Some((verdicts, key)) = key {
                 verdicts.remember(key, &findings);
             }
@@ -280,6 +286,38 @@ fn parts_of(places: &[Span], span: Span) -> impl Iterator<Item = (usize, Span)> 
             (index, own)
         })
         .filter(|(_, own)| !own.is_empty())
+}
+
+/// Whether a finding is all there in the text that it begins in, and reaches into the next ones by nothing but the words that these begin
+/// with: an address at the end of a message and the `and` of the next one are no longer address.
+fn ends_in_words(engine: &Engine, text: &str, places: &[Span], finding: &Finding) -> bool {
+    let Some(first) = parts_of(places, finding.span)
+        .next()
+        .and_then(|(first, _)| places.get(first))
+    else {
+        return false;
+    };
+    let rest = text.get(first.end..finding.span.end).unwrap_or_default();
+    if finding.continues || !rest.split_whitespace().all(is_plain) {
+        return false;
+    }
+    let mut alone = Vec::new();
+    let left = text.get(first.range()).unwrap_or_default();
+    let scanned = scan(engine, Form::Plain, left, &mut alone);
+    let same = |other: &Finding| {
+        other.rule == finding.rule && first.start + other.span.start == finding.span.start
+    };
+    scanned.is_ok() && alone.iter().any(same)
+}
+
+/// Whether a word is written like one of a language, or is a short number.
+fn is_plain(word: &str) -> bool {
+    let mut letters = word.chars();
+    let first = letters.next().is_some_and(char::is_alphabetic);
+    let short = word.len() <= LONGEST_WORD;
+    let number = word.len() <= LONGEST_NUMBER && word.bytes().all(|byte| byte.is_ascii_digit());
+    number
+        || short && first && letters.all(|letter| letter.is_alphabetic() && !letter.is_uppercase())
 }
 
 /// The start of a long string, escapes undone.

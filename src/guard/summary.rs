@@ -56,6 +56,8 @@ pub struct Exchange {
     pub request_id: String,
     /// The model, as the request named it.
     pub model: Option<String>,
+    /// How many choices the request asked for, where the format numbers them.
+    pub choices: Option<u32>,
     /// What the request's placeholders stand for.
     pub originals: Arc<Originals>,
     /// Tokens are to be counted, for this model.

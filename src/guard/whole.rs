@@ -14,7 +14,7 @@ use crate::text::{Form, Origin, Span};
 use crate::wire::sse::{RawEvent, Splitter};
 use crate::wire::{Event, Part, Piece};
 
-use super::{Duty, Failure, Stop};
+use super::{Duty, Failure, Stop, check_shape};
 
 impl Answer {
     /// Judges a string that is whole, unless it was found clean before. Of one that `goes_on` when it comes again, what may belong to a
@@ -101,6 +101,10 @@ impl Answer {
 
     /// Judges comments, ids and the like. If some were edited, the event with other ones.
     pub(super) fn strays(&mut self, raw: &RawEvent) -> Result<Option<RawEvent>, Stop> {
+        if raw.poses {
+            return Err(Failure::Posing.into());
+        }
+        check_shape(&self.policy, raw.unknown)?;
         let mut splices = Vec::new();
         for stray in raw.strays() {
             let start = stray.as_ptr().addr() - raw.bytes().as_ptr().addr();

@@ -204,6 +204,7 @@ impl Exchange {
         let asked = stream::Exchange {
             model: call.model,
             request_id: self.id.clone(),
+            choices: call.choices,
             originals: call.originals,
             count_for,
             kept: call.keeper.is_some(),

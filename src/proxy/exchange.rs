@@ -104,6 +104,8 @@ pub(super) struct Call {
     /// How the answer is framed if a stream is asked for.
     pub(super) framing: Option<Framing>,
     pub(super) policy: Arc<Policy>,
+    /// How many choices are asked for, where the format numbers them.
+    pub(super) choices: Option<u32>,
     /// What the placeholders that went up stand for.
     pub(super) originals: Arc<Originals>,
     /// The model to count tokens for, if somebody has to know how many there are.
@@ -162,6 +164,7 @@ impl Exchange {
                     model,
                     framing,
                     policy,
+                    choices: None,
                     originals: Arc::default(),
                     count_for,
                     keeper: None,
@@ -205,6 +208,10 @@ impl Exchange {
         inspection.verdict = std::mem::take(&mut admitted.found);
         call.model = call.model.or_else(|| inspection.facts.model.clone());
         call.originals = Arc::clone(&inspection.originals);
+        call.choices = match call.api {
+            Api::Chat | Api::Completions | Api::Gemini => Some(inspection.facts.choices.max(1)),
+            Api::Responses | Api::Embeddings | Api::Messages | Api::Realtime => None,
+        };
         let kept = call.originals.bytes();
         let _kept = self
             .gateway

@@ -47,6 +47,7 @@ impl Exchange {
             model,
             framing: None,
             policy: Arc::clone(&admitted.policy),
+            choices: None,
             originals: Arc::default(),
             count_for: None,
             keeper: None,

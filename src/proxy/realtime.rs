@@ -51,6 +51,7 @@ impl Exchange {
             model,
             framing: Some(Framing::Messages),
             policy: admitted.policy,
+            choices: None,
             originals: Arc::default(),
             count_for,
             keeper: None,
@@ -117,6 +118,7 @@ impl Exchange {
         let asked = stream::Exchange {
             request_id: self.id.clone(),
             model: call.model,
+            choices: None,
             originals: Arc::default(),
             count_for: call.count_for,
             kept: false,

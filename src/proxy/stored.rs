@@ -50,6 +50,7 @@ impl Exchange {
             model: None,
             framing: None,
             policy: Arc::clone(&admitted.policy),
+            choices: None,
             originals: Arc::default(),
             count_for: None,
             keeper: None,

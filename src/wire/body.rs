@@ -190,7 +190,7 @@ fn read_body(
     let known = document
         .root(bytes)
         .is_some_and(|root| read(&mut walk, root, &mut facts));
-    let media = walk.finish(&document, bytes)?;
+    let (media, _) = walk.finish(&document, bytes)?;
     Ok(Body {
         facts,
         media,

@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use super::json::{Kind, Value};
+use super::words::reads_as;
 use crate::text::Span;
 
 /// Members that hold what a tool is given.
@@ -130,7 +131,7 @@ pub(super) fn offers(root: Value<'_>, found: &mut Vec<(String, Span)>) {
 /// The members of this name, however its letters are written: some readers do not tell cases apart, and take the last.
 fn like<'v>(value: Value<'v>, name: &str) -> impl Iterator<Item = Value<'v>> {
     let members = value.members();
-    let like = members.filter(move |(key, _)| key.name().eq_ignore_ascii_case(name.as_bytes()));
+    let like = members.filter(move |(key, _)| reads_as(&key.name(), name.as_bytes()));
     like.map(|(_, member)| member)
 }
 

@@ -4,7 +4,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{Walk, fnv, index_of, lane};
+use super::walk::{CALLS, CHOICES, OTHERS, Walk, fnv, lane};
 use super::{Field, Lane, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 
@@ -37,6 +37,14 @@ impl Run {
                 index,
                 path,
             }),
+        }
+    }
+
+    /// The number of an item, or else its position: in streams the number tells readers which text goes on.
+    fn index(self, walk: &mut Walk<'_>, item: Value<'_>, position: u32, kind: u8) -> u32 {
+        match self {
+            Self::Whole => position,
+            Self::On(..) | Self::Snapshot(_) => walk.index_of(item, position, kind),
         }
     }
 
@@ -107,7 +115,8 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
             b"reasoning_content" => walk.any(value, running(Field::Reasoning, 0).below(name)),
             b"reasoning_details" => reasoning(walk, value, other, run),
             b"tool_calls" => walk.items(value, other, |walk, call, position| {
-                tool_call(walk, call, context, run.calling(), index_of(call, position));
+                let index = run.index(walk, call, position, CALLS);
+                tool_call(walk, call, context, run.calling(), index);
             }),
             b"function_call" => function(walk, value, context, run.calling(), FUNCTION_CALL),
             b"audio" => walk.members(value, other, |walk, name, value| match name {
@@ -118,7 +127,10 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
             b"annotations" => walk.items(value, other, |walk, note, position| {
                 // Readers join those that have a number, and put others one after the other.
                 let own = match note.get("index") {
-                    Some(_) => other.below(&index_of(note, position).to_be_bytes()),
+                    Some(_) => {
+                        let index = run.index(walk, note, position, OTHERS);
+                        other.below(&index.to_be_bytes())
+                    }
                     None => context,
                 };
                 walk.any(note, own.from(Origin::Tool));
@@ -131,7 +143,7 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
 
 fn reasoning(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
     walk.items(value, context, |walk, detail, position| {
-        let index = index_of(detail, position) + 1;
+        let index = run.index(walk, detail, position, OTHERS) + 1;
         let running = context.part(run.part(Field::Reasoning, index));
         walk.members(detail, running, |walk, name, value| match name {
             b"text" => walk.any(value, running),
@@ -240,19 +252,22 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
     };
     let other = ANSWER.part(lane(NO_CHOICE, Field::Other, NO_CHOICE));
     walk.members(root, other, |walk, name, value| match name {
-        b"choices" => walk.items(value, other.below(name), |walk, choice, position| {
-            let index = index_of(choice, position);
-            let none = ANSWER.part(lane(NO_CHOICE, Field::Other, index));
-            walk.members(choice, none, |walk, name, value| match name {
-                b"delta" => said(walk, value, ANSWER, Run::On(index, 0)),
-                b"message" => said(walk, value, ANSWER, beside(choice, index)),
-                b"finish_reason" => finish(walk, value, index, closes),
-                b"logprobs" => {
-                    walk.logprobs(value, |walk, value| logprobs(walk, value, Some(index)));
-                }
-                _ => unknown(walk, name, value, index),
+        b"choices" => {
+            walk.apart(value);
+            walk.items(value, other.below(name), |walk, choice, position| {
+                let index = walk.index_of(choice, position, CHOICES);
+                let none = ANSWER.part(lane(NO_CHOICE, Field::Other, index));
+                walk.members(choice, none, |walk, name, value| match name {
+                    b"delta" => said(walk, value, ANSWER, Run::On(index, 0)),
+                    b"message" => said(walk, value, ANSWER, beside(choice, index)),
+                    b"finish_reason" => finish(walk, value, index, closes),
+                    b"logprobs" => {
+                        walk.logprobs(value, |walk, value| logprobs(walk, value, Some(index)));
+                    }
+                    _ => unknown(walk, name, value, index),
+                });
             });
-        }),
+        }
         _ => envelope(walk, name, value, &mut found),
     });
     found

@@ -2,7 +2,7 @@
 
 use super::json::{Document, Limits, Malformed, Value};
 use super::template::Template;
-use super::walk::{Notes, Walk};
+use super::walk::{Notes, Numbered, Walk};
 use super::{
     Api, Call, Family, Lane, NO_CHOICE, Part, Piece, Usage, calls, chat, completions, embeddings,
     gemini, messages, path, realtime, responses, shape,
@@ -26,6 +26,10 @@ pub struct Event {
     pub logprobs: Vec<Span>,
     /// Choice and index of the lanes in which the arguments come of a call that starts here.
     pub call: Option<(u32, u32)>,
+    /// Which of its items had a number.
+    pub numbered: Numbered,
+    /// Hashes of the output item that it adds to and of that item's place, where the format tells both.
+    pub item: Option<(u64, u64)>,
     /// The format does not know this type of event. Its strings are pieces like all others.
     pub unknown: bool,
     document: Document,
@@ -40,7 +44,7 @@ pub struct Advance {
     /// Lanes that end with this event, after its own text.
     pub closes: Vec<Close>,
     /// The choices that it has text of.
-    pub(super) choices: Vec<u32>,
+    pub choices: Vec<u32>,
     /// The stream has said all it will: nothing is missing if the connection ends now.
     pub terminal: bool,
     /// The answer is over, and another one may follow (realtime).
@@ -195,12 +199,13 @@ pub fn read_event(
             Api::Gemini => gemini::event(&mut walk, root, closes),
             Api::Realtime => realtime::event(&mut walk, root, closes),
         };
-        event.media = walk.finish(&document, data)?;
+        (event.media, event.numbered) = walk.finish(&document, data)?;
         // A realtime conversation goes on after an error.
         found.terminal |= found.error && api != Api::Realtime;
         event.error = found.error;
         event.usage = found.usage;
         event.call = found.call;
+        event.item = found.item;
         event.unknown = found.unknown || !shape::knows_event(api, root);
         event.advance.note(&found, &event.pieces);
         Ok(())
@@ -232,6 +237,7 @@ pub(super) struct Found {
     pub(super) begins: bool,
     pub(super) opens: Option<u32>,
     pub(super) call: Option<(u32, u32)>,
+    pub(super) item: Option<(u64, u64)>,
     pub(super) sequence: Option<u64>,
     pub(super) unknown: bool,
 }

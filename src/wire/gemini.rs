@@ -6,7 +6,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{Walk, fnv, index_of, lane};
+use super::walk::{OTHERS, Walk, fnv, lane};
 use super::{Field, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 
@@ -181,9 +181,14 @@ fn answer(
 ) {
     let other = other(closes.is_some().then_some(NO_CHOICE));
     walk.members(root, other, |walk, name, value| match name {
-        b"candidates" => walk.items(value, other.below(name), |walk, value, position| {
-            candidate(walk, value, position, closes.as_deref_mut());
-        }),
+        b"candidates" => {
+            if closes.is_some() {
+                walk.apart(value);
+            }
+            walk.items(value, other.below(name), |walk, value, position| {
+                candidate(walk, value, position, closes.as_deref_mut());
+            });
+        }
         // Where servers say something that have another format.
         b"response" | b"content" | b"text" | b"output" => {
             walk.any(value, other.below(name).keyed());
@@ -229,7 +234,11 @@ fn candidate(
     position: u32,
     closes: Option<&mut Vec<Close>>,
 ) {
-    let index = index_of(value, position);
+    // What is 0 may be left out (Protocol Buffers, ProtoJSON).
+    let index = match closes {
+        Some(_) => walk.index_of(value, position, OTHERS),
+        None => position,
+    };
     let choice = closes.is_some().then_some(index);
     let mut finished = false;
     let other = other(choice);

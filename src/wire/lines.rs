@@ -1,6 +1,7 @@
 //! The lines of one event of a stream (WHATWG HTML, section 9.2): name, colon, value.
 
 use crate::text::Span;
+use crate::text::unicode::is_invisible;
 
 /// One line of an event.
 pub(super) struct Line {
@@ -57,4 +58,22 @@ impl Iterator for Lines<'_> {
             value: Span::new(value, end),
         })
     }
+}
+
+/// Whether a line that is no data is JSON or begins with `data` for readers that do not keep to the standard: those that take every line for data
+/// (google-genai), that look for the word at the start of a line in any case and behind blanks, or that end lines where Python's `str.splitlines`
+/// does. A line that is a `field` of the standard is one only from the second such line on.
+pub(super) fn poses(line: &[u8], field: bool) -> bool {
+    let ends = [
+        '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
+    ];
+    let text = String::from_utf8_lossy(line);
+    let mut parts = text.split(ends).skip(usize::from(field));
+    parts.any(|part| {
+        let part = part.trim_start_matches(|letter: char| {
+            letter.is_whitespace() || letter.is_control() || is_invisible(letter)
+        });
+        let word = part.get(..4).unwrap_or_default();
+        part.starts_with(['{', '[']) || word.eq_ignore_ascii_case("data")
+    })
 }

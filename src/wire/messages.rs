@@ -4,7 +4,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{Walk, index_of, lane};
+use super::walk::{BLOCKS, OTHERS, Walk, lane};
 use super::{Field, Usage};
 use crate::text::Origin;
 
@@ -112,7 +112,11 @@ pub(super) fn response(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) 
 
 pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
-    let index = index_of(root, 0);
+    let numbers = match &*kind {
+        b"content_block_start" | b"content_block_delta" | b"content_block_stop" => BLOCKS,
+        _ => OTHERS,
+    };
+    let index = walk.index_of(root, 0, numbers);
     let mut found = Found {
         terminal: *kind == *b"message_stop",
         error: *kind == *b"error",

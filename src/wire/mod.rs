@@ -41,6 +41,7 @@ pub use calls::{Call, free_text};
 pub use context::StreamContext;
 pub use event::{Advance, Close, Event, read_event};
 pub use responses::kept::{Reference, References, Referent};
+pub use walk::Numbered;
 
 use crate::text::{Form, Origin, Span};
 

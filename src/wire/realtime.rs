@@ -9,7 +9,7 @@ use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
 use super::responses::{self, item};
-use super::walk::{Walk, fnv, lane};
+use super::walk::{BLOCKS, OTHERS, Walk, fnv, item_at, lane};
 use crate::text::{Origin, Span};
 
 const CLIENT: Context = Context::of(Origin::User);
@@ -97,7 +97,7 @@ fn settings(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
 pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
-    let (choice, index) = place(root, &known);
+    let ((choice, index), item) = place(walk, root, &known);
     let context = match known {
         Type::Heard | Type::HeardDone => CLIENT,
         _ => ANSWER,
@@ -109,6 +109,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
         error: *kind == *b"error",
         begins: kind.starts_with(b"response."),
         over,
+        item,
         unknown: matches!(known, Type::Unknown),
         ..Found::default()
     };
@@ -157,18 +158,25 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
     found
 }
 
-/// Choice and index of the lane that an event adds to: the answer, and the part of its item; or an item of the user's.
-fn place(root: Value<'_>, known: &Type) -> (u32, u32) {
-    let number = |name| root.get(name).and_then(Value::as_u32).unwrap_or(0);
+/// Choice and index of the lane that an event adds to: the answer, and the part of its item; or an item of the user's. And the
+/// item with its place.
+fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Option<(u64, u64)>) {
+    let parts = match known {
+        Type::Delta(Field::Content | Field::Transcript, _) | Type::Heard => BLOCKS,
+        _ => OTHERS,
+    };
+    let output = walk.number_of(root, "output_index", OTHERS);
+    let content = walk.number_of(root, "content_index", parts);
     let id = match known {
         Type::Heard | Type::HeardDone => root.get("item_id"),
         _ => root.get("response_id"),
     };
-    let part = fnv(
-        number("output_index"),
-        &number("content_index").to_be_bytes(),
-    );
-    (hash(id), part)
+    let part = fnv(output.unwrap_or(0), &content.unwrap_or(0).to_be_bytes());
+    let item = match known {
+        Type::Heard | Type::HeardDone => None,
+        _ => item_at(root, (hash(id), output)),
+    };
+    ((hash(id), part), item)
 }
 
 fn hash(id: Option<Value<'_>>) -> u32 {

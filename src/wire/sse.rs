@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Framing;
 use super::json::{Limits, Malformed};
-use super::lines::Lines;
+use super::lines::{Lines, poses};
 use crate::text::Span;
 
 /// Cuts a stream into events, whatever chunks it comes in. Linear: each byte is looked at a fixed number of times.
@@ -44,6 +44,10 @@ pub struct RawEvent {
     head: usize,
     name: Option<Span>,
     strays: Vec<Span>,
+    /// There is a line of a field that the standard does not have, which readers ignore.
+    pub unknown: bool,
+    /// There is a line that is no data but may be taken for it.
+    pub poses: bool,
     /// The end of what belongs to the event was seen: a blank line, a closing bracket. `false` for what a stream leaves
     /// behind when it ends in the middle; clients discard such an event, readers of raw bytes do not.
     pub complete: bool,
@@ -199,6 +203,8 @@ impl RawEvent {
             head: 0,
             name: None,
             strays: Vec::new(),
+            unknown: false,
+            poses: false,
             complete: true,
             closing: false,
         }
@@ -297,6 +303,8 @@ impl RawEvent {
             },
             name: None,
             strays: Vec::new(),
+            unknown: false,
+            poses: false,
             complete: true,
             closing: false,
         };
@@ -311,13 +319,21 @@ impl RawEvent {
                         .all(|b| b.is_ascii_alphabetic() || b"._".contains(b))
                     {
                         event.strays.push(line.value);
+                        event.poses |= poses(value, true);
                     }
                 }
                 b"retry" if value.iter().all(u8::is_ascii_digit) && value.len() < 10 => {}
                 // A comment or a blank line; a comment's value starts after the colon that begins its line.
                 b"" | b"id" | b"retry" if value.is_empty() => {}
-                b"" | b"id" | b"retry" => event.strays.push(line.value),
-                _ => event.strays.push(line.all),
+                b"" | b"id" | b"retry" => {
+                    event.strays.push(line.value);
+                    event.poses |= poses(value, true);
+                }
+                _ => {
+                    event.strays.push(line.all);
+                    event.unknown = true;
+                    event.poses |= poses(bytes.get(line.all.range()).unwrap_or(&[]), false);
+                }
             }
         }
         event.bytes = bytes;

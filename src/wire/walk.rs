@@ -3,9 +3,11 @@
 //! A format names the members it knows; a member of the wrong type, and everything unknown, falls to [`Walk::any`]. So no
 //! spelling of a body hides a string from scanners.
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
 use super::json::{Document, Kind, Malformed, Value};
 use super::mark::{Context, Mark};
-use super::words::{data_url, holds_text, is_base64, is_name, is_text, is_word};
+use super::words::{data_url, holds_text, is_base64, is_name, is_text, is_word, reads_as};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Origin, Span};
 
@@ -26,9 +28,60 @@ pub(super) struct Walk<'a> {
     logprobs: &'a mut Vec<Span>,
     media: u32,
     seen: u32,
-    /// Where a name stands that only some readers take for a known one.
-    odd: Option<usize>,
+    /// Where something stands that readers take differently, and what it is.
+    odd: Option<(usize, Odd)>,
+    /// How the items of a stream were numbered.
+    numbered: Numbered,
 }
+
+/// What readers take differently.
+#[derive(Clone, Copy)]
+enum Odd {
+    /// A name that is a known one but for its case.
+    Name,
+    /// A number of an item that is none, or is too large.
+    Index,
+    /// A number that two choices of an event have.
+    Twice,
+}
+
+impl Odd {
+    /// What was found and what was expected.
+    const fn tell(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Name => (
+                "a name that some readers take for one in lower case",
+                "names as the API writes them",
+            ),
+            Self::Index => (
+                "an item with an index that readers may take differently",
+                "a whole number below 65536, or none",
+            ),
+            Self::Twice => ("two choices with one index", "each choice once"),
+        }
+    }
+}
+
+/// Which items of an event had a number, and which had none: bits of [`CHOICES`] and so on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbered {
+    /// Items that had one.
+    pub with: u8,
+    /// Items that had none.
+    pub without: u8,
+}
+
+/// Choices of an answer.
+pub(super) const CHOICES: u8 = 1;
+/// Calls of tools.
+pub(super) const CALLS: u8 = 2;
+/// Blocks of a message, parts of an output item.
+pub(super) const BLOCKS: u8 = 4;
+/// What may be numbered or not, as it comes.
+pub(super) const OTHERS: u8 = 0;
+
+/// Indexes are smaller.
+const MAX_INDEX: u32 = 1 << 16;
 
 /// Members that decide what a body does, or what it says. Readers that do not tell cases apart (Go's `encoding/json`) take other
 /// spellings for them.
@@ -80,21 +133,61 @@ impl<'a> Walk<'a> {
             media: 0,
             seen: 0,
             odd: None,
+            numbered: Numbered {
+                with: 0,
+                without: 0,
+            },
         }
     }
 
     /// The number of media, once every string of the document has been met.
-    pub(super) fn finish(self, document: &Document, bytes: &[u8]) -> Result<u32, Malformed> {
-        if let Some(at) = self.odd {
-            let found = "a name that some readers take for one in lower case";
-            let expected = "names as the API writes them";
+    pub(super) fn finish(
+        self,
+        document: &Document,
+        bytes: &[u8],
+    ) -> Result<(u32, Numbered), Malformed> {
+        if let Some((at, odd)) = self.odd {
+            let (found, expected) = odd.tell();
             return Err(Malformed::at(at, found, expected).located(bytes));
         }
         if self.seen != document.strings() {
             let found = "a string that the reader of this format did not visit";
             return Err(Malformed::at(0, found, "none").located(bytes));
         }
-        Ok(self.media)
+        Ok((self.media, self.numbered))
+    }
+
+    /// The number of an item of a stream in its member `name`; 0 bits of `kind` where it makes no difference whether others have one.
+    pub(super) fn number_of(&mut self, item: Value<'_>, name: &str, kind: u8) -> Option<u32> {
+        let written = item.get(name).filter(|value| value.kind() != Kind::Null);
+        let Some(written) = written else {
+            self.numbered.without |= kind;
+            return None;
+        };
+        self.numbered.with |= kind;
+        let number = written.as_u32().filter(|number| *number < MAX_INDEX);
+        if number.is_none() {
+            self.odd = Some((written.span().start, Odd::Index));
+        }
+        number
+    }
+
+    /// The number in an item's `index`, or else its position.
+    pub(super) fn index_of(&mut self, item: Value<'_>, position: u32, kind: u8) -> u32 {
+        self.number_of(item, "index", kind).unwrap_or(position)
+    }
+
+    /// Sees to it that no two choices of an event have one number: readers would join them or not.
+    pub(super) fn apart(&mut self, choices: Value<'_>) {
+        let mut indexes: Vec<u32> = Vec::new();
+        for (position, choice) in (0..).zip(choices.items()) {
+            let index = choice.get("index").and_then(Value::as_u32);
+            indexes.push(index.unwrap_or(position));
+        }
+        indexes.sort_unstable();
+        if indexes.windows(2).any(|pair| pair.first() == pair.last()) {
+            self.odd = Some((choices.span().start, Odd::Twice));
+        }
     }
 
     /// Every string at and below a value, unknown structure included.
@@ -138,7 +231,7 @@ impl<'a> Walk<'a> {
         for (key, member) in value.members() {
             let name = key.name();
             if is_other_case(&name) {
-                self.odd = Some(key.span().start);
+                self.odd = Some((key.span().start, Odd::Name));
             }
             self.odd_key(key, &name, context);
             read(self, &name, member);
@@ -332,10 +425,25 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The hashes of the output item that an event adds to, and of the item's place.
+pub(super) fn item_at(root: Value<'_>, place: impl Hash) -> Option<(u64, u64)> {
+    let item = root.get("item_id").map(Value::name)?;
+    let hash = |value: &dyn Fn(&mut DefaultHasher)| {
+        let mut hasher = DefaultHasher::new();
+        value(&mut hasher);
+        hasher.finish()
+    };
+    let hashes = (
+        hash(&|hasher| item.hash(hasher)),
+        hash(&|hasher| place.hash(hasher)),
+    );
+    (!item.is_empty()).then_some(hashes)
+}
+
 /// Whether a name is a [`KNOWN`] one but for its case.
 fn is_other_case(name: &[u8]) -> bool {
-    name.iter().any(u8::is_ascii_uppercase)
-        && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+    let other = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
+    name.iter().any(other) && KNOWN.iter().any(|known| reads_as(name, known))
 }
 
 /// A lane of running text.
@@ -346,13 +454,6 @@ pub(super) const fn lane(choice: u32, field: Field, index: u32) -> Part {
         index,
         path: 0,
     })
-}
-
-/// The number in an item's `index`, or else its position.
-pub(super) fn index_of(item: Value<'_>, position: u32) -> u32 {
-    item.get("index")
-        .and_then(Value::as_u32)
-        .unwrap_or(position)
 }
 
 /// The 32-bit FNV-1a hash (Fowler, Noll, Vo) of `step`, going on from `state`.

@@ -92,9 +92,26 @@ pub(super) fn is_text(mime: &[u8]) -> bool {
     xml || !NOT_TEXT.iter().any(starts)
 }
 
-/// Letters and underscores only, as all keys of the formats are. Secrets and numbers of people do not look so.
+/// Letters and underscores only, no two capitals together, as all keys of the formats are. Secrets and numbers of people do not look so.
 pub(super) fn is_name(key: &[u8]) -> bool {
-    (1..=40).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+    let capitals = |pair: &[u8]| pair.iter().all(u8::is_ascii_uppercase);
+    (1..=40).contains(&key.len())
+        && key.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+        && !key.windows(2).any(capitals)
+}
+
+/// Whether readers that do not tell cases apart take a name for `known`, which is in lower case. Go's `encoding/json` also takes the long s and
+/// the sign of kelvin for letters.
+pub(super) fn reads_as(name: &[u8], known: &[u8]) -> bool {
+    let mut rest = name;
+    for letter in known {
+        rest = match (rest, letter) {
+            ([0xc5, 0xbf, rest @ ..], b's') | ([0xe2, 0x84, 0xaa, rest @ ..], b'k') => rest,
+            ([first, rest @ ..], letter) if first.eq_ignore_ascii_case(letter) => rest,
+            _ => return false,
+        };
+    }
+    rest.is_empty()
 }
 
 /// Structure that is the same in every body and carries no text of anyone.

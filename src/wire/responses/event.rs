@@ -9,7 +9,7 @@ use crate::wire::body::Facts;
 use crate::wire::event::{Close, Found};
 use crate::wire::json::{Kind, Value};
 use crate::wire::mark::Context;
-use crate::wire::walk::{Walk, fnv, lane};
+use crate::wire::walk::{BLOCKS, OTHERS, Walk, fnv, item_at, lane};
 use crate::wire::{Field, NO_CHOICE};
 
 /// The output of events that name none, such as those of audio.
@@ -40,14 +40,18 @@ pub(in crate::wire) fn event(
     closes: &mut Vec<Close>,
 ) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
-    let number = |name| root.get(name).and_then(Value::as_u32);
-    let output = number("output_index");
-    let choice = output.unwrap_or(NO_OUTPUT);
-    let index = number("content_index")
-        .or_else(|| number("summary_index").map(|index| index | SUMMARY))
-        .or_else(|| number("command_index"))
-        .unwrap_or(0);
     let known = type_of(&kind);
+    let parts = match known {
+        Type::Delta(Field::Content | Field::Refusal, _) => BLOCKS,
+        _ => OTHERS,
+    };
+    let output = walk.number_of(root, "output_index", OTHERS);
+    let choice = output.unwrap_or(NO_OUTPUT);
+    let content = walk.number_of(root, "content_index", parts);
+    let summary = walk.number_of(root, "summary_index", OTHERS);
+    let command = walk.number_of(root, "command_index", OTHERS);
+    let summary = summary.map(|index| index | SUMMARY);
+    let index = content.or(summary).or(command).unwrap_or(0);
     let running = running(&known, &kind, choice, index);
     let mut found = Found {
         error: *kind == *b"error" || root.get("error").is_some_and(|e| e.kind() == Kind::Object),
@@ -59,6 +63,7 @@ pub(in crate::wire) fn event(
                 | b"response.cancelled"
         ),
         begins: kind.starts_with(b"response."),
+        item: output.and_then(|output| item_at(root, output)),
         sequence: root.get("sequence_number").and_then(Value::as_u64),
         unknown: matches!(known, Type::Unknown),
         ..Found::default()

@@ -1,0 +1,284 @@
+//! Streams that clients may put together in different ways: what is scanned is what each of them reads, or nothing leaves.
+
+use super::*;
+use serde_json::Value;
+
+const COMPLETIONS: Shape = SHAPES[2];
+const MESSAGES: Shape = SHAPES[3];
+const GEMINI: Shape = SHAPES[4];
+
+fn chat(index: &Value, text: &str) -> Value {
+    json!({"choices": [{"index": index, "delta": {"content": text}}]})
+}
+
+fn unnumbered(text: &str) -> Value {
+    json!({"choices": [{"delta": {"content": text}}]})
+}
+
+fn call(index: &Value, text: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": index, "function": {"arguments": text}}]}}]})
+}
+
+fn block(index: &Value, text: &str) -> Value {
+    json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}})
+}
+
+fn candidate(index: &Value, text: &str) -> Value {
+    json!({"candidates": [{"index": index, "content": {"parts": [{"text": text}]}}]})
+}
+
+fn item(id: &str, output: &Value, part: &Value, text: &str) -> Value {
+    json!({"type": "response.output_text.delta", "item_id": id, "output_index": output, "content_index": part, "delta": text})
+}
+
+/// What became of a stream of these events, for a request that asked for so many choices.
+fn read(shape: Shape, choices: Option<u32>, events: &[Value]) -> (String, Ending) {
+    let exchange = Exchange {
+        choices,
+        ..Exchange::default()
+    };
+    let limits = Limits::default();
+    let (api, framing) = (shape.api, shape.framing);
+    let mut guard = StreamGuard::new(api, framing, tested(), &limits, exchange);
+    let mut out = Vec::new();
+    for event in events {
+        let written = match framing {
+            Framing::Messages => event.to_string(),
+            _ => sse(shape, "", &event.to_string()),
+        };
+        let _ = guard.push(written.as_bytes(), &mut out);
+    }
+    let ending = guard.summary().ending;
+    (String::from_utf8(joined(out)).unwrap(), ending)
+}
+
+#[test]
+fn an_index_that_readers_take_differently_ends_the_stream() {
+    let zero = json!(0);
+    for odd in [
+        json!(4_294_967_296_u64),
+        json!(65_536),
+        json!(-1),
+        json!(0.5),
+        json!("z"),
+        json!([0]),
+    ] {
+        for (shape, events) in [
+            (CHAT, [chat(&zero, "zk-1"), chat(&odd, "zz ")]),
+            (CHAT, [call(&zero, "zk-1"), call(&odd, "zz ")]),
+            (
+                COMPLETIONS,
+                [&zero, &odd].map(|index| json!({"choices": [{"index": index, "text": "zk-1"}]})),
+            ),
+            (MESSAGES, [block(&zero, "zk-1"), block(&odd, "zz ")]),
+            (GEMINI, [candidate(&zero, "zk-1"), candidate(&odd, "zz ")]),
+            (
+                RESPONSES,
+                [
+                    item("a", &zero, &zero, "zk-1"),
+                    item("a", &zero, &odd, "zz "),
+                ],
+            ),
+            (
+                RESPONSES,
+                [
+                    item("a", &zero, &zero, "zk-1"),
+                    item("a", &odd, &zero, "zz "),
+                ],
+            ),
+            (
+                REALTIME,
+                [
+                    item("a", &zero, &zero, "zk-1"),
+                    item("a", &zero, &odd, "zz "),
+                ],
+            ),
+        ] {
+            let (out, ending) = read(shape, None, &events);
+            assert!(
+                matches!(ending, Ending::Fail(Failure::Malformed(_))),
+                "{events:?}: {ending:?}"
+            );
+            assert!(!out.contains("zz "), "{out}");
+        }
+    }
+}
+
+const REALTIME: Shape = Shape {
+    api: Api::Realtime,
+    framing: Framing::Messages,
+    line_end: "\n",
+};
+
+#[test]
+fn numbers_that_lead_readers_apart_end_the_stream() {
+    let (zero, one) = (json!(0), json!(1));
+    let twice = json!({"choices": [{"index": 0, "delta": {"content": "zk-1"}}, {"index": 0, "delta": {"content": "zz "}}]});
+    let candidates = json!({"candidates": [{"content": {"parts": [{"text": "zk-1"}]}}, {"index": 0, "content": {"parts": [{"text": "zz "}]}}]});
+    for (shape, choices, events) in [
+        (CHAT, None, vec![twice]),
+        (GEMINI, None, vec![candidates]),
+        (CHAT, None, vec![chat(&zero, "zk-1"), unnumbered("zz ")]),
+        (CHAT, None, vec![unnumbered("zk-1"), chat(&zero, "zz ")]),
+        (
+            CHAT,
+            None,
+            vec![call(&zero, "zk-1"), call(&Value::Null, "zz ")],
+        ),
+        (
+            MESSAGES,
+            None,
+            vec![block(&zero, "zk-1"), block(&Value::Null, "zz ")],
+        ),
+        (CHAT, Some(1), vec![chat(&zero, "zk-1"), chat(&one, "zz ")]),
+        (
+            COMPLETIONS,
+            Some(1),
+            vec![json!({"choices": [{"index": 1, "text": "zz "}]})],
+        ),
+        (
+            GEMINI,
+            Some(2),
+            vec![candidate(&zero, "zk-1"), candidate(&json!(2), "zz ")],
+        ),
+        (
+            RESPONSES,
+            None,
+            vec![
+                item("a", &zero, &zero, "zk-1"),
+                item("a", &one, &zero, "zz "),
+            ],
+        ),
+        (
+            RESPONSES,
+            None,
+            vec![
+                item("a", &zero, &zero, "zk-1"),
+                item("b", &zero, &zero, "x"),
+                item("a", &zero, &zero, "zz "),
+            ],
+        ),
+        (
+            REALTIME,
+            None,
+            vec![
+                item("a", &zero, &zero, "zk-1"),
+                item("a", &one, &zero, "zz "),
+            ],
+        ),
+    ] {
+        let (out, ending) = read(shape, choices, &events);
+        let failed = matches!(
+            ending,
+            Ending::Fail(Failure::Malformed(_) | Failure::Numbered(_))
+        );
+        assert!(failed, "{events:?}: {ending:?}");
+        assert!(!out.contains("zz "), "{out}");
+    }
+}
+
+#[test]
+fn streams_that_are_read_in_one_way_go_on() {
+    let (zero, one) = (json!(0), json!(1));
+    for (shape, choices, events) in [
+        (
+            CHAT,
+            Some(2),
+            vec![
+                chat(&zero, "a "),
+                chat(&one, "b "),
+                chat(&zero, "c "),
+                json!({"choices": []}),
+            ],
+        ),
+        (CHAT, Some(1), vec![unnumbered("a "), unnumbered("b ")]),
+        (
+            CHAT,
+            Some(1),
+            vec![chat(&Value::Null, "a "), unnumbered("b ")],
+        ),
+        (
+            GEMINI,
+            Some(1),
+            vec![candidate(&zero, "a "), candidate(&Value::Null, "b ")],
+        ),
+        (
+            RESPONSES,
+            None,
+            vec![
+                item("a", &zero, &zero, "a "),
+                item("b", &zero, &zero, "b "),
+                item("c", &zero, &zero, "c "),
+            ],
+        ),
+        (
+            RESPONSES,
+            None,
+            vec![
+                item("a", &zero, &zero, "a "),
+                item("b", &one, &zero, "b "),
+                item("a", &zero, &one, "c "),
+            ],
+        ),
+        (
+            RESPONSES,
+            None,
+            vec![item("", &zero, &zero, "a "), item("", &one, &zero, "b ")],
+        ),
+        (
+            REALTIME,
+            None,
+            vec![item("a", &zero, &zero, "a "), item("b", &one, &zero, "b ")],
+        ),
+    ] {
+        let (_, ending) = read(shape, choices, &events);
+        assert_eq!(ending, Ending::Open, "{events:?}");
+    }
+}
+
+#[test]
+fn lines_that_some_readers_take_for_data_end_the_stream() {
+    let json = r#"{"candidates":[{"content":{"parts":[{"text":"zk-1"}]}}]}"#;
+    for line in [
+        json.to_owned(),
+        format!("  {json}"),
+        format!("[{json}]"),
+        format!(" data: {json}"),
+        format!("data : {json}"),
+        format!("DATA: {json}"),
+        format!("\u{feff}data: {json}"),
+        format!("\u{200b}data: {json}"),
+        format!(": x\u{b}data: {json}"),
+        format!(": x\u{85}data: {json}"),
+        format!("id: x\u{2028}{json}"),
+        format!("event: x\u{1d}data: {json}"),
+        format!("retry: 1\u{c}data: {json}"),
+    ] {
+        for shape in [CHAT, GEMINI] {
+            let bytes = format!("data: {{}}\n\n{line}\n\n");
+            let run = run(shape, &tested(), [bytes.as_bytes()]);
+            assert_eq!(run.summary.ending, Ending::Fail(Failure::Posing), "{line}");
+            assert!(!String::from_utf8_lossy(&run.out).contains("zk-1"));
+        }
+    }
+    let ordinary =
+        ": {\"waiting\": 1}\nid: 7\nevent: x\nretry: 10\nnote: data follows\ndata: [DONE]\n\n";
+    let run = run(CHAT, &tested(), [ordinary.as_bytes()]);
+    assert_eq!(
+        (run.summary.ending, run.out),
+        (Ending::Complete, ordinary.as_bytes().to_vec())
+    );
+}
+
+#[test]
+fn fields_that_the_standard_does_not_have_are_refused_where_the_policy_says_so() {
+    let policy = policy("unknown: block\n");
+    let refused = run(CHAT, &policy, [&b"note: x\ndata: [DONE]\n\n"[..]]);
+    assert_eq!(refused.summary.ending, Ending::Fail(Failure::Unknown));
+    let known = run(
+        CHAT,
+        &policy,
+        [&b": x\nid: 1\nevent: x\nretry: 1\ndata: [DONE]\n\n"[..]],
+    );
+    assert_eq!(known.summary.ending, Ending::Complete);
+}
