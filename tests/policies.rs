@@ -7,6 +7,9 @@ use sluicegate::guard::body::{Outcome, inspect_text};
 use sluicegate::policy::{
     self, OnError, Policy, Report, Respond, Source, check, compile, embedded,
 };
+use sluicegate::scan::engine::Engine;
+use sluicegate::scan::segment::SegmentScan;
+use sluicegate::text::Form;
 
 const TODAY: Date = date(2026, 1, 31);
 
@@ -355,5 +358,80 @@ fn every_example_of_the_documentation_compiles() {
         let result = compile(&source(named.unwrap_or("p"), example), load, TODAY);
         let problems = result.map_or_else(|problems| problems, |(_, warnings)| warnings);
         assert!(problems.is_empty(), "{example}\n{problems:#?}");
+    }
+}
+
+/// All scanners of both sides.
+const EVERYTHING: &str = "
+request: {injection: {action: log}, secrets: {action: log}, pii: {action: log}, url: {action: log}, html: {action: log}, path: {action: log}, code: {action: log}}
+response: {secrets: {action: redact}, pii: {action: redact}, url: {action: redact}, html: {action: redact}, path: {action: log}, code: {action: log}}
+";
+
+/// Whether a text keeps more under way than a scan may.
+fn is_too_much(engine: &Engine, text: &str) -> bool {
+    let (whole, piece) = (
+        SegmentScan::whole(Form::Plain),
+        SegmentScan::new(Form::Plain),
+    );
+    [whole, piece].into_iter().any(|mut scan| {
+        let mut findings = Vec::new();
+        let read = scan.push(engine, text, &mut findings);
+        read.and(scan.finish(engine, &mut findings)).is_err()
+    })
+}
+
+#[test]
+fn no_ruler_or_pattern_of_signs_is_too_much_to_scan() {
+    let printable = || (b' '..=b'~').map(char::from);
+    let signs = || printable().filter(|sign| !sign.is_ascii_alphanumeric());
+    let pairs = signs().flat_map(|first| signs().map(move |second| format!("{first}{second}")));
+    let alone = printable().map(String::from);
+    let words = [
+        "\n",
+        "\t",
+        "1.",
+        "1 ",
+        "12 ",
+        "0x",
+        "00 ff ",
+        "a b ",
+        "ACGT",
+        "../",
+        "%2e",
+        "| ",
+        "--- ",
+        "|---",
+        "+--",
+        "&amp;",
+        "&#",
+        "http://",
+        "AKIA",
+        "sk-",
+        "key=",
+        "password:",
+        "BEGIN ",
+        "END ",
+        "system: ",
+        "[INST] ",
+        "1.25,-3\n",
+        "\u{e9}",
+        "\u{4e2d}",
+        "\u{200b}",
+    ];
+    let units: Vec<String> = alone.chain(words.map(String::from)).collect();
+    let everything = [("everything", EVERYTHING)];
+    let policies: Vec<Policy> = embedded()
+        .into_iter()
+        .chain(everything)
+        .map(|(name, text)| compile(&source(name, text), |_| None, TODAY).unwrap().0)
+        .collect();
+    let sides = policies
+        .iter()
+        .flat_map(|policy| [&policy.request, &policy.response]);
+    for side in sides {
+        let long = units.iter().map(|unit| unit.repeat(3000 / unit.len()));
+        for text in long.chain(pairs.clone().map(|unit| unit.repeat(60))) {
+            assert!(!is_too_much(&side.engine, &text), "{:.20}", text);
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Exchange {
         let who = (&admitted.principal, None);
         drop(self.raise_by(policy, who, &verdict).await);
         Err(verdict.cause.map_or_else(
-            || Problem::Unjudged("the path or the query is too complex".to_owned()),
+            || Problem::Uninspected("the path or the query is too complex".to_owned()),
             |cause| Problem::Path(cause.rule.to_string()),
         ))
     }

@@ -267,6 +267,9 @@ impl Exchange {
             Outcome::Fail(Failure::Malformed(malformed)) => {
                 Err(Problem::Malformed(malformed.to_string()))
             }
+            Outcome::Fail(
+                failure @ (Failure::Overflow(_) | Failure::NotText | Failure::Unknown),
+            ) => Err(Problem::Uninspected(failure.to_string())),
             Outcome::Fail(failure) => Err(Problem::Unjudged(failure.to_string())),
             Outcome::Clear(_) => Err(Problem::Internal),
         }

@@ -65,6 +65,8 @@ pub(super) enum Problem {
     NoPolicy(String),
     /// The body cannot be judged.
     Unjudged(String),
+    /// The request cannot be inspected because of what it is: sent again it is no better.
+    Uninspected(String),
     /// The provider's credential cannot be had.
     Credential { provider: String, problem: String },
     /// The provider gave no usable answer.
@@ -190,10 +192,8 @@ impl Problem {
                     format!("the key's policy \"{name}\" is not loaded, so nothing passes");
                 say(500, "no_policy", message)
             }
-            Self::Unjudged(problem) => {
-                let message = format!("the request cannot be inspected: {problem}");
-                say(500, "not_inspected", message)
-            }
+            Self::Unjudged(problem) => say(500, "not_inspected", uninspected(problem)),
+            Self::Uninspected(problem) => say(400, "not_inspected", uninspected(problem)),
             Self::Credential { provider, problem } => {
                 let message = format!("no credential for provider {provider}: {problem}");
                 say(502, "no_credential", message)
@@ -261,6 +261,10 @@ fn route(problem: NoRoute) -> Told {
             "the key may not use this provider",
         ),
     }
+}
+
+fn uninspected(problem: &str) -> String {
+    format!("the request cannot be inspected: {problem}")
 }
 
 fn unsafe_body(problem: &str) -> String {

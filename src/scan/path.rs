@@ -30,7 +30,7 @@ pub(super) fn rules() -> Vec<Rule> {
     vec![
         rule(
             "traversal",
-            r"\.{2,}(?:/|\\{1,4})(?:[A-Za-z0-9._~/\\-])*",
+            r"\.{2,4}(?:/|\\{1,4})(?:[A-Za-z0-9._~/\\-])*",
             None,
             "a path that climbs out of its directory",
         ),

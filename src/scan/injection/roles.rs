@@ -108,7 +108,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "delimiter_manipulation.fake_end",
         6,
-        r"(?i-u)(?:[-=#*<>\[/]{2,40}\s{0,4}(?:BEGIN|START|END)(?:ING)?{_}(?:OF{_})?(?:THE{_})?(?:NEW{_}|SYSTEM{_}|USER{_}|CURRENT{_}|PREVIOUS{_})?(?:PROMPT|INSTRUCTIONS?|SYSTEM{_}(?:PROMPT|MESSAGE)|CONTEXT|USER{_}(?:INPUT|QUERY)|DATA|DOCUMENT|EMAIL)\s{0,4}[-=#*<>\]/]{2,40})",
+        r"(?i-u)(?:[-=#*<>\[/]{2}\s{0,4}(?:BEGIN|START|END)(?:ING)?{_}(?:OF{_})?(?:THE{_})?(?:NEW{_}|SYSTEM{_}|USER{_}|CURRENT{_}|PREVIOUS{_})?(?:PROMPT|INSTRUCTIONS?|SYSTEM{_}(?:PROMPT|MESSAGE)|CONTEXT|USER{_}(?:INPUT|QUERY)|DATA|DOCUMENT|EMAIL)\s{0,4}[-=#*<>\]/]{2})",
         "draws a line that pretends to end the data or the prompt",
     ),
     (
