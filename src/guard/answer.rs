@@ -105,7 +105,7 @@ impl Answer {
             originals: exchange.originals,
             meter: Meter::new(exchange.model.as_deref()),
             context: StreamContext::new(exchange.model),
-            numbering: Numbering::new(exchange.choices),
+            numbering: Numbering::new(api, exchange.choices),
             tally: Tally::new(),
             usage: None,
             counter: Counter::new(exchange.count_for.as_deref()),
@@ -185,6 +185,7 @@ impl Answer {
         let read = read_event(self.api, data, &self.limits, &mut event);
         let judged = read
             .map_err(Stop::from)
+            .and_then(|()| Ok(self.numbering.name(raw.name(), &event, data)?))
             .and_then(|()| self.judge(&event, data, notes));
         std::mem::swap(&mut event.advance, &mut notes.advance);
         self.event = event;

@@ -162,11 +162,16 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
         return walk.any(value, running(Field::Content).keyed().said());
     }
     walk.items(value, running(Field::Content), |walk, part, _| {
+        let kind = part.get("type").map(Value::name).unwrap_or_default();
         walk.members(
             part,
             running(Field::Content),
             |walk, name, value| match name {
                 b"type" => walk.word(value, context),
+                b"text" if *kind != *b"text" && !matches!(run, Run::Whole) => {
+                    walk.mistyped(value);
+                    walk.any(value, running(Field::Content).said());
+                }
                 b"text" => walk.any(value, running(Field::Content).said()),
                 b"refusal" => walk.any(value, running(Field::Refusal)),
                 b"thinking" => walk.any(value, running(Field::Reasoning).below(name)),

@@ -51,6 +51,8 @@ pub struct Advance {
     pub over: bool,
     /// It is part of an answer; in messages: the answer's first event.
     pub begins: bool,
+    /// What the event calls itself (messages, responses), as raw JSON string content.
+    pub kind: Option<Span>,
     /// The answer's id, as raw JSON string content.
     pub id: Option<Span>,
     /// The model that answers, as raw JSON string content.
@@ -76,6 +78,7 @@ impl Advance {
         self.terminal = found.terminal;
         self.over = found.over;
         self.begins = found.begins;
+        self.kind = found.kind;
         self.id = found.id;
         self.model = found.model;
         self.opens = found.opens;
@@ -232,6 +235,7 @@ pub(super) struct Found {
     pub(super) error: bool,
     pub(super) over: bool,
     pub(super) usage: Option<Usage>,
+    pub(super) kind: Option<Span>,
     pub(super) id: Option<Span>,
     pub(super) model: Option<Span>,
     pub(super) begins: bool,

@@ -89,7 +89,13 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Opti
 }
 
 fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<u32>) {
-    let thought = value.get("thought").is_some_and(|v| v.kind() == Kind::True);
+    let thought = value.get("thought");
+    if let Some(thought) = thought
+        && choice.is_some()
+    {
+        walk.flag(thought);
+    }
+    let thought = thought.is_some_and(|v| v.kind() == Kind::True);
     let field = if thought {
         Field::Reasoning
     } else {

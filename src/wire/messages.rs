@@ -118,6 +118,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
     };
     let index = walk.index_of(root, 0, numbers);
     let mut found = Found {
+        kind: text_span(root.get("type")),
         terminal: *kind == *b"message_stop",
         error: *kind == *b"error",
         begins: *kind == *b"message_start",
@@ -132,7 +133,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
             response(walk, value, &mut Facts::default());
         }
         b"content_block" => start(walk, value, index),
-        b"delta" => delta(walk, value, index),
+        b"delta" => delta(walk, value, index, *kind == *b"content_block_delta"),
         b"usage" => {
             found.usage = usage(value);
             walk.any(value, ANSWER);
@@ -158,6 +159,10 @@ fn start(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
     match &*kind {
         b"text" | b"thinking" => walk.members(value, ANSWER, |walk, name, value| match name {
             b"type" => walk.word(value, ANSWER),
+            b"text" | b"thinking" if *name != *kind => {
+                walk.mistyped(value);
+                walk.any(value, ANSWER);
+            }
             b"text" => walk.any(value, running(Field::Content)),
             b"thinking" => walk.any(value, running(Field::Reasoning)),
             b"signature" => walk.any(value, running(Field::Other)),
@@ -168,12 +173,22 @@ fn start(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
     }
 }
 
-fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
+/// What an event adds; to a block if it is `of_block`.
+fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32, of_block: bool) {
+    let kind = value.get("type").map(Value::name).unwrap_or_default();
     let running = |field| ANSWER.part(lane(0, field, index));
-    walk.members(
-        value,
-        running(Field::Other),
-        |walk, name, value| match name {
+    walk.members(value, running(Field::Other), |walk, name, value| {
+        let expected: &[u8] = match name {
+            b"text" => b"text_delta",
+            b"thinking" => b"thinking_delta",
+            b"partial_json" => b"input_json_delta",
+            b"signature" => b"signature_delta",
+            _ => b"",
+        };
+        if !expected.is_empty() && !(of_block && *kind == *expected) {
+            walk.mistyped(value);
+        }
+        match name {
             b"type" | b"stop_reason" => walk.word(value, ANSWER),
             b"text" => walk.any(value, running(Field::Content)),
             b"thinking" => walk.any(value, running(Field::Reasoning)),
@@ -182,8 +197,8 @@ fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32) {
             b"stop_sequence" | b"container" => walk.any(value, ANSWER.keyed()),
             // Signatures and whatever comes later.
             _ => walk.any(value, running(Field::Other).keyed()),
-        },
-    );
+        }
+    });
 }
 
 fn text_span(value: Option<Value<'_>>) -> Option<crate::text::Span> {

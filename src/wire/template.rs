@@ -121,6 +121,7 @@ impl Template {
             .choices
             .extend_from_slice(&self.advance.choices);
         event.advance.begins = self.advance.begins;
+        event.advance.kind = self.advance.kind.map(place);
         event.advance.id = self.advance.id.map(place);
         event.advance.model = self.advance.model.map(place);
         event.advance.sequence = sequence;

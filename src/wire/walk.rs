@@ -43,6 +43,8 @@ enum Odd {
     Index,
     /// A number that two choices of an event have.
     Twice,
+    /// A text whose type says that it is another.
+    Type,
 }
 
 impl Odd {
@@ -58,6 +60,10 @@ impl Odd {
                 "a whole number below 65536, or none",
             ),
             Self::Twice => ("two choices with one index", "each choice once"),
+            Self::Type => (
+                "a text in something of another type, which only some readers read",
+                "texts and types together as the API writes them",
+            ),
         }
     }
 }
@@ -71,6 +77,20 @@ pub struct Numbered {
     pub without: u8,
 }
 
+impl Numbered {
+    /// Takes note of whether an event had a name of its own.
+    pub const fn named(&mut self, named: bool) {
+        let bits = if named {
+            &mut self.with
+        } else {
+            &mut self.without
+        };
+        *bits |= NAMES;
+    }
+}
+
+/// Names of events.
+const NAMES: u8 = 8;
 /// Choices of an answer.
 pub(super) const CHOICES: u8 = 1;
 /// Calls of tools.
@@ -175,6 +195,20 @@ impl<'a> Walk<'a> {
     /// The number in an item's `index`, or else its position.
     pub(super) fn index_of(&mut self, item: Value<'_>, position: u32, kind: u8) -> u32 {
         self.number_of(item, "index", kind).unwrap_or(position)
+    }
+
+    /// Takes note of a switch that is neither on nor off: JavaScript takes for on what others do not.
+    pub(super) fn flag(&mut self, value: Value<'_>) {
+        if !matches!(value.kind(), Kind::True | Kind::False | Kind::Null) {
+            self.odd = Some((value.span().start, Odd::Type));
+        }
+    }
+
+    /// Takes note of a text that readers who go by types pass over and others do not.
+    pub(super) fn mistyped(&mut self, value: Value<'_>) {
+        if value.kind() == Kind::String && !value.span().is_empty() {
+            self.odd = Some((value.span().start, Odd::Type));
+        }
     }
 
     /// Sees to it that no two choices of an event have one number: readers would join them or not.

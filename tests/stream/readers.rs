@@ -282,3 +282,127 @@ fn fields_that_the_standard_does_not_have_are_refused_where_the_policy_says_so()
     );
     assert_eq!(known.summary.ending, Ending::Complete);
 }
+
+#[test]
+fn texts_that_only_some_readers_read_end_the_stream() {
+    let delta = |kind: &str, delta: &Value| json!({"type": kind, "index": 0, "delta": delta});
+    let part = |part: &Value| json!({"choices": [{"index": 0, "delta": {"content": [part]}}]});
+    let thought = |thought: Value| json!({"candidates": [{"content": {"parts": [{"text": "zz ", "thought": thought}]}}]});
+    let start = |index: u32, block: &Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let text = json!({"type": "text", "text": ""});
+    for (shape, events) in [
+        (
+            MESSAGES,
+            vec![delta(
+                "content_block_delta",
+                &json!({"type": "signature_delta", "text": "zz "}),
+            )],
+        ),
+        (
+            MESSAGES,
+            vec![delta(
+                "content_block_delta",
+                &json!({"type": "text_delta", "thinking": "zz "}),
+            )],
+        ),
+        (
+            MESSAGES,
+            vec![delta(
+                "content_block_delta",
+                &json!({"type": "odd", "partial_json": "zz "}),
+            )],
+        ),
+        (
+            MESSAGES,
+            vec![delta("content_block_delta", &json!({"text": "zz "}))],
+        ),
+        (
+            MESSAGES,
+            vec![delta("ping", &json!({"type": "text_delta", "text": "zz "}))],
+        ),
+        (
+            MESSAGES,
+            vec![delta(
+                "message_delta",
+                &json!({"type": "text_delta", "text": "zz "}),
+            )],
+        ),
+        (
+            MESSAGES,
+            vec![start(0, &json!({"type": "text", "thinking": "zz "}))],
+        ),
+        (MESSAGES, vec![start(0, &text), start(0, &text)]),
+        (CHAT, vec![part(&json!({"type": "odd", "text": "zz "}))]),
+        (CHAT, vec![part(&json!({"text": "zz "}))]),
+        (GEMINI, vec![thought(json!(1))]),
+        (GEMINI, vec![thought(json!("true"))]),
+    ] {
+        let (out, ending) = read(shape, None, &events);
+        let failed = matches!(
+            ending,
+            Ending::Fail(Failure::Malformed(_) | Failure::Numbered(_))
+        );
+        assert!(failed, "{events:?}: {ending:?}");
+        assert!(!out.contains("zz "), "{out}");
+    }
+    let known = [
+        (
+            MESSAGES,
+            delta(
+                "content_block_delta",
+                &json!({"type": "new_delta", "note": "words "}),
+            ),
+        ),
+        (
+            MESSAGES,
+            delta(
+                "message_delta",
+                &json!({"stop_reason": "end_turn", "stop_sequence": null}),
+            ),
+        ),
+        (
+            CHAT,
+            part(&json!({"type": "thinking", "thinking": [{"type": "text", "text": "words "}]})),
+        ),
+        (GEMINI, thought(json!(false))),
+    ];
+    for (shape, event) in known {
+        let (_, ending) = read(shape, None, std::slice::from_ref(&event));
+        assert_eq!(ending, Ending::Open, "{event}");
+    }
+}
+
+#[test]
+fn events_are_named_after_what_they_are_or_none_is() {
+    let text = block(&json!(0), "zk-1").to_string();
+    let (chat, gemini) = (
+        chat(&json!(0), "zk-1").to_string(),
+        candidate(&json!(0), "zk-1").to_string(),
+    );
+    let item = item("a", &json!(0), &json!(0), "zk-1").to_string();
+    let (block, delta) = ("content_block_delta", "response.output_text.delta");
+    for (shape, first, second, data) in [
+        (MESSAGES, block, "ping", &text),
+        (MESSAGES, block, "", &text),
+        (MESSAGES, "", block, &text),
+        (RESPONSES, delta, "response.refusal.delta", &item),
+        (CHAT, "", "ping", &chat),
+        (GEMINI, "ping", "message", &gemini),
+    ] {
+        let bytes = [sse(shape, first, data), sse(shape, second, data)].concat();
+        let run = run(shape, &tested(), [bytes.as_bytes()]);
+        assert!(
+            matches!(run.summary.ending, Ending::Fail(Failure::Numbered(_))),
+            "{first} {second}: {:?}",
+            run.summary.ending
+        );
+        // The same without one of the two is read.
+        let same = sse(shape, first, data).repeat(2);
+        let run = self::run(shape, &tested(), [same.as_bytes()]);
+        assert!(
+            matches!(run.summary.ending, Ending::Break),
+            "{:?}",
+            run.summary.ending
+        );
+    }
+}

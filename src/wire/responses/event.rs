@@ -63,6 +63,7 @@ pub(in crate::wire) fn event(
                 | b"response.cancelled"
         ),
         begins: kind.starts_with(b"response."),
+        kind: text_span(root.get("type")),
         item: output.and_then(|output| item_at(root, output)),
         sequence: root.get("sequence_number").and_then(Value::as_u64),
         unknown: matches!(known, Type::Unknown),
