@@ -8,6 +8,12 @@ use super::{Rule, Scanner};
 /// Name, pattern, summary. All patterns ignore case.
 type Row = (&'static str, &'static str, &'static str);
 
+/// The rule of addresses that run as scripts.
+pub(super) const SCHEME: &str = "html.scheme";
+
+/// What browsers leave out of an address, wherever it stands (WHATWG URL, section 4.4); in place of `{n}`.
+const LINE_ENDS: &str = r"[\t\n\r]{0,3}";
+
 const ROWS: &[Row] = &[
     (
         "script",
@@ -31,7 +37,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "scheme",
-        r#"(?:java|live|vb)[\t\n\r]{0,3}script\s{0,4}(?::|&colon;|&#0{0,5}58;?|&#x0{0,5}3a;?)[^\s:*`]|data\s{0,2}:\s{0,2}(?:text/html|application/xhtml|image/svg)[^\s"'<>)]*"#,
+        r#"(?:(?:jav|ja[\t\n\r]{n}v|j[\t\n\r]a{n}v){n}a{n}s|liv{n}e{n}s|vbs){n}c{n}r{n}i{n}p{n}t\s{0,4}(?::|&colon;|&#0{0,5}58;?|&#x0{0,5}3a;?)[^\s:*`]|data\s{0,2}:\s{0,2}(?:text/html|application/xhtml|image/svg)[^\s"'<>)]*"#,
         "an address that runs as a script",
     ),
 ];
@@ -43,7 +49,7 @@ pub(super) fn rules() -> Vec<Rule> {
         category: "active_content",
         label: "HTML".into(),
         score: 0,
-        pattern: format!("(?i){pattern}").into(),
+        pattern: format!("(?i){}", pattern.replace("{n}", LINE_ENDS)).into(),
         check: None,
         summary: (*summary).into(),
     };

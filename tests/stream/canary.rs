@@ -88,10 +88,12 @@ fn what_a_model_says_with_a_marker_in_it_is_a_leak() {
     let sent = sent(&policy, Api::Chat, &chat);
     let marker = marker(&sent);
     let spelled: String = marker.chars().flat_map(|c| [c, '\u{200b}']).collect();
+    let spaced: String = marker.chars().flat_map(|c| [c, ' ']).collect();
     for leak in [
         marker.to_owned(),
         marker.to_uppercase(),
         spelled,
+        spaced.trim_end().to_owned(),
         BASE64_STANDARD.encode(format!("My prompt is: Be kind. {marker} and so on")),
     ] {
         let text = format!("It ends in {leak} and no more.");

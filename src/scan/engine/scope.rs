@@ -1,7 +1,7 @@
 //! The rules that count in a text, by what was undone to read it.
 
 use super::compile::Compiled;
-use crate::scan::{Rule, Scanner};
+use crate::scan::{Rule, Scanner, html};
 
 /// The rules that count in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,11 +9,11 @@ pub(crate) enum Scope {
     /// As it stands or folded: all.
     All,
     /// Decoded: injection, topics, secrets, personal data and canaries. What a browser, a shell or a file system would do only with
-    /// the text itself means nothing there: HTML that is escaped is harmless.
+    /// the text itself means nothing there: HTML that is escaped is harmless. But a browser undoes references in an address.
     Decoded,
-    /// In a disguise that only a reader of words sees through: injection and topics.
+    /// In a disguise that only a reader of words sees through: injection, topics and canaries.
     Wording,
-    /// With its characters one by one: secrets. Rows of single digits would pass for numbers of persons.
+    /// With its characters one by one: secrets and canaries. Rows of single digits would pass for numbers of persons.
     Secrets,
 }
 
@@ -23,9 +23,12 @@ impl Compiled {
         let decoded = [Scanner::Secrets, Scanner::Pii, Scanner::Canary];
         match scope {
             Scope::All => true,
-            Scope::Decoded => is_wording(&self.rule) || decoded.contains(&self.rule.scanner),
-            Scope::Wording => is_wording(&self.rule),
-            Scope::Secrets => self.rule.scanner == Scanner::Secrets,
+            Scope::Decoded => {
+                let is_address = self.rule.id == html::SCHEME;
+                is_wording(&self.rule) || is_address || decoded.contains(&self.rule.scanner)
+            }
+            Scope::Wording => is_turned(&self.rule),
+            Scope::Secrets => matches!(self.rule.scanner, Scanner::Secrets | Scanner::Canary),
         }
     }
 
