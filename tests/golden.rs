@@ -684,6 +684,7 @@ fn refused(respond: Respond) -> Refusal {
         rule: "secrets.aws_access_key".to_owned(),
         message: "This request was blocked by \"policy\".".to_owned(),
         request_id: "0197a2b4-0000-7000-8000-000000000001".to_owned(),
+        choices: 1,
         respond,
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct Answer {
     /// The last event has come.
     pub(super) ended: bool,
     pub(super) known: Known,
-    numbering: Numbering,
+    pub(super) numbering: Numbering,
     /// How much text there has been.
     meter: Meter,
     /// What models are to be asked.

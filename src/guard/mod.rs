@@ -260,6 +260,7 @@ impl Refused {
             rule: self.rule.clone(),
             message: self.message.clone(),
             request_id: request_id.to_owned(),
+            choices: 1,
             respond: match policy.respond {
                 Respond::Error if !self.replace => refusal::Respond::Error,
                 Respond::Error | Respond::Message => refusal::Respond::Message,

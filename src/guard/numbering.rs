@@ -35,6 +35,11 @@ impl Numbering {
         }
     }
 
+    /// Answers asked for, one where nobody knows.
+    pub(super) fn choices(&self) -> u32 {
+        self.choices.unwrap_or(1)
+    }
+
     /// Takes note of the name of an event with this data, by which some clients choose what they read.
     ///
     /// # Errors

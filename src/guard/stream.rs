@@ -359,9 +359,11 @@ impl Stream {
             framing,
             policy,
             context,
+            numbering,
             ..
         } = &self.answer;
-        let refusal = refused.refusal(policy, &self.request_id);
+        let mut refusal = refused.refusal(policy, &self.request_id);
+        refusal.choices = numbering.choices();
         let events = refusal::events(*api, *framing, &refusal, context);
         say(*framing, events, out);
         self.end(Ending::Refuse(refused));

@@ -83,6 +83,7 @@ impl Exchange {
         refused: Refused,
     ) -> Result<Response<Outgoing>, Problem> {
         let mut refusal = refused.refusal(&call.policy, &self.id);
+        refusal.choices = call.choices.unwrap_or(1);
         if !call.generates {
             refusal.respond = Respond::Error; // no place for a message
         }

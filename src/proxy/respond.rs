@@ -307,7 +307,7 @@ fn unread(problem: Unread) -> Told {
         Unread::TooLarge => say(
             413,
             "body_too_large",
-            "the body is larger than the gateway's limit",
+            "the body is larger than the gateway takes (limits.max_body_bytes)",
         ),
         Unread::TooSlow => say(408, "body_too_slow", "the body took too long to arrive"),
         Unread::Broken => say(

@@ -61,7 +61,7 @@ pub(super) const TOO_LARGE: Trouble = Trouble::new(
     (413, code::TOO_LARGE),
     Outcome::Blocked,
     "message_too_large",
-    "the message is larger than the gateway's limit",
+    "the message is larger than the gateway takes (limits.max_body_bytes)",
 );
 pub(super) const NOT_TEXT: Trouble = Trouble::new(
     (400, code::NOT_TEXT),

@@ -118,6 +118,14 @@ pub enum Failure {
         /// The limit.
         limit: usize,
     },
+    /// Its answer grows more than honest data does when it is decompressed.
+    #[error(
+        "its answer grows to more than {limit} bytes when decompressed, which no honest answer of its size does"
+    )]
+    Bomb {
+        /// Bytes that would have been accepted.
+        limit: usize,
+    },
     /// Whoever collects it has no room for it at the moment.
     #[error("there is no room for its answer at the moment")]
     NoRoom,
@@ -131,7 +139,7 @@ impl From<coding::Problem> for Failure {
         match problem {
             coding::Problem::Unknown | coding::Problem::Malformed => Self::Encoding,
             coding::Problem::Truncated => Self::Truncated,
-            coding::Problem::TooLarge { limit } => Self::TooLarge { limit },
+            coding::Problem::TooLarge { limit } => Self::Bomb { limit },
         }
     }
 }

@@ -105,6 +105,11 @@ impl StreamContext {
         open.map(|choice| choice.index)
     }
 
+    /// Whether an answer was begun.
+    pub fn has_begun(&self, index: u32) -> bool {
+        self.choices.iter().any(|choice| choice.index == index)
+    }
+
     /// Whether any answer has text or a finish reason.
     pub fn has_choices(&self) -> bool {
         !self.choices.is_empty()

@@ -272,3 +272,53 @@ fn a_panic_stays_inside() {
     assert!(matches!(passed.outcome, Outcome::Clear(cleared) if bytes_of(&cleared) == body));
     assert_eq!(passed.unjudged, Some(Failure::Panic));
 }
+
+#[test]
+fn every_answer_that_was_asked_for_says_the_text() {
+    let policy = policy(&format!("{POLICY}respond: message\n"));
+    let body = json!({"model": "m", "choices": [{"index": 0, "message": {"content": "launch code 1234"}}]});
+    let inspection = inspect_response(
+        Context::default(),
+        Api::Chat,
+        body.to_string().into(),
+        &policy,
+        &Limits::default(),
+    );
+    let Outcome::Refuse(refused) = inspection.outcome else {
+        panic!("{inspection:?}");
+    };
+    let mut refusal = refused.refusal(&policy, "req-1");
+    refusal.choices = 3;
+    for (api, list) in [
+        (Api::Chat, "choices"),
+        (Api::Completions, "choices"),
+        (Api::Gemini, "candidates"),
+    ] {
+        let whole = Cleared::refusal(api, &refusal, None).into_bytes();
+        let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        let indexes = |list: &serde_json::Value| -> Vec<u64> {
+            let items = list.as_array().unwrap().iter();
+            items.map(|item| item["index"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(indexes(&whole[list]), [0, 1, 2], "{whole}");
+    }
+    // One of three had begun.
+    let exchange = Exchange {
+        choices: Some(3),
+        ..Exchange::default()
+    };
+    let limits = Limits::default();
+    let mut guard = StreamGuard::new(Api::Chat, Framing::Sse, policy, &limits, exchange);
+    let mut out = Vec::new();
+    for text in ["Well. That is so. ", "launch code 1234 and"] {
+        let event = json!({"id": "c", "choices": [{"index": 1, "delta": {"content": text}}]});
+        let _ = guard.push(sse(CHAT, "", &event.to_string()).as_bytes(), &mut out);
+    }
+    let out = String::from_utf8(joined(out)).unwrap();
+    for index in 0..3 {
+        let ended = format!(
+            r#""index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter""#
+        );
+        assert!(out.contains(&ended), "{out}");
+    }
+}

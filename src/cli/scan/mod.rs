@@ -16,7 +16,7 @@ use crate::config::Flags;
 use crate::guard;
 use crate::guard::body::{self, Inspection, Outcome};
 use crate::guard::place::paths;
-use crate::policy::{Action, Direction, Policy, Verdict};
+use crate::policy::{Action, Direction, OnError, Policy, Verdict};
 use crate::scan::classifier::Probability;
 use crate::wire::json::Limits;
 use crate::wire::{self, Framing};
@@ -282,6 +282,18 @@ fn print(report: &Report, policy: &Policy, name: &str, output: &mut Output) -> a
         )?;
     }
     let verdict = &report.verdict;
+    if report.failure.is_some()
+        && verdict.action < Action::Replace
+        && !(policy.observe || policy.on_error == OnError::Allow)
+    {
+        let action = output.styled(Style::Bad, "refused");
+        writeln!(
+            output,
+            "{action}: what cannot be judged does not pass, policy {}",
+            policy.name
+        )?;
+        return Ok(());
+    }
     let style = if verdict.action > Action::Replace {
         Style::Bad
     } else {

@@ -5,6 +5,22 @@ use serde_json::{Value, json};
 use super::{Refusal, Writer, responses};
 use crate::wire::{Api, StreamContext};
 
+/// More answers than any API gives.
+const MAX_CHOICES: u32 = 128;
+
+/// The answers that a request asked for.
+fn asked(refusal: &Refusal) -> std::ops::Range<u32> {
+    0..refusal.choices.clamp(1, MAX_CHOICES)
+}
+
+/// The answers that are open, or that have not begun.
+fn unfinished(refusal: &Refusal, context: &StreamContext) -> Vec<u32> {
+    let new = asked(refusal).filter(|index| !context.has_begun(*index));
+    let mut all: Vec<u32> = context.open_choices().chain(new).collect();
+    all.sort_unstable();
+    all
+}
+
 /// A whole answer that says the policy's text.
 pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
     let (id, text) = (&refusal.request_id, &refusal.message);
@@ -12,18 +28,20 @@ pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
     match api {
         Api::Chat => json!({
             "id": format!("chatcmpl-{id}"), "object": "chat.completion", "created": 0, "model": model,
-            "choices": [{
-                "index": 0,
+            "choices": asked(refusal).map(|index| json!({
+                "index": index,
                 "message": {"role": "assistant", "content": text, "refusal": null},
                 "logprobs": null,
                 "finish_reason": refusal.code,
-            }],
+            })).collect::<Vec<_>>(),
             "usage": usage,
         }),
         Api::Responses => responses::whole(refusal, model),
         Api::Completions | Api::Embeddings | Api::Realtime => json!({
             "id": format!("cmpl-{id}"), "object": "text_completion", "created": 0, "model": model,
-            "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": refusal.code}],
+            "choices": asked(refusal).map(|index| json!(
+                {"index": index, "text": text, "logprobs": null, "finish_reason": refusal.code}
+            )).collect::<Vec<_>>(),
             "usage": usage,
         }),
         Api::Messages => json!({
@@ -33,11 +51,7 @@ pub(super) fn whole(api: Api, refusal: &Refusal, model: &str) -> Value {
             "usage": {"input_tokens": 0, "output_tokens": 0},
         }),
         Api::Gemini => json!({
-            "candidates": [{
-                "content": {"parts": [{"text": text}], "role": "model"},
-                "finishReason": "SAFETY",
-                "index": 0,
-            }],
+            "candidates": asked(refusal).map(|index| candidate(refusal, index)).collect::<Vec<_>>(),
             "modelVersion": model,
             "responseId": id,
         }),
@@ -54,15 +68,13 @@ pub(super) fn openai(out: &mut Writer, api: Api, refusal: &Refusal, context: &St
     };
     let id = context.id.clone();
     let id = id.unwrap_or_else(|| format!("{prefix}-{}", refusal.request_id));
-    let open: Vec<u32> = context.open_choices().collect();
-    let open = if open.is_empty() { vec![0] } else { open };
     let mut write = |choice: Value| {
         let model = model_name(context.model.as_deref());
         let event =
             json!({"id": id, "object": object, "created": 0, "model": model, "choices": [choice]});
         out.event(None, api, &event);
     };
-    for index in open {
+    for index in unfinished(refusal, context) {
         let text = &refusal.message;
         let role = if context.started {
             json!({})
@@ -132,22 +144,22 @@ pub(super) fn anthropic(out: &mut Writer, refusal: &Refusal, context: &StreamCon
 }
 
 pub(super) fn gemini(out: &mut Writer, refusal: &Refusal, context: &StreamContext) {
-    let open: Vec<u32> = context.open_choices().collect();
-    let open = if open.is_empty() { vec![0] } else { open };
-    let candidates: Vec<Value> = open
+    let candidates: Vec<Value> = unfinished(refusal, context)
         .into_iter()
-        .map(|index| {
-            json!({
-                "content": {"parts": [{"text": refusal.message}], "role": "model"},
-                "finishReason": "SAFETY",
-                "index": index,
-            })
-        })
+        .map(|index| candidate(refusal, index))
         .collect();
     let model = model_name(context.model.as_deref());
     let id = context.id.as_deref().unwrap_or(&refusal.request_id);
     let event = json!({"candidates": candidates, "modelVersion": model, "responseId": id});
     out.event(None, Api::Gemini, &event);
+}
+
+fn candidate(refusal: &Refusal, index: u32) -> Value {
+    json!({
+        "content": {"parts": [{"text": refusal.message}], "role": "model"},
+        "finishReason": "SAFETY",
+        "index": index,
+    })
 }
 
 /// A model's name as the client or the provider gave it, unless it could be something else than a name.

@@ -30,6 +30,8 @@ pub struct Refusal {
     pub message: String,
     /// The exchange, as in the log and the audit record.
     pub request_id: String,
+    /// How many answers the request asked for: each says the text.
+    pub choices: u32,
     /// In which shape. Exchanges that yield no message (embeddings, token counts) need [`Respond::Error`].
     pub respond: Respond,
 }
