@@ -9,7 +9,8 @@ use serde::de::IgnoredAny;
 
 use super::account::Account;
 use super::body::{Hold, Unread};
-use super::exchange::{Call, Exchange};
+use super::call::Call;
+use super::exchange::Exchange;
 use super::forward;
 use super::inspect::inspect_asking;
 use super::outgoing::{self, Outgoing};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::account::Account;
-use super::exchange::{Admitted, Call, Exchange};
+use super::call::Call;
+use super::exchange::{Admitted, Exchange};
 use super::respond::Problem;
 use super::route::Endpoint;
 use super::stored::Keeper;

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-use super::exchange::{Call, Exchange};
+use super::call::Call;
+use super::exchange::Exchange;
 use super::respond::Problem;
 use crate::auth::Principal;
 use crate::guard::body::Inspection;

@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::Gateway;
 use super::account::Account;
+use super::call::Call;
 use super::conversation::Conversation;
-use super::exchange::{Call, Exchange};
+use super::exchange::Exchange;
 use super::respond::Problem;
 use crate::auth::Principal;
 use crate::guard::Refused;

@@ -11,22 +11,21 @@ use hyper::body::Incoming;
 
 use super::account::{self, Account};
 use super::body::{self, Hold};
+use super::call::Call;
 use super::connection::Peer;
 use super::contain::contain;
 use super::outgoing::Outgoing;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Endpoint, Target};
-use super::stored::Keeper;
 use super::{Gateway, applies, caller, charge, credential, forward, head};
 use crate::auth::Principal;
 use crate::guard::body::Outcome;
-use crate::guard::restore::Originals;
 use crate::guard::{Cleared, Failure};
 use crate::limit::Standing;
 use crate::policy::{Policy, Verdict};
 use crate::secret::Secret;
 use crate::upstream::{self, Answer, Upstream};
-use crate::wire::{Api, Family, Framing};
+use crate::wire::{Family, Framing};
 
 /// Answers a request. Whatever happens, there is a response and one audit record.
 pub(super) async fn handle(
@@ -95,25 +94,6 @@ pub(super) struct Admitted {
     pub(super) found: Verdict,
 }
 
-/// What is asked of a model.
-pub(super) struct Call {
-    pub(super) api: Api,
-    /// Whether the answer is a message.
-    pub(super) generates: bool,
-    pub(super) model: Option<String>,
-    /// How the answer is framed if a stream is asked for.
-    pub(super) framing: Option<Framing>,
-    pub(super) policy: Arc<Policy>,
-    /// How many choices are asked for, where the format numbers them.
-    pub(super) choices: Option<u32>,
-    /// What the placeholders that went up stand for.
-    pub(super) originals: Arc<Originals>,
-    /// The model to count tokens for, if somebody has to know how many there are.
-    pub(super) count_for: Option<String>,
-    /// Takes note of what the provider keeps of the answer.
-    pub(super) keeper: Option<Keeper>,
-}
-
 impl Exchange {
     async fn run(&mut self, request: Request<Incoming>) -> Result<Response<Outgoing>, Problem> {
         let (head, body) = request.into_parts();
@@ -159,15 +139,11 @@ impl Exchange {
                 let framing = framing.map(|framing| if sse { Framing::Sse } else { framing });
                 let count_for = self.counts_for(&admitted.principal, model.as_deref());
                 let call = Call {
-                    api,
                     generates,
                     model,
                     framing,
-                    policy,
-                    choices: None,
-                    originals: Arc::default(),
                     count_for,
-                    keeper: None,
+                    ..Call::new(api, policy)
                 };
                 self.converse(admitted, call, body).await
             }
@@ -206,12 +182,7 @@ impl Exchange {
         let mut inspection = self.judge_body(&call, &admitted.principal, body).await?;
         admitted.found.join(&inspection.verdict);
         inspection.verdict = std::mem::take(&mut admitted.found);
-        call.model = call.model.or_else(|| inspection.facts.model.clone());
-        call.originals = Arc::clone(&inspection.originals);
-        call.choices = match call.api {
-            Api::Chat | Api::Completions | Api::Gemini => Some(inspection.facts.choices.max(1)),
-            Api::Responses | Api::Embeddings | Api::Messages | Api::Realtime => None,
-        };
+        call.asks(&inspection);
         let kept = call.originals.bytes();
         let _kept = self
             .gateway

@@ -4,6 +4,7 @@ mod account;
 mod answer;
 mod applies;
 mod body;
+mod call;
 mod caller;
 mod charge;
 mod connection;

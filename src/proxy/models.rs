@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::answer::{Kind, Whole, kind, uninspectable};
 use super::applies::may_use;
-use super::exchange::{Admitted, Call, Exchange};
+use super::call::Call;
+use super::exchange::{Admitted, Exchange};
 use super::forward;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
@@ -42,15 +43,8 @@ impl Exchange {
             Family::Gemini => Api::Gemini,
         };
         let call = Call {
-            api,
-            generates: false,
             model,
-            framing: None,
-            policy: Arc::clone(&admitted.policy),
-            choices: None,
-            originals: Arc::default(),
-            count_for: None,
-            keeper: None,
+            ..Call::new(api, Arc::clone(&admitted.policy))
         };
         let whole = if call.model.is_some() {
             self.ask_first(&upstream, admitted).await?

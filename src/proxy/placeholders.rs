@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::body::{Budget, Hold, Unread};
-use super::exchange::{Call, Exchange};
+use super::call::Call;
+use super::exchange::Exchange;
 use super::inspect::inspect_asking;
 use super::respond::Problem;
 use crate::auth::Principal;

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::applies::{may_use, written};
+use super::call::Call;
 use super::conversation::Conversation;
-use super::exchange::{Admitted, Call, Exchange};
+use super::exchange::{Admitted, Exchange};
 use super::handshake::Handshake;
 use super::outgoing::Outgoing;
 use super::respond::Problem;
@@ -46,15 +47,10 @@ impl Exchange {
         let upstream = self.choose(&mut admitted, model.as_deref()).await?;
         let count_for = self.counts_for(&admitted.principal, model.as_deref());
         let call = Call {
-            api: Api::Realtime,
-            generates: false,
             model,
             framing: Some(Framing::Messages),
-            policy: admitted.policy,
-            choices: None,
-            originals: Arc::default(),
             count_for,
-            keeper: None,
+            ..Call::new(Api::Realtime, admitted.policy)
         };
         // Nothing is said yet: what is taken is a place, and the tokens are settled at the end.
         let (context, up) = (Context::default(), policy::Direction::Request);

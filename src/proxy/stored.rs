@@ -7,7 +7,8 @@ use http::Response;
 use jiff::Timestamp;
 
 use super::Gateway;
-use super::exchange::{Admitted, Call, Exchange};
+use super::call::Call;
+use super::exchange::{Admitted, Exchange};
 use super::outgoing::Outgoing;
 use super::respond::Problem;
 use crate::auth::Principal;
@@ -44,17 +45,7 @@ impl Exchange {
         if denied.is_some() {
             return Err(Problem::NotThere(NotThere::Response));
         }
-        let call = Call {
-            api,
-            generates: false,
-            model: None,
-            framing: None,
-            policy: Arc::clone(&admitted.policy),
-            choices: None,
-            originals: Arc::default(),
-            count_for: None,
-            keeper: None,
-        };
+        let call = Call::new(api, Arc::clone(&admitted.policy));
         let answer = self.send(&upstream, admitted, None).await?;
         self.answer(answer, call, principal).await
     }

@@ -113,17 +113,9 @@ pub enum Failure {
     #[error("its answer is compressed in a way that cannot be undone")]
     Encoding,
     /// Its answer is larger than allowed.
-    #[error("its answer is larger than {limit} bytes")]
+    #[error("its answer is larger than {limit} bytes, or grows beyond them when decompressed")]
     TooLarge {
         /// The limit.
-        limit: usize,
-    },
-    /// Its answer grows more than honest data does when it is decompressed.
-    #[error(
-        "its answer grows to more than {limit} bytes when decompressed, which no honest answer of its size does"
-    )]
-    Bomb {
-        /// Bytes that would have been accepted.
         limit: usize,
     },
     /// Whoever collects it has no room for it at the moment.
@@ -139,7 +131,7 @@ impl From<coding::Problem> for Failure {
         match problem {
             coding::Problem::Unknown | coding::Problem::Malformed => Self::Encoding,
             coding::Problem::Truncated => Self::Truncated,
-            coding::Problem::TooLarge { limit } => Self::Bomb { limit },
+            coding::Problem::TooLarge { limit } => Self::TooLarge { limit },
         }
     }
 }

@@ -4,7 +4,8 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{CALLS, CHOICES, OTHERS, Walk, fnv, lane};
+use super::odd::{CALLS, CHOICES, OTHERS};
+use super::walk::{Walk, fnv, lane};
 use super::{Field, Lane, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 

@@ -5,7 +5,8 @@ use super::chat;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{CHOICES, Walk, lane};
+use super::odd::CHOICES;
+use super::walk::{Walk, lane};
 use super::{Field, NO_CHOICE};
 use crate::text::Origin;
 

@@ -1,8 +1,9 @@
 //! Single events of streamed answers.
 
 use super::json::{Document, Limits, Malformed, Value};
+use super::odd::Numbered;
 use super::template::Template;
-use super::walk::{Notes, Numbered, Walk};
+use super::walk::{Notes, Walk};
 use super::{
     Api, Call, Family, Lane, NO_CHOICE, Part, Piece, Usage, calls, chat, completions, embeddings,
     gemini, messages, path, realtime, responses, shape,

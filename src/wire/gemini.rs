@@ -6,7 +6,8 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{OTHERS, Walk, fnv, lane};
+use super::odd::OTHERS;
+use super::walk::{Walk, fnv, lane};
 use super::{Field, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
 

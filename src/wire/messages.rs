@@ -4,7 +4,8 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::walk::{BLOCKS, OTHERS, Walk, lane};
+use super::odd::{BLOCKS, OTHERS};
+use super::walk::{Walk, lane};
 use super::{Field, Usage};
 use crate::text::Origin;
 
@@ -185,7 +186,7 @@ fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32, of_block: bool) {
             b"signature" => b"signature_delta",
             _ => b"",
         };
-        if !expected.is_empty() && !(of_block && *kind == *expected) {
+        if !(expected.is_empty() || of_block && *kind == *expected) {
             walk.mistyped(value);
         }
         match name {

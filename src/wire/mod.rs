@@ -28,6 +28,7 @@ mod gemini;
 mod lines;
 mod mark;
 mod messages;
+mod odd;
 mod path;
 mod realtime;
 mod responses;
@@ -40,8 +41,8 @@ pub use body::{Body, Facts, read_request, read_response};
 pub use calls::{Call, free_text};
 pub use context::StreamContext;
 pub use event::{Advance, Close, Event, read_event};
+pub use odd::Numbered;
 pub use responses::kept::{Reference, References, Referent};
-pub use walk::Numbered;
 
 use crate::text::{Form, Origin, Span};
 

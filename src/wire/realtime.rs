@@ -8,8 +8,9 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
+use super::odd::{BLOCKS, OTHERS, item_at};
 use super::responses::{self, item};
-use super::walk::{BLOCKS, OTHERS, Walk, fnv, item_at, lane};
+use super::walk::{Walk, fnv, lane};
 use crate::text::{Origin, Span};
 
 const CLIENT: Context = Context::of(Origin::User);

@@ -37,6 +37,10 @@ enum Scan {
 
 /// One event of a stream, or what stands between events.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
 pub struct RawEvent {
     bytes: Bytes,
     data: Data,

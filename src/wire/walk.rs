@@ -3,11 +3,10 @@
 //! A format names the members it knows; a member of the wrong type, and everything unknown, falls to [`Walk::any`]. So no
 //! spelling of a body hides a string from scanners.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
-
 use super::json::{Document, Kind, Malformed, Value};
 use super::mark::{Context, Mark};
-use super::words::{data_url, holds_text, is_base64, is_name, is_text, is_word, reads_as};
+use super::odd::{Numbered, Odd, is_other_case};
+use super::words::{data_url, holds_text, is_base64, is_name, is_text, is_word};
 use super::{Field, Lane, Part, Piece};
 use crate::text::{Origin, Span};
 
@@ -29,121 +28,10 @@ pub(super) struct Walk<'a> {
     media: u32,
     seen: u32,
     /// Where something stands that readers take differently, and what it is.
-    odd: Option<(usize, Odd)>,
+    pub(super) odd: Option<(usize, Odd)>,
     /// How the items of a stream were numbered.
-    numbered: Numbered,
+    pub(super) numbered: Numbered,
 }
-
-/// What readers take differently.
-#[derive(Clone, Copy)]
-enum Odd {
-    /// A name that is a known one but for its case.
-    Name,
-    /// A number of an item that is none, or is too large.
-    Index,
-    /// A number that two choices of an event have.
-    Twice,
-    /// A text whose type says that it is another.
-    Type,
-}
-
-impl Odd {
-    /// What was found and what was expected.
-    const fn tell(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Name => (
-                "a name that some readers take for one in lower case",
-                "names as the API writes them",
-            ),
-            Self::Index => (
-                "an item with an index that readers may take differently",
-                "a whole number below 65536, or none",
-            ),
-            Self::Twice => ("two choices with one index", "each choice once"),
-            Self::Type => (
-                "a text in something of another type, which only some readers read",
-                "texts and types together as the API writes them",
-            ),
-        }
-    }
-}
-
-/// Which items of an event had a number, and which had none: bits of [`CHOICES`] and so on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Numbered {
-    /// Items that had one.
-    pub with: u8,
-    /// Items that had none.
-    pub without: u8,
-}
-
-impl Numbered {
-    /// Takes note of whether an event had a name of its own.
-    pub const fn named(&mut self, named: bool) {
-        let bits = if named {
-            &mut self.with
-        } else {
-            &mut self.without
-        };
-        *bits |= NAMES;
-    }
-}
-
-/// Names of events.
-const NAMES: u8 = 8;
-/// Choices of an answer.
-pub(super) const CHOICES: u8 = 1;
-/// Calls of tools.
-pub(super) const CALLS: u8 = 2;
-/// Blocks of a message, parts of an output item.
-pub(super) const BLOCKS: u8 = 4;
-/// What may be numbered or not, as it comes.
-pub(super) const OTHERS: u8 = 0;
-
-/// Indexes are smaller.
-const MAX_INDEX: u32 = 1 << 16;
-
-/// Members that decide what a body does, or what it says. Readers that do not tell cases apart (Go's `encoding/json`) take other
-/// spellings for them.
-const KNOWN: [&[u8]; 37] = [
-    b"arguments",
-    b"candidates",
-    b"choices",
-    b"content",
-    b"contents",
-    b"conversation",
-    b"delta",
-    b"function",
-    b"function_call",
-    b"functions",
-    b"id",
-    b"index",
-    b"input",
-    b"instructions",
-    b"max_completion_tokens",
-    b"max_output_tokens",
-    b"max_tokens",
-    b"message",
-    b"messages",
-    b"model",
-    b"models",
-    b"n",
-    b"name",
-    b"output",
-    b"parts",
-    b"previous_response_id",
-    b"prompt",
-    b"reasoning",
-    b"role",
-    b"stream",
-    b"system",
-    b"text",
-    b"tool_calls",
-    b"tool_choice",
-    b"tools",
-    b"type",
-    b"usage",
-];
 
 impl<'a> Walk<'a> {
     pub(super) const fn new(notes: Notes<'a>, logprobs: &'a mut Vec<Span>) -> Self {
@@ -153,10 +41,7 @@ impl<'a> Walk<'a> {
             media: 0,
             seen: 0,
             odd: None,
-            numbered: Numbered {
-                with: 0,
-                without: 0,
-            },
+            numbered: Numbered::NONE,
         }
     }
 
@@ -175,53 +60,6 @@ impl<'a> Walk<'a> {
             return Err(Malformed::at(0, found, "none").located(bytes));
         }
         Ok((self.media, self.numbered))
-    }
-
-    /// The number of an item of a stream in its member `name`; 0 bits of `kind` where it makes no difference whether others have one.
-    pub(super) fn number_of(&mut self, item: Value<'_>, name: &str, kind: u8) -> Option<u32> {
-        let written = item.get(name).filter(|value| value.kind() != Kind::Null);
-        let Some(written) = written else {
-            self.numbered.without |= kind;
-            return None;
-        };
-        self.numbered.with |= kind;
-        let number = written.as_u32().filter(|number| *number < MAX_INDEX);
-        if number.is_none() {
-            self.odd = Some((written.span().start, Odd::Index));
-        }
-        number
-    }
-
-    /// The number in an item's `index`, or else its position.
-    pub(super) fn index_of(&mut self, item: Value<'_>, position: u32, kind: u8) -> u32 {
-        self.number_of(item, "index", kind).unwrap_or(position)
-    }
-
-    /// Takes note of a switch that is neither on nor off: JavaScript takes for on what others do not.
-    pub(super) fn flag(&mut self, value: Value<'_>) {
-        if !matches!(value.kind(), Kind::True | Kind::False | Kind::Null) {
-            self.odd = Some((value.span().start, Odd::Type));
-        }
-    }
-
-    /// Takes note of a text that readers who go by types pass over and others do not.
-    pub(super) fn mistyped(&mut self, value: Value<'_>) {
-        if value.kind() == Kind::String && !value.span().is_empty() {
-            self.odd = Some((value.span().start, Odd::Type));
-        }
-    }
-
-    /// Sees to it that no two choices of an event have one number: readers would join them or not.
-    pub(super) fn apart(&mut self, choices: Value<'_>) {
-        let mut indexes: Vec<u32> = Vec::new();
-        for (position, choice) in (0..).zip(choices.items()) {
-            let index = choice.get("index").and_then(Value::as_u32);
-            indexes.push(index.unwrap_or(position));
-        }
-        indexes.sort_unstable();
-        if indexes.windows(2).any(|pair| pair.first() == pair.last()) {
-            self.odd = Some((choices.span().start, Odd::Twice));
-        }
     }
 
     /// Every string at and below a value, unknown structure included.
@@ -457,27 +295,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-}
-
-/// The hashes of the output item that an event adds to, and of the item's place.
-pub(super) fn item_at(root: Value<'_>, place: impl Hash) -> Option<(u64, u64)> {
-    let item = root.get("item_id").map(Value::name)?;
-    let hash = |value: &dyn Fn(&mut DefaultHasher)| {
-        let mut hasher = DefaultHasher::new();
-        value(&mut hasher);
-        hasher.finish()
-    };
-    let hashes = (
-        hash(&|hasher| item.hash(hasher)),
-        hash(&|hasher| place.hash(hasher)),
-    );
-    (!item.is_empty()).then_some(hashes)
-}
-
-/// Whether a name is a [`KNOWN`] one but for its case.
-fn is_other_case(name: &[u8]) -> bool {
-    let other = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
-    name.iter().any(other) && KNOWN.iter().any(|known| reads_as(name, known))
 }
 
 /// A lane of running text.

@@ -110,12 +110,12 @@ const REALTIME: Shape = Shape {
     line_end: "\n",
 };
 
-#[test]
-fn numbers_that_lead_readers_apart_end_the_stream() {
+/// Streams whose numbers lead readers apart, for requests that asked for so many choices.
+fn misnumbered() -> Vec<(Shape, Option<u32>, Vec<Value>)> {
     let (zero, one) = (json!(0), json!(1));
     let twice = json!({"choices": [{"index": 0, "delta": {"content": "zk-1"}}, {"index": 0, "delta": {"content": "zz "}}]});
     let candidates = json!({"candidates": [{"content": {"parts": [{"text": "zk-1"}]}}, {"index": 0, "content": {"parts": [{"text": "zz "}]}}]});
-    for (shape, choices, events) in [
+    vec![
         (CHAT, None, vec![twice]),
         (GEMINI, None, vec![candidates]),
         (CHAT, None, vec![chat(&zero, "zk-1"), unnumbered("zz ")]),
@@ -166,7 +166,12 @@ fn numbers_that_lead_readers_apart_end_the_stream() {
                 item("a", &one, &zero, "zz "),
             ],
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn numbers_that_lead_readers_apart_end_the_stream() {
+    for (shape, choices, events) in misnumbered() {
         let (out, ending) = read(shape, choices, &events);
         let failed = matches!(
             ending,
@@ -283,46 +288,58 @@ fn fields_that_the_standard_does_not_have_are_refused_where_the_policy_says_so()
     assert_eq!(known.summary.ending, Ending::Complete);
 }
 
-#[test]
-fn texts_that_only_some_readers_read_end_the_stream() {
-    let delta = |kind: &str, delta: &Value| json!({"type": kind, "index": 0, "delta": delta});
-    let part = |part: &Value| json!({"choices": [{"index": 0, "delta": {"content": [part]}}]});
-    let thought = |thought: Value| json!({"candidates": [{"content": {"parts": [{"text": "zz ", "thought": thought}]}}]});
+fn block_delta(kind: &str, delta: &Value) -> Value {
+    json!({"type": kind, "index": 0, "delta": delta})
+}
+
+fn content_part(part: &Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": {"content": [part]}}]})
+}
+
+fn thought(thought: &Value) -> Value {
+    json!({"candidates": [{"content": {"parts": [{"text": "zz ", "thought": thought}]}}]})
+}
+
+/// Streams with a text that goes by its type for some readers only.
+fn mistyped() -> Vec<(Shape, Vec<Value>)> {
     let start = |index: u32, block: &Value| json!({"type": "content_block_start", "index": index, "content_block": block});
     let text = json!({"type": "text", "text": ""});
-    for (shape, events) in [
+    vec![
         (
             MESSAGES,
-            vec![delta(
+            vec![block_delta(
                 "content_block_delta",
                 &json!({"type": "signature_delta", "text": "zz "}),
             )],
         ),
         (
             MESSAGES,
-            vec![delta(
+            vec![block_delta(
                 "content_block_delta",
                 &json!({"type": "text_delta", "thinking": "zz "}),
             )],
         ),
         (
             MESSAGES,
-            vec![delta(
+            vec![block_delta(
                 "content_block_delta",
                 &json!({"type": "odd", "partial_json": "zz "}),
             )],
         ),
         (
             MESSAGES,
-            vec![delta("content_block_delta", &json!({"text": "zz "}))],
+            vec![block_delta("content_block_delta", &json!({"text": "zz "}))],
         ),
         (
             MESSAGES,
-            vec![delta("ping", &json!({"type": "text_delta", "text": "zz "}))],
+            vec![block_delta(
+                "ping",
+                &json!({"type": "text_delta", "text": "zz "}),
+            )],
         ),
         (
             MESSAGES,
-            vec![delta(
+            vec![block_delta(
                 "message_delta",
                 &json!({"type": "text_delta", "text": "zz "}),
             )],
@@ -332,11 +349,19 @@ fn texts_that_only_some_readers_read_end_the_stream() {
             vec![start(0, &json!({"type": "text", "thinking": "zz "}))],
         ),
         (MESSAGES, vec![start(0, &text), start(0, &text)]),
-        (CHAT, vec![part(&json!({"type": "odd", "text": "zz "}))]),
-        (CHAT, vec![part(&json!({"text": "zz "}))]),
-        (GEMINI, vec![thought(json!(1))]),
-        (GEMINI, vec![thought(json!("true"))]),
-    ] {
+        (
+            CHAT,
+            vec![content_part(&json!({"type": "odd", "text": "zz "}))],
+        ),
+        (CHAT, vec![content_part(&json!({"text": "zz "}))]),
+        (GEMINI, vec![thought(&json!(1))]),
+        (GEMINI, vec![thought(&json!("true"))]),
+    ]
+}
+
+#[test]
+fn texts_that_only_some_readers_read_end_the_stream() {
+    for (shape, events) in mistyped() {
         let (out, ending) = read(shape, None, &events);
         let failed = matches!(
             ending,
@@ -348,23 +373,25 @@ fn texts_that_only_some_readers_read_end_the_stream() {
     let known = [
         (
             MESSAGES,
-            delta(
+            block_delta(
                 "content_block_delta",
                 &json!({"type": "new_delta", "note": "words "}),
             ),
         ),
         (
             MESSAGES,
-            delta(
+            block_delta(
                 "message_delta",
                 &json!({"stop_reason": "end_turn", "stop_sequence": null}),
             ),
         ),
         (
             CHAT,
-            part(&json!({"type": "thinking", "thinking": [{"type": "text", "text": "words "}]})),
+            content_part(
+                &json!({"type": "thinking", "thinking": [{"type": "text", "text": "words "}]}),
+            ),
         ),
-        (GEMINI, thought(json!(false))),
+        (GEMINI, thought(&json!(false))),
     ];
     for (shape, event) in known {
         let (_, ending) = read(shape, None, std::slice::from_ref(&event));

@@ -281,6 +281,11 @@ fn print(report: &Report, policy: &Policy, name: &str, output: &mut Output) -> a
             output.styled(Style::Bad, "not judged")
         )?;
     }
+    conclude(report, policy, output)
+}
+
+/// The last line: what comes of it.
+fn conclude(report: &Report, policy: &Policy, output: &mut Output) -> anyhow::Result<()> {
     let verdict = &report.verdict;
     if report.failure.is_some()
         && verdict.action < Action::Replace

@@ -9,7 +9,8 @@ use crate::wire::body::Facts;
 use crate::wire::event::{Close, Found};
 use crate::wire::json::{Kind, Value};
 use crate::wire::mark::Context;
-use crate::wire::walk::{BLOCKS, OTHERS, Walk, fnv, item_at, lane};
+use crate::wire::odd::{BLOCKS, OTHERS, item_at};
+use crate::wire::walk::{Walk, fnv, lane};
 use crate::wire::{Field, NO_CHOICE};
 
 /// The output of events that name none, such as those of audio.
@@ -41,17 +42,8 @@ pub(in crate::wire) fn event(
 ) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
-    let parts = match known {
-        Type::Delta(Field::Content | Field::Refusal, _) => BLOCKS,
-        _ => OTHERS,
-    };
-    let output = walk.number_of(root, "output_index", OTHERS);
+    let (output, index) = place(walk, root, &known);
     let choice = output.unwrap_or(NO_OUTPUT);
-    let content = walk.number_of(root, "content_index", parts);
-    let summary = walk.number_of(root, "summary_index", OTHERS);
-    let command = walk.number_of(root, "command_index", OTHERS);
-    let summary = summary.map(|index| index | SUMMARY);
-    let index = content.or(summary).or(command).unwrap_or(0);
     let running = running(&known, &kind, choice, index);
     let mut found = Found {
         error: *kind == *b"error" || root.get("error").is_some_and(|e| e.kind() == Kind::Object),
@@ -101,6 +93,20 @@ pub(in crate::wire) fn event(
         _ => {}
     }
     found
+}
+
+/// The output item that an event adds to, and which of its texts.
+fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> (Option<u32>, u32) {
+    let parts = match known {
+        Type::Delta(Field::Content | Field::Refusal, _) => BLOCKS,
+        _ => OTHERS,
+    };
+    let output = walk.number_of(root, "output_index", OTHERS);
+    let content = walk.number_of(root, "content_index", parts);
+    let summary = walk.number_of(root, "summary_index", OTHERS);
+    let command = walk.number_of(root, "command_index", OTHERS);
+    let summary = summary.map(|index| index | SUMMARY);
+    (output, content.or(summary).or(command).unwrap_or(0))
 }
 
 fn type_of(kind: &[u8]) -> Type {
