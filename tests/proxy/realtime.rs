@@ -63,7 +63,11 @@ async fn events_pass_byte_for_byte_both_ways_and_keys_stay_behind() {
     let events = [before, vec![delta("Paris"), delta(" it is.")], after].concat();
     let second: Vec<String> = events
         .iter()
-        .map(|event| event.replace(r#""r1""#, r#""r2""#))
+        .map(|event| {
+            event
+                .replace(r#""r1""#, r#""r2""#)
+                .replace(r#""i1""#, r#""i2""#)
+        })
         .collect();
     let answers = [events.clone(), second.clone()];
     let provider = Provider::start(move |heard| {
