@@ -2,7 +2,11 @@
 //!
 //! A case is scanned whole and byte by byte, and both must agree. `~~` is taken out of a text before it is scanned: it keeps code
 //! hosts from taking the samples for secrets.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use serde::Deserialize;
 use sluicegate::{
@@ -15,6 +19,9 @@ use sluicegate::{
     text::Form,
 };
 use std::{collections::BTreeSet, path::Path, sync::LazyLock};
+
+#[path = "cases/samples.rs"]
+mod samples;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
