@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use sluicegate::guard::Context;
@@ -88,10 +89,14 @@ fn formats() -> Vec<Format> {
     ]
 }
 
-/// CPU nanoseconds that this thread has used.
+/// CPU nanoseconds that all threads have used.
 fn cpu_ns() -> u64 {
-    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    schedstat.split(' ').next().unwrap().parse().unwrap()
+    ns(ClockId::ProcessCPUTime)
+}
+
+fn ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap()
 }
 
 /// The best of five rounds, in nanoseconds of CPU time.
@@ -203,20 +208,27 @@ fn bodies(policy: &Policy) {
         let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]});
         let body = Bytes::from(body.to_string());
         let rounds = (8 << 20) / bytes;
-        let time = best(|| {
-            for _ in 0..rounds {
-                black_box(inspect_request(
-                    Context::default(),
-                    Api::Chat,
-                    body.clone(),
-                    policy,
-                    &Limits::default(),
-                ));
-            }
-        });
+        let judge = || {
+            let (context, limits) = (Context::default(), Limits::default());
+            black_box(inspect_request(
+                context,
+                Api::Chat,
+                body.clone(),
+                policy,
+                &limits,
+            ));
+        };
+        let time = best(|| (0..rounds).for_each(|_| judge()));
         let each = time / rounds as f64;
+        // Long ones are judged by two threads: what a client waits for.
+        let waits = (0..rounds).map(|_| {
+            let begin = ns(ClockId::Monotonic);
+            judge();
+            ns(ClockId::Monotonic) - begin
+        });
+        let waits = waits.min().unwrap() / 1000;
         println!(
-            "request of {name:5}   {:7.1} us   {:5.0} MB/s",
+            "request of {name:5}   {:7.1} us   {:5.0} MB/s   done after {waits} us",
             each / 1e3,
             body.len() as f64 / each * 1e3
         );

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::guard::apart;
 use crate::guard::ask::Asking;
 use crate::guard::carrier::{self, Coding, Splice};
 use crate::guard::count::Counter;
@@ -11,7 +12,7 @@ use crate::guard::fence;
 use crate::guard::place::Place;
 use crate::guard::plant;
 use crate::guard::restore::Originals;
-use crate::guard::seam::{Seams, scan};
+use crate::guard::seam::Seams;
 use crate::guard::size::Meter;
 use crate::guard::tools::{self, Bench, Calls};
 use crate::policy::{Direction, Policy, Question, Stage, Tally, Verdict};
@@ -324,8 +325,8 @@ impl<'a> Inspector<'a> {
         let recalled = known.is_some_and(|(known, key)| known.recall(key, &mut self.findings));
         let mut scanned = Ok(());
         if !recalled {
-            scanned = scan(&side.engine, piece.form, text, &mut self.findings);
-            side.judge((text, piece.form), piece.origin, &mut self.findings);
+            let what = (text, piece.form);
+            scanned = apart::read(side, what, piece.origin, &mut self.findings);
             if let (Some((known, key)), Ok(())) = (known, &scanned) {
                 known.remember(key, &self.findings);
             }

@@ -13,6 +13,7 @@ pub mod stream;
 pub mod verdicts;
 
 mod answer;
+mod apart;
 mod ask;
 mod bridge;
 mod carrier;

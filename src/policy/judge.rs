@@ -245,12 +245,20 @@ impl Judges {
     ) {
         if !self.is_empty() {
             let opinions = self.classifiers.judge(text, form);
-            findings.extend(
-                opinions
-                    .iter()
-                    .filter_map(|opinion| self.finding(opinion, origin, agrees)),
-            );
+            self.weigh(&opinions, origin, agrees, findings);
         }
+    }
+
+    /// Adds what comes of opinions on a text. `agrees` as for [`judge`](Self::judge).
+    pub fn weigh(
+        &self,
+        opinions: &[Opinion],
+        origin: Origin,
+        agrees: bool,
+        findings: &mut Vec<Finding>,
+    ) {
+        let opinions = opinions.iter();
+        findings.extend(opinions.filter_map(|opinion| self.finding(opinion, origin, agrees)));
     }
 
     /// What an opinion comes to where another judge overrules it: a line in the log, if it is worth one.

@@ -292,6 +292,12 @@ impl Side {
         self.judge_by(text, (origin, self.suspects(findings)), findings);
     }
 
+    /// The judges, if there are any and no model has a second look at what they say.
+    pub fn judges_alone(&self) -> Option<&Judges> {
+        let alone = !self.judges.is_empty() && self.models.second().is_none();
+        alone.then_some(&self.judges)
+    }
+
     /// The same where it is known whether patterns found a sign of an attack.
     pub fn judge_by(
         &self,
