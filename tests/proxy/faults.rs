@@ -367,6 +367,32 @@ async fn connections_are_used_again_and_stale_ones_replaced() {
     }
 }
 
+/// A provider that closes idle connections without a word: the request that finds out goes out once more, on a new connection.
+#[tokio::test]
+async fn a_request_on_a_connection_that_was_closed_before_goes_out_once_more() {
+    for (second, status, requests) in [("soon", 200, 3), ("never", 502, 3), ("late", 502, 2)] {
+        let body = answer(200, "application/json", &upstream::chat("x"));
+        let upstream = Upstream::start(move |seen| {
+            let text = String::from_utf8_lossy(&seen.body);
+            let stale = seen.connection == 0 && !text.contains("first");
+            if text.contains("late") {
+                vec![Step::Pause(Duration::from_millis(700)), Step::Close]
+            } else if stale || text.contains("never") {
+                vec![Step::Close]
+            } else {
+                vec![Step::Write(body.clone())]
+            }
+        })
+        .await;
+        let gateway = Gateway::start(upstream.address, |_| {}).await;
+        for (text, status) in [("first", 200), (second, status)] {
+            let reply = send(gateway.address, client::chat(&gateway, text, false)).await;
+            assert_eq!(reply.status, status, "{text}: {}", reply.text());
+        }
+        assert_eq!(upstream.seen().len(), requests, "{second}");
+    }
+}
+
 /// P11, P51: a reader that stops slows the provider down, then is cut off.
 #[tokio::test]
 async fn p11_a_reader_that_stops_is_cut_off() {
