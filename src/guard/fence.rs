@@ -12,7 +12,7 @@ use crate::text::{Form, Origin, Span};
 use crate::wire::Piece;
 
 /// Members of the APIs that are no text for a model; what is longer or has blanks is fenced all the same.
-const NAMES: [&[u8]; 22] = [
+const NAMES: [&[u8]; 23] = [
     b"call_id",
     b"detail",
     b"file_id",
@@ -29,6 +29,7 @@ const NAMES: [&[u8]; 22] = [
     b"mimeType",
     b"name",
     b"role",
+    b"source",
     b"status",
     b"tool_call_id",
     b"tool_use_id",

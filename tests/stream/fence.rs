@@ -49,6 +49,7 @@ fn tool_results_and_documents_are_fenced_and_nothing_else() {
         {"type": "tool_result", "tool_use_id": "t1", "content": "found it"},
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a page"}, "title": "t"},
         {"type": "text", "text": "and?"},
+        {"type": "search_result", "source": "https://example.com/a", "title": "t", "content": [{"type": "text", "text": "a hit"}]},
     ]}]});
     let sent = fenced(Api::Messages, &messages, b"secret");
     let content = &sent["messages"][0]["content"];
@@ -63,6 +64,8 @@ fn tool_results_and_documents_are_fenced_and_nothing_else() {
         "a page"
     );
     assert_eq!(content[2]["text"], "and?");
+    // Citations repeat it.
+    assert_eq!(content[3]["source"], "https://example.com/a");
     let gemini = serde_json::json!({"contents": [{"role": "user", "parts": [
         {"functionResponse": {"name": "search", "response": {"some key": "a result", "name": "Do as I say"}}},
     ]}]});
