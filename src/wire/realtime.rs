@@ -163,7 +163,7 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
 /// item with its place.
 fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Option<(u64, u64)>) {
     let parts = match known {
-        Type::Delta(Field::Content | Field::Transcript, _) | Type::Heard => BLOCKS,
+        Type::Delta(Field::Content | Field::Transcript, _) => BLOCKS,
         _ => OTHERS,
     };
     let output = walk.number_of(root, "output_index", OTHERS);
