@@ -185,7 +185,7 @@ impl Answer {
         let read = read_event(self.api, data, &self.limits, &mut event);
         let judged = read
             .map_err(Stop::from)
-            .and_then(|()| Ok(self.numbering.name(raw.name(), &event, data)?))
+            .and_then(|()| Ok(self.numbering.written(raw, &event, data)?))
             .and_then(|()| self.judge(&event, data, notes));
         std::mem::swap(&mut event.advance, &mut notes.advance);
         self.event = event;

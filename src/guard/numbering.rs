@@ -3,6 +3,7 @@
 //! Clients put texts together by the numbers of choices, calls and blocks, by the ids of items, or by none of these. Where these ways
 //! would give different texts, what was scanned is not what every client reads, so such a stream is refused.
 
+use crate::wire::sse::{RawEvent, Style};
 use crate::wire::{Api, Event, Numbered, Part, Piece};
 
 use super::Failure;
@@ -10,14 +11,20 @@ use super::Failure;
 /// So many items of a stream are known, the last ones. An answer has a few.
 const MAX_ITEMS: usize = 4096;
 
+/// More blocks than any message has.
+const MAX_BLOCKS: usize = 1024;
+
 /// What is known of a stream's numbers.
 #[derive(Debug)]
 pub(super) struct Numbering {
     api: Api,
     /// Answers asked for, where that is known.
     choices: Option<u32>,
-    /// The lowest index that a block that begins may have (messages).
-    next_block: u32,
+    /// The blocks of the message that have begun (messages).
+    blocks: Vec<u32>,
+    /// How events with text are written, and their name.
+    style: Option<Style>,
+    name: Option<Box<[u8]>>,
     numbered: Numbered,
     /// Hashes of items and of their places, in the order in which they came.
     items: Vec<(u64, u64)>,
@@ -29,7 +36,9 @@ impl Numbering {
         Self {
             api,
             choices,
-            next_block: 0,
+            blocks: Vec::new(),
+            style: None,
+            name: None,
             numbered: Numbered::default(),
             items: Vec::new(),
         }
@@ -40,29 +49,41 @@ impl Numbering {
         self.choices.unwrap_or(1)
     }
 
-    /// Takes note of the name of an event with this data, by which some clients choose what they read.
+    /// Takes note of how an event with this data is written, and of its name, by which some clients choose what they read.
     ///
     /// # Errors
     /// As for [`note`](Self::note).
-    pub(super) fn name(
+    pub(super) fn written(
         &mut self,
-        name: Option<&[u8]>,
+        raw: &RawEvent,
         event: &Event,
         data: &[u8],
     ) -> Result<(), Failure> {
         // By the standard that is the name of events without one.
-        let name = name.filter(|name| !matches!(*name, b"" | b"message"));
+        let name = raw.name().filter(|name| !matches!(*name, b"" | b"message"));
         let kind = event.advance.kind.and_then(|span| data.get(span.range()));
         if name.zip(kind).is_some_and(|(name, kind)| name != kind) {
             return Err(Failure::Numbered(
                 "an event with another name than its type",
             ));
         }
-        let running = |piece: &Piece| matches!(piece.part, Part::Delta(_));
-        if event.pieces.iter().any(running) {
-            self.numbered.named(name.is_some());
+        if !has_text(event) {
+            return Ok(());
         }
-        Ok(())
+        self.numbered.named(name.is_some());
+        if *self.style.get_or_insert(raw.style) != raw.style {
+            return Err(Failure::Numbered("events written in different ways"));
+        }
+        // Where types tell events apart, names only repeat them.
+        let name = name.filter(|_| kind.is_none()).unwrap_or_default();
+        match &self.name {
+            Some(known) if **known != *name => Err(Failure::Numbered("events of several names")),
+            Some(_) => Ok(()),
+            None => {
+                self.name = Some(name.into());
+                Ok(())
+            }
+        }
     }
 
     /// Takes note of an event's numbers.
@@ -74,21 +95,37 @@ impl Numbering {
         if event.advance.choices.iter().any(|choice| *choice >= asked) {
             return Err(Failure::Numbered("more choices than were asked for"));
         }
-        self.numbered.with |= event.numbered.with;
-        self.numbered.without |= event.numbered.without;
-        if self.numbered.with & self.numbered.without != 0 {
-            return Err(Failure::Numbered("an index or a name in some events only"));
+        if has_text(event) {
+            self.numbered.with |= event.numbered.with;
+            self.numbered.without |= event.numbered.without;
         }
-        if let Some(block) = event.advance.opens.filter(|_| self.api == Api::Messages) {
-            if block < self.next_block {
-                return Err(Failure::Numbered("a block that begins twice"));
-            }
-            self.next_block = block + 1;
+        if self.numbered.with & self.numbered.without != 0 {
+            return Err(Failure::Numbered(
+                "what only some events have: an index, a name, an id",
+            ));
+        }
+        if self.api == Api::Messages {
+            self.block(event)?;
         }
         match event.item {
             Some(item) if self.items.last() != Some(&item) => self.item(item),
             _ => Ok(()),
         }
+    }
+
+    /// Takes note of a block that begins, in each message once.
+    fn block(&mut self, event: &Event) -> Result<(), Failure> {
+        if event.advance.begins {
+            self.blocks.clear();
+        }
+        let Some(block) = event.advance.opens else {
+            return Ok(());
+        };
+        if self.blocks.contains(&block) || self.blocks.len() >= MAX_BLOCKS {
+            return Err(Failure::Numbered("a block that begins twice"));
+        }
+        self.blocks.push(block);
+        Ok(())
     }
 
     /// Takes note of an item that goes on or begins. Some servers give each event an id of its own, but then none comes back.
@@ -110,4 +147,10 @@ impl Numbering {
         }
         Ok(())
     }
+}
+
+/// Whether an event has running text.
+fn has_text(event: &Event) -> bool {
+    let running = |piece: &Piece| matches!(piece.part, Part::Delta(_));
+    event.pieces.iter().any(running)
 }

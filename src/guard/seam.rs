@@ -19,8 +19,8 @@ use crate::wire::json::{raw_offset, unescape};
 /// So much of the end and of the start of a text is read with its neighbours. More than any match has on one side, but for long keys.
 const EDGE: usize = 256;
 /// Bytes of words that may follow what was found without being a part of it, and of numbers.
-const LONGEST_WORD: usize = 16;
-const LONGEST_NUMBER: usize = 4;
+const LONGEST_WORD: usize = 8;
+const LONGEST_NUMBER: usize = 3;
 /// Longer runs of short texts are cut, with an edge of both parts in common.
 const MAX_RUN: usize = 2048;
 /// Each has runs of its own.

@@ -49,7 +49,9 @@ impl Call {
         self.model = self.model.take().or_else(|| facts.model.clone());
         self.originals = Arc::clone(&inspection.originals);
         self.choices = match self.api {
-            Api::Chat | Api::Completions | Api::Gemini => Some(facts.choices.max(1)),
+            Api::Chat | Api::Completions | Api::Gemini => {
+                facts.counted.then(|| facts.choices.max(1))
+            }
             Api::Responses | Api::Embeddings | Api::Messages | Api::Realtime => None,
         };
     }

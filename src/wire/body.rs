@@ -37,6 +37,8 @@ pub struct Facts {
     pub stream: bool,
     /// Answers asked for.
     pub choices: u32,
+    /// Whether that is sure.
+    pub counted: bool,
     /// The most tokens one answer may have.
     pub max_output_tokens: Option<u64>,
     /// The end user, where the client names one.
@@ -56,6 +58,7 @@ impl Default for Facts {
             fallbacks: Vec::new(),
             stream: false,
             choices: 1,
+            counted: true,
             max_output_tokens: None,
             user: None,
             usage: None,

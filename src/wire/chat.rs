@@ -4,7 +4,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::odd::{CALLS, CHOICES, OTHERS};
+use super::odd::{CALLS, CHOICES, OTHERS, STRINGS};
 use super::walk::{Walk, fnv, lane};
 use super::{Field, Lane, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
@@ -45,7 +45,10 @@ impl Run {
     fn index(self, walk: &mut Walk<'_>, item: Value<'_>, position: u32, kind: u8) -> u32 {
         match self {
             Self::Whole => position,
-            Self::On(..) | Self::Snapshot(_) => walk.index_of(item, position, kind),
+            // Calls in a whole message are not numbered, those of deltas are.
+            Self::On(_, path) if path != 0 => walk.index_of(item, position, OTHERS),
+            Self::Snapshot(_) => walk.index_of(item, position, OTHERS),
+            Self::On(..) => walk.index_of(item, position, kind),
         }
     }
 
@@ -79,7 +82,11 @@ pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts
             facts.fallbacks.extend(models.map(Into::into));
         }
         b"stream" => facts.stream = value.kind() == Kind::True,
-        b"n" => facts.choices = value.as_u32().unwrap_or(1),
+        b"n" => match number(value) {
+            Some(choices) => facts.choices = choices,
+            None => facts.counted &= value.kind() == Kind::Null,
+        },
+        b"n_cmpl" | b"prompt_embeds" => facts.counted = false,
         // Both may be there; the larger one is the more careful guess.
         b"max_tokens" | b"max_completion_tokens" => {
             facts.max_output_tokens = facts.max_output_tokens.max(value.as_u64());
@@ -88,6 +95,12 @@ pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts
         _ => {}
     }
     walk.any(value, CLIENT.keyed());
+}
+
+/// A count, which some servers also take as a string.
+fn number(value: Value<'_>) -> Option<u32> {
+    let text = || value.text().and_then(|text| text.trim().parse().ok());
+    value.as_u32().or_else(text)
 }
 
 /// One message of a conversation.
@@ -111,9 +124,11 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
         match name {
             b"role" => walk.word(value, other),
             b"content" => content(walk, value, context, run),
-            b"refusal" => walk.any(value, running(Field::Refusal, 0)),
-            b"reasoning" => walk.any(value, running(Field::Reasoning, 0)),
-            b"reasoning_content" => walk.any(value, running(Field::Reasoning, 0).below(name)),
+            b"refusal" => walk.running(value, running(Field::Refusal, 0)),
+            b"reasoning" => walk.running(value, running(Field::Reasoning, 0)),
+            b"reasoning_content" => {
+                walk.running(value, running(Field::Reasoning, 0).below(name));
+            }
             b"reasoning_details" => reasoning(walk, value, other, run),
             b"tool_calls" => walk.items(value, other, |walk, call, position| {
                 let index = run.index(walk, call, position, CALLS);
@@ -160,9 +175,18 @@ fn reasoning(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) 
 fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
     let running = |field| context.part(run.part(field, 0));
     if value.kind() != Kind::Array {
-        return walk.any(value, running(Field::Content).keyed().said());
+        if matches!(run, Run::On(_, 0)) && value.kind() == Kind::String {
+            walk.numbered.with |= STRINGS;
+        }
+        return walk.running(value, running(Field::Content).keyed().said());
+    }
+    if matches!(run, Run::On(_, 0)) {
+        walk.numbered.without |= STRINGS;
     }
     walk.items(value, running(Field::Content), |walk, part, _| {
+        if !matches!(run, Run::Whole) {
+            walk.mistyped(part);
+        }
         let kind = part.get("type").map(Value::name).unwrap_or_default();
         walk.members(
             part,

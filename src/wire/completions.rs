@@ -68,8 +68,8 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
                 let index = walk.index_of(choice, position, CHOICES);
                 let running = |field| ANSWER.part(lane(index, field, 0));
                 walk.members(choice, ANSWER, |walk, name, value| match name {
-                    b"text" => walk.any(value, running(Field::Content)),
-                    b"reasoning" => walk.any(value, running(Field::Reasoning)),
+                    b"text" => walk.running(value, running(Field::Content)),
+                    b"reasoning" => walk.running(value, running(Field::Reasoning)),
                     b"reasoning_content" => {
                         walk.any(value, running(Field::Reasoning).below(name));
                     }

@@ -177,8 +177,9 @@ pub fn read_event(
     event: &mut Event,
 ) -> Result<(), Malformed> {
     event.clear();
-    if api.family() == Family::OpenAi && data == b"[DONE]" {
-        event.advance.terminal = true;
+    if data == b"[DONE]" && api.family() != Family::Gemini {
+        // Some servers end streams of messages with it, too, after their own last event.
+        event.advance.terminal = api.family() == Family::OpenAi;
         return Ok(());
     }
     let template = std::mem::take(&mut event.template);

@@ -6,7 +6,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::odd::OTHERS;
+use super::odd::{OTHERS, absent};
 use super::walk::{Walk, fnv, lane};
 use super::{Field, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
@@ -106,7 +106,7 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
         |field, index| context.part(choice.map_or(Part::Whole, |c| lane(c, field, index)));
     let fetched = context.from(Origin::Tool);
     walk.members(value, context, |walk, name, value| match name {
-        b"text" => walk.any(value, running(field, 0).said()),
+        b"text" => walk.running(value, running(field, 0).said()),
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
         b"fileData" | b"file_data" => walk.any(value, fetched),
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
@@ -192,7 +192,13 @@ fn answer(
             if closes.is_some() {
                 walk.apart(value);
             }
+            let (all, single) = (value, closes.is_none());
             walk.items(value, other.below(name), |walk, value, position| {
+                let position = if single {
+                    position
+                } else {
+                    absent(all, position)
+                };
                 candidate(walk, value, position, closes.as_deref_mut());
             });
         }

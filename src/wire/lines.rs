@@ -77,3 +77,60 @@ pub(super) fn poses(line: &[u8], field: bool) -> bool {
         part.starts_with(['{', '[']) || word.eq_ignore_ascii_case("data")
     })
 }
+
+/// How an event's lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not one state"
+)]
+pub struct Style {
+    /// Lines end in a carriage return alone.
+    pub(super) returns: bool,
+    /// No space follows the colon of a `data` line.
+    pub(super) tight: bool,
+    /// The data is on several lines.
+    pub(super) several: bool,
+    /// There is an `event` line after data, or a second one.
+    pub(super) late: bool,
+}
+
+impl Style {
+    /// As lines mostly are.
+    pub(super) const PLAIN: Self = Self {
+        returns: false,
+        tight: false,
+        several: false,
+        late: false,
+    };
+}
+
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// The end of the first event in `buffer`, which is the end of its blank line; goes on at `at`.
+pub(super) fn lines(buffer: &[u8], at: &mut usize, line: &mut usize, first: bool) -> Option<usize> {
+    loop {
+        let rest = buffer.get(*at..)?;
+        let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
+            *at = buffer.len();
+            return None;
+        };
+        let end = *at + length;
+        let next = match (buffer.get(end), buffer.get(end + 1)) {
+            (Some(b'\r'), None) => {
+                *at = end;
+                return None;
+            }
+            (Some(b'\r'), Some(b'\n')) => end + 2,
+            _ => end + 1,
+        };
+        // A byte order mark is no text of the stream's first line.
+        let mark = first && *line == 0 && buffer.get(..end) == Some(BOM);
+        let blank = *line == end || mark;
+        *at = next;
+        *line = next;
+        if blank {
+            return Some(next);
+        }
+    }
+}

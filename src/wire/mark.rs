@@ -62,6 +62,11 @@ impl Context {
         }
     }
 
+    /// Whether it goes on in the next event.
+    pub(super) const fn is_running(self) -> bool {
+        matches!(self.part, Part::Delta(_))
+    }
+
     /// The same for what is said: text that goes on in the next part or message.
     pub(super) const fn said(self) -> Self {
         Self { said: true, ..self }

@@ -183,7 +183,7 @@ fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32, of_block: bool) {
             b"text" => b"text_delta",
             b"thinking" => b"thinking_delta",
             b"partial_json" => b"input_json_delta",
-            b"signature" => b"signature_delta",
+            b"signature" if *kind != *b"thinking_delta" => b"signature_delta",
             _ => b"",
         };
         if !(expected.is_empty() || of_block && *kind == *expected) {
@@ -191,9 +191,9 @@ fn delta(walk: &mut Walk<'_>, value: Value<'_>, index: u32, of_block: bool) {
         }
         match name {
             b"type" | b"stop_reason" => walk.word(value, ANSWER),
-            b"text" => walk.any(value, running(Field::Content)),
-            b"thinking" => walk.any(value, running(Field::Reasoning)),
-            b"partial_json" => walk.any(value, running(Field::ToolArguments).json()),
+            b"text" => walk.running(value, running(Field::Content)),
+            b"thinking" => walk.running(value, running(Field::Reasoning)),
+            b"partial_json" => walk.running(value, running(Field::ToolArguments).json()),
             b"citation" => walk.any(value, ANSWER.from(Origin::Tool)),
             b"stop_sequence" | b"container" => walk.any(value, ANSWER.keyed()),
             // Signatures and whatever comes later.

@@ -3,7 +3,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
+use super::Field;
 use super::json::{Kind, Value};
+use super::mark::Context;
 use super::walk::Walk;
 use super::words::reads_as;
 
@@ -76,6 +78,12 @@ pub(super) const CHOICES: u8 = 1;
 pub(super) const CALLS: u8 = 2;
 /// Blocks of a message, parts of an output item.
 pub(super) const BLOCKS: u8 = 4;
+/// Ids of output items.
+const ITEMS: u8 = 16;
+/// Whether a chat's content is a string.
+pub(super) const STRINGS: u8 = 32;
+/// Whether an event's type is an older name of it.
+pub(super) const OLDER: u8 = 64;
 /// What may be numbered or not, as it comes.
 pub(super) const OTHERS: u8 = 0;
 
@@ -159,12 +167,20 @@ impl Walk<'_> {
         }
     }
 
+    /// Running text, which is a string: some readers pass over a list of them.
+    pub(super) fn running(&mut self, value: Value<'_>, context: Context) {
+        if context.is_running() && matches!(value.kind(), Kind::Array | Kind::Object) {
+            self.odd = Some((value.span().start, Odd::Type));
+        }
+        self.any(value, context);
+    }
+
     /// Sees to it that no two choices of an event have one number: readers would join them or not.
     pub(super) fn apart(&mut self, choices: Value<'_>) {
         let mut indexes: Vec<u32> = Vec::new();
         for (position, choice) in (0..).zip(choices.items()) {
             let index = choice.get("index").and_then(Value::as_u32);
-            indexes.push(index.unwrap_or(position));
+            indexes.push(index.unwrap_or_else(|| absent(choices, position)));
         }
         indexes.sort_unstable();
         if indexes.windows(2).any(|pair| pair.first() == pair.last()) {
@@ -173,19 +189,32 @@ impl Walk<'_> {
     }
 }
 
-/// The hashes of the output item that an event adds to, and of the item's place.
-pub(super) fn item_at(root: Value<'_>, place: impl Hash) -> Option<(u64, u64)> {
-    let item = root.get("item_id").map(Value::name)?;
-    let hash = |value: &dyn Fn(&mut DefaultHasher)| {
-        let mut hasher = DefaultHasher::new();
-        value(&mut hasher);
-        hasher.finish()
-    };
-    let hashes = (
-        hash(&|hasher| item.hash(hasher)),
-        hash(&|hasher| place.hash(hasher)),
-    );
-    (!item.is_empty()).then_some(hashes)
+/// The number of a choice that has none: its position, or 0 beside others that have one, since `ProtoJSON` leaves out what is 0.
+pub(super) fn absent(choices: Value<'_>, position: u32) -> u32 {
+    let numbered = choices.items().any(|choice| choice.get("index").is_some());
+    if numbered { 0 } else { position }
+}
+
+/// The hashes of the output item that an event adds to, and of the item's place: the kind of text, the answer, and the item's number. Some servers
+/// number what is thought and what is said alike.
+pub(super) fn item_at(
+    walk: &mut Walk<'_>,
+    root: Value<'_>,
+    place: (Field, u32, Option<u32>),
+) -> Option<(u64, u64)> {
+    let item = root.get("item_id").map(Value::name).unwrap_or_default();
+    if item.is_empty() {
+        walk.numbered.without |= ITEMS;
+        return None;
+    }
+    walk.numbered.with |= ITEMS;
+    Some((hash((place.0, &*item)), hash(place)))
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a name is a [`KNOWN`] one but for its case.

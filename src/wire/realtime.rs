@@ -8,7 +8,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::odd::{BLOCKS, OTHERS, item_at};
+use super::odd::{BLOCKS, OLDER, OTHERS, item_at};
 use super::responses::{self, item};
 use super::walk::{Walk, fnv, lane};
 use crate::text::{Origin, Span};
@@ -173,9 +173,18 @@ fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Opt
         _ => root.get("response_id"),
     };
     let part = fnv(output.unwrap_or(0), &content.unwrap_or(0).to_be_bytes());
+    match &*root.get("type").map(Value::name).unwrap_or_default() {
+        b"response.text.delta" | b"response.audio_transcript.delta" => {
+            walk.numbered.with |= OLDER;
+        }
+        b"response.output_text.delta" | b"response.output_audio_transcript.delta" => {
+            walk.numbered.without |= OLDER;
+        }
+        _ => {}
+    }
     let item = match known {
-        Type::Heard | Type::HeardDone => None,
-        _ => item_at(root, (hash(id), output)),
+        Type::Delta(field, _) => item_at(walk, root, (*field, hash(id), output)),
+        _ => None,
     };
     ((hash(id), part), item)
 }

@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::Framing;
 use super::json::{Limits, Malformed};
-use super::lines::{Lines, poses};
+pub use super::lines::Style;
+use super::lines::{BOM, Lines, lines, poses};
 use crate::text::Span;
 
 /// Cuts a stream into events, whatever chunks it comes in. Linear: each byte is looked at a fixed number of times.
@@ -52,6 +53,8 @@ pub struct RawEvent {
     pub unknown: bool,
     /// There is a line that is no data but may be taken for it.
     pub poses: bool,
+    /// How its lines are written, where readers that do not keep to the standard read them differently.
+    pub style: Style,
     /// The end of what belongs to the event was seen: a blank line, a closing bracket. `false` for what a stream leaves
     /// behind when it ends in the middle; clients discard such an event, readers of raw bytes do not.
     pub complete: bool,
@@ -209,6 +212,7 @@ impl RawEvent {
             strays: Vec::new(),
             unknown: false,
             poses: false,
+            style: Style::PLAIN,
             complete: true,
             closing: false,
         }
@@ -309,14 +313,24 @@ impl RawEvent {
             strays: Vec::new(),
             unknown: false,
             poses: false,
+            style: Style::PLAIN,
             complete: true,
             closing: false,
         };
         for line in Lines::from(&bytes, event.head) {
             let value = bytes.get(line.value.range()).unwrap_or(&[]);
+            let begun = !matches!(event.data, Data::None);
+            // The last one may be half of a line end that was cut.
+            let end = bytes.get(line.value.end..line.all.end);
+            event.style.returns |= end == Some(b"\r") && line.all.end < bytes.len();
             match line.field(&bytes) {
-                b"data" => event.data.add(line.value, &bytes),
+                b"data" => {
+                    event.style.several |= begun;
+                    event.style.tight |= line.value.start <= line.name.end + 1;
+                    event.data.add(line.value, &bytes);
+                }
                 b"event" => {
+                    event.style.late |= begun || event.name.is_some();
                     event.name = Some(line.value);
                     if !value
                         .iter()
@@ -358,36 +372,6 @@ impl Data {
                 joined.push(b'\n');
                 joined.extend_from_slice(bytes_of(value));
             }
-        }
-    }
-}
-
-const BOM: &[u8] = b"\xEF\xBB\xBF";
-
-/// The end of the first event in `buffer`, which is the end of its blank line; goes on at `at`.
-fn lines(buffer: &[u8], at: &mut usize, line: &mut usize, first: bool) -> Option<usize> {
-    loop {
-        let rest = buffer.get(*at..)?;
-        let Some(length) = memchr::memchr2(b'\n', b'\r', rest) else {
-            *at = buffer.len();
-            return None;
-        };
-        let end = *at + length;
-        let next = match (buffer.get(end), buffer.get(end + 1)) {
-            (Some(b'\r'), None) => {
-                *at = end;
-                return None;
-            }
-            (Some(b'\r'), Some(b'\n')) => end + 2,
-            _ => end + 1,
-        };
-        // A byte order mark is no text of the stream's first line.
-        let mark = first && *line == 0 && buffer.get(..end) == Some(BOM);
-        let blank = *line == end || mark;
-        *at = next;
-        *line = next;
-        if blank {
-            return Some(next);
         }
     }
 }

@@ -433,3 +433,106 @@ fn events_are_named_after_what_they_are_or_none_is() {
         );
     }
 }
+
+/// Pieces of text and a decoy between them, as a stream in bytes.
+#[test]
+fn events_with_text_are_all_written_alike() {
+    let (data, decoy) = (
+        chat(&json!(0), "zk-1").to_string(),
+        chat(&json!(0), "zz ").to_string(),
+    );
+    let (left, right) = decoy.split_once(',').unwrap_or((&decoy, ""));
+    for second in [
+        format!(": x\rdata: {decoy}\n\n"),
+        format!("data:{decoy}\n\n"),
+        format!("data: {left},\ndata: {right}\n\n"),
+        format!("data: {decoy}\nevent: message\n\n"),
+    ] {
+        let bytes = format!("data: {data}\n\n{second}");
+        let run = run(CHAT, &tested(), [bytes.as_bytes()]);
+        let failed = matches!(run.summary.ending, Ending::Fail(Failure::Numbered(_)));
+        assert!(failed, "{second}: {:?}", run.summary.ending);
+    }
+    let names = format!("event: chunk\ndata: {data}\n\nevent: thread.x\ndata: {decoy}\n\n");
+    let run = run(CHAT, &tested(), [names.as_bytes()]);
+    assert!(matches!(
+        run.summary.ending,
+        Ending::Fail(Failure::Numbered(_))
+    ));
+}
+
+#[test]
+fn text_is_a_string_wherever_it_goes_on() {
+    let zero = json!(0);
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]});
+    let listed = |kind: &str, name: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": kind, name: ["zz "]}});
+    let unnamed = json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "zz "});
+    let older = json!({"type": "response.text.delta", "response_id": "r", "item_id": "a", "output_index": 0, "content_index": 0, "delta": "zz "});
+    let newer = json!({"type": "response.output_text.delta", "response_id": "r", "item_id": "a", "output_index": 0, "content_index": 0, "delta": "x"});
+    for (shape, events) in [
+        (CHAT, vec![delta(json!({"content": ["zz "]}))]),
+        (
+            CHAT,
+            vec![
+                chat(&zero, "x"),
+                delta(json!({"content": [{"type": "text", "text": "zz "}]})),
+            ],
+        ),
+        (CHAT, vec![delta(json!({"reasoning": ["zz "]}))]),
+        (
+            COMPLETIONS,
+            vec![json!({"choices": [{"index": 0, "text": ["zz "]}]})],
+        ),
+        (MESSAGES, vec![listed("text_delta", "text")]),
+        (MESSAGES, vec![listed("thinking_delta", "thinking")]),
+        (
+            GEMINI,
+            vec![json!({"candidates": [{"content": {"parts": [{"text": ["zz "]}]}}]})],
+        ),
+        (RESPONSES, vec![item("a", &zero, &zero, "x"), unnamed]),
+        (REALTIME, vec![newer, older]),
+    ] {
+        let (out, ending) = read(shape, None, &events);
+        let failed = matches!(
+            ending,
+            Ending::Fail(Failure::Malformed(_) | Failure::Numbered(_))
+        );
+        assert!(failed, "{events:?}: {ending:?}");
+        assert!(!out.contains("zz "), "{out}");
+    }
+}
+
+#[test]
+fn streams_as_servers_write_them_go_on() {
+    let (zero, one) = (json!(0), json!(1));
+    let truncated = json!({"type": "conversation.item.truncated", "item_id": "a", "content_index": 0, "audio_end_ms": 100});
+    let second = json!({"candidates": [{"index": 1, "content": {"parts": [{"text": "x "}]}}, {"content": {"parts": [{"text": "y "}]}}]});
+    let reasoning = json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs", "output_index": 0, "summary_index": 0, "delta": "x "});
+    let last = json!({"choices": [{"delta": {}, "finish_reason": null}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}});
+    let thinking = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "x ", "signature": "ab"}});
+    let start = |index: u32| json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}});
+    for (shape, events) in [
+        (
+            REALTIME,
+            vec![
+                item("a", &zero, &zero, "x "),
+                truncated,
+                item("b", &one, &zero, "y "),
+            ],
+        ),
+        (GEMINI, vec![second]),
+        (
+            RESPONSES,
+            vec![
+                item("msg", &zero, &zero, "x "),
+                reasoning,
+                item("msg", &zero, &zero, "y "),
+            ],
+        ),
+        (CHAT, vec![chat(&zero, "x "), last]),
+        (MESSAGES, vec![start(1), start(0), thinking]),
+    ] {
+        let (_, ending) = read(shape, None, &events);
+        assert_eq!(ending, Ending::Open, "{events:?}");
+    }
+}

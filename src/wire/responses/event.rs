@@ -9,7 +9,7 @@ use crate::wire::body::Facts;
 use crate::wire::event::{Close, Found};
 use crate::wire::json::{Kind, Value};
 use crate::wire::mark::Context;
-use crate::wire::odd::{BLOCKS, OTHERS, item_at};
+use crate::wire::odd::{BLOCKS, OLDER, OTHERS, item_at};
 use crate::wire::walk::{Walk, fnv, lane};
 use crate::wire::{Field, NO_CHOICE};
 
@@ -42,7 +42,14 @@ pub(in crate::wire) fn event(
 ) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
+    if matches!(known, Type::Delta(..)) {
+        older(walk, &kind);
+    }
     let (output, index) = place(walk, root, &known);
+    let item = match &known {
+        Type::Delta(field, _) => item_at(walk, root, (*field, 0, output)),
+        _ => None,
+    };
     let choice = output.unwrap_or(NO_OUTPUT);
     let running = running(&known, &kind, choice, index);
     let mut found = Found {
@@ -56,7 +63,7 @@ pub(in crate::wire) fn event(
         ),
         begins: kind.starts_with(b"response."),
         kind: text_span(root.get("type")),
-        item: output.and_then(|output| item_at(root, output)),
+        item,
         sequence: root.get("sequence_number").and_then(Value::as_u64),
         unknown: matches!(known, Type::Unknown),
         ..Found::default()
@@ -107,6 +114,23 @@ fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> (Option<u32>, u3
     let command = walk.number_of(root, "command_index", OTHERS);
     let summary = summary.map(|index| index | SUMMARY);
     (output, content.or(summary).or(command).unwrap_or(0))
+}
+
+/// Takes note of whether a type has the older of two names: clients that know one of them pass over the other.
+fn older(walk: &mut Walk<'_>, kind: &[u8]) {
+    match kind {
+        b"response.reasoning.delta"
+        | b"response.reasoning_summary.delta"
+        | b"response.mcp_call.arguments.delta"
+        | b"response.code_interpreter_call.code.delta"
+        | b"response.audio.transcript.delta" => walk.numbered.with |= OLDER,
+        b"response.reasoning_text.delta"
+        | b"response.reasoning_summary_text.delta"
+        | b"response.mcp_call_arguments.delta"
+        | b"response.code_interpreter_call_code.delta"
+        | b"response.output_audio_transcript.delta" => walk.numbered.without |= OLDER,
+        _ => {}
+    }
 }
 
 fn type_of(kind: &[u8]) -> Type {
