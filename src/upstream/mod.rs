@@ -134,8 +134,8 @@ impl Upstream {
 
     /// Sends a request with a credential, and waits for the head of the answer.
     ///
-    /// A pooled connection that turns out to be closed is replaced once: if nothing of the request was processed on it, or nothing can have
-    /// been.
+    /// A pooled connection that turns out to be closed is replaced once: if nothing of the request was processed on it, or it ended at
+    /// once (see `stale`).
     ///
     /// # Errors
     ///

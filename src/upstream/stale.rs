@@ -1,8 +1,8 @@
 //! Pooled connections that the provider had closed before a request came.
 //!
 //! A provider may close an idle connection without saying so. Where that is known before the request is written, nothing was lost. But mostly
-//! the news comes when it has been written: then the connection ends at once and without a word, and the request may go out again. What
-//! ends later may have been read and is not sent twice.
+//! the news comes when it has been written: then the connection ends at once and without an answer, and the request goes out again, once. A provider
+//! that had read it and hung up as fast gets it twice, which is rarer than the other. What ends later is not sent twice.
 
 use std::error::Error as _;
 use std::io::{Error, ErrorKind};
@@ -25,7 +25,7 @@ pub(super) fn copy(request: &Outgoing) -> Outgoing {
     copy
 }
 
-/// Whether a connection on which a request was `sent` had been closed before.
+/// Whether a connection on which a request was `sent` ended as one does that had been closed before.
 pub(super) fn is_stale(failed: &Unanswered, sent: Instant) -> bool {
     let ended = match failed {
         Unanswered::Untouched(_) => false,

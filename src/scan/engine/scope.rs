@@ -9,7 +9,7 @@ pub(crate) enum Scope {
     /// As it stands or folded: all.
     All,
     /// Decoded: injection, topics, secrets, personal data and canaries. What a browser, a shell or a file system would do only with
-    /// the text itself means nothing there: HTML that is escaped is harmless. But a browser undoes references in an address.
+    /// the text itself means nothing there: HTML that is escaped is harmless. But a browser undoes references in an address, so those are read, in HTML that is escaped, too.
     Decoded,
     /// In a disguise that only a reader of words sees through: injection, topics and canaries.
     Wording,
