@@ -1,4 +1,4 @@
-//! Whether a stream numbers its texts in one way.
+//! Whether a stream numbers its texts, and writes its events, in one way.
 //!
 //! Clients put texts together by the numbers of choices, calls and blocks, by the ids of items, or by none of these. Where these ways
 //! would give different texts, what was scanned is not what every client reads, so such a stream is refused.

@@ -6,7 +6,7 @@ use super::body::Facts;
 use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
-use super::odd::{OTHERS, absent};
+use super::odd::{Absent, OTHERS};
 use super::walk::{Walk, fnv, lane};
 use super::{Field, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
@@ -192,14 +192,12 @@ fn answer(
             if closes.is_some() {
                 walk.apart(value);
             }
-            let (all, single) = (value, closes.is_none());
+            // A whole answer is read by positions alone.
+            let absent = closes
+                .as_ref()
+                .map_or(Absent::Positions, |_| Absent::of(value));
             walk.items(value, other.below(name), |walk, value, position| {
-                let position = if single {
-                    position
-                } else {
-                    absent(all, position)
-                };
-                candidate(walk, value, position, closes.as_deref_mut());
+                candidate(walk, value, absent.number(position), closes.as_deref_mut());
             });
         }
         // Where servers say something that have another format.

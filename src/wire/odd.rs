@@ -18,7 +18,7 @@ pub(super) enum Odd {
     Index,
     /// A number that two choices of an event have.
     Twice,
-    /// A text whose type says that it is another.
+    /// A text or switch whose type, or whose kind of value, says that it is another.
     Type,
 }
 
@@ -36,19 +36,20 @@ impl Odd {
             ),
             Self::Twice => ("two choices with one index", "each choice once"),
             Self::Type => (
-                "a text in something of another type, which only some readers read",
+                "a text or switch of another type, which only some readers read",
                 "texts and types together as the API writes them",
             ),
         }
     }
 }
 
-/// Which items of an event had a number, and which had none: bits of [`CHOICES`] and so on.
+/// What an event told its texts apart by, and what it did without: bits of [`CHOICES`] and so on, numbers mostly, and other choices between
+/// two ways of writing the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbered {
-    /// Items that had one.
+    /// What had a number, or was written in the first of two ways.
     pub with: u8,
-    /// Items that had none.
+    /// What had none, or was written in the second.
     pub without: u8,
 }
 
@@ -70,22 +71,22 @@ impl Numbered {
     }
 }
 
-/// Names of events.
-const NAMES: u8 = 8;
+/// What may be numbered or not, as it comes.
+pub(super) const OTHERS: u8 = 0;
 /// Choices of an answer.
 pub(super) const CHOICES: u8 = 1;
 /// Calls of tools.
-pub(super) const CALLS: u8 = 2;
+pub(super) const CALLS: u8 = 1 << 1;
 /// Blocks of a message, parts of an output item.
-pub(super) const BLOCKS: u8 = 4;
+pub(super) const BLOCKS: u8 = 1 << 2;
+/// Names of events.
+const NAMES: u8 = 1 << 3;
 /// Ids of output items.
-const ITEMS: u8 = 16;
+const ITEMS: u8 = 1 << 4;
 /// Whether a chat's content is a string.
-pub(super) const STRINGS: u8 = 32;
+pub(super) const STRINGS: u8 = 1 << 5;
 /// Whether an event's type is an older name of it.
-pub(super) const OLDER: u8 = 64;
-/// What may be numbered or not, as it comes.
-pub(super) const OTHERS: u8 = 0;
+pub(super) const OLDER: u8 = 1 << 6;
 
 /// Indexes are smaller.
 const MAX_INDEX: u32 = 1 << 16;
@@ -177,22 +178,46 @@ impl Walk<'_> {
 
     /// Sees to it that no two choices of an event have one number: readers would join them or not.
     pub(super) fn apart(&mut self, choices: Value<'_>) {
-        let mut indexes: Vec<u32> = Vec::new();
-        for (position, choice) in (0..).zip(choices.items()) {
-            let index = choice.get("index").and_then(Value::as_u32);
-            indexes.push(index.unwrap_or_else(|| absent(choices, position)));
+        if choices.items().nth(1).is_none() {
+            return;
         }
-        indexes.sort_unstable();
-        if indexes.windows(2).any(|pair| pair.first() == pair.last()) {
+        let absent = Absent::of(choices);
+        let number = |(position, choice): (u32, Value<'_>)| {
+            let index = choice.get("index").and_then(Value::as_u32);
+            index.unwrap_or_else(|| absent.number(position))
+        };
+        let mut numbers: Vec<u32> = (0..).zip(choices.items()).map(number).collect();
+        numbers.sort_unstable();
+        if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
             self.odd = Some((choices.span().start, Odd::Twice));
         }
     }
 }
 
-/// The number of a choice that has none: its position, or 0 beside others that have one, since `ProtoJSON` leaves out what is 0.
-pub(super) fn absent(choices: Value<'_>, position: u32) -> u32 {
-    let numbered = choices.items().any(|choice| choice.get("index").is_some());
-    if numbered { 0 } else { position }
+/// What choices without a number are numbered by.
+#[derive(Clone, Copy)]
+pub(super) enum Absent {
+    /// None has one: by their positions.
+    Positions,
+    /// Others have one: they are the first, since `ProtoJSON` leaves out what is 0.
+    Zero,
+}
+
+impl Absent {
+    pub(super) fn of(choices: Value<'_>) -> Self {
+        if choices.items().any(|choice| choice.get("index").is_some()) {
+            Self::Zero
+        } else {
+            Self::Positions
+        }
+    }
+
+    pub(super) const fn number(self, position: u32) -> u32 {
+        match self {
+            Self::Positions => position,
+            Self::Zero => 0,
+        }
+    }
 }
 
 /// The hashes of the output item that an event adds to, and of the item's place: the kind of text, the answer, and the item's number. Some servers

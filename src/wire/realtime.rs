@@ -98,6 +98,7 @@ fn settings(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
 pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
+    older(walk, &kind);
     let ((choice, index), item) = place(walk, root, &known);
     let context = match known {
         Type::Heard | Type::HeardDone => CLIENT,
@@ -173,7 +174,16 @@ fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Opt
         _ => root.get("response_id"),
     };
     let part = fnv(output.unwrap_or(0), &content.unwrap_or(0).to_be_bytes());
-    match &*root.get("type").map(Value::name).unwrap_or_default() {
+    let item = match known {
+        Type::Delta(field, _) => item_at(walk, root, (*field, hash(id), output)),
+        _ => None,
+    };
+    ((hash(id), part), item)
+}
+
+/// Takes note of whether an event has the name that the preview of the API had: clients that know one of them pass over the other.
+fn older(walk: &mut Walk<'_>, kind: &[u8]) {
+    match kind {
         b"response.text.delta" | b"response.audio_transcript.delta" => {
             walk.numbered.with |= OLDER;
         }
@@ -182,11 +192,6 @@ fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Opt
         }
         _ => {}
     }
-    let item = match known {
-        Type::Delta(field, _) => item_at(walk, root, (*field, hash(id), output)),
-        _ => None,
-    };
-    ((hash(id), part), item)
 }
 
 fn hash(id: Option<Value<'_>>) -> u32 {
