@@ -71,7 +71,7 @@ impl StreamContext {
         }
         for close in &event.closes {
             match *close {
-                Close::Choice(index) => {
+                Close::Choice(index) | Close::Thoughts(index) => {
                     // Output items are what responses have for choices.
                     self.open_block = self.open_block.filter(|open| *open != index);
                     if let Some(choice) = self.choice(index) {

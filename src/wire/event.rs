@@ -5,8 +5,8 @@ use super::odd::Numbered;
 use super::template::Template;
 use super::walk::{Notes, Walk};
 use super::{
-    Api, Call, Family, Lane, NO_CHOICE, Part, Piece, Usage, calls, chat, completions, embeddings,
-    gemini, messages, path, realtime, responses, shape,
+    Api, Call, Family, Field, Lane, NO_CHOICE, Part, Piece, Usage, calls, chat, completions,
+    embeddings, gemini, messages, path, realtime, responses, shape,
 };
 use crate::text::Span;
 
@@ -100,6 +100,8 @@ impl Advance {
 pub enum Close {
     /// All lanes of a choice.
     Choice(u32),
+    /// What is thought in a choice: some servers number the item that says it like the one with the answer, which comes later.
+    Thoughts(u32),
     /// All lanes of a choice with this index.
     Block {
         /// The choice or output item.
@@ -114,6 +116,7 @@ impl Close {
     pub fn ends(self, lane: Lane) -> bool {
         match self {
             Self::Choice(choice) => lane.choice == choice,
+            Self::Thoughts(choice) => lane.choice == choice && lane.field == Field::Reasoning,
             Self::Block { choice, index } => lane.choice == choice && lane.index == index,
         }
     }

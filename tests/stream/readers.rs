@@ -508,6 +508,8 @@ fn streams_as_servers_write_them_go_on() {
     let truncated = json!({"type": "conversation.item.truncated", "item_id": "a", "content_index": 0, "audio_end_ms": 100});
     let second = json!({"candidates": [{"index": 1, "content": {"parts": [{"text": "x "}]}}, {"content": {"parts": [{"text": "y "}]}}]});
     let reasoning = json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs", "output_index": 0, "summary_index": 0, "delta": "x "});
+    // LiteLLM gives the item with the answer the number of the one that was thought.
+    let thought = json!({"type": "response.output_item.done", "output_index": 0, "item": {"id": "rs", "type": "reasoning", "summary": []}});
     let last = json!({"choices": [{"delta": {}, "finish_reason": null}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}});
     let thinking = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "x ", "signature": "ab"}});
     let start = |index: u32| json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}});
@@ -521,6 +523,10 @@ fn streams_as_servers_write_them_go_on() {
             ],
         ),
         (GEMINI, vec![second]),
+        (
+            RESPONSES,
+            vec![reasoning.clone(), thought, item("msg", &zero, &zero, "x ")],
+        ),
         (
             RESPONSES,
             vec![

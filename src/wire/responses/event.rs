@@ -95,7 +95,15 @@ pub(in crate::wire) fn event(
             found.opens = output;
             found.call = Some((choice, 0));
         }
-        b"response.output_item.done" => closes.push(Close::Choice(choice)),
+        b"response.output_item.done" => {
+            let kind = root.get("item").and_then(|item| item.get("type"));
+            let thoughts = kind.is_some_and(|kind| *kind.name() == *b"reasoning");
+            closes.push(if thoughts {
+                Close::Thoughts(choice)
+            } else {
+                Close::Choice(choice)
+            });
+        }
         kind if kind.ends_with(b".done") => closes.push(Close::Block { choice, index }),
         _ => {}
     }
