@@ -16,14 +16,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::account::{self, Account};
 use super::head::Findings;
 use super::outgoing::Outgoing;
 use super::realtime::Upgraded;
 use super::socket::{Paced, Sniffed};
 use super::stall::Stalls;
-use super::{Gateway, exchange};
-use crate::audit::Outcome;
+use super::{Gateway, exchange, unreadable};
 
 /// Most of hyper's read buffer per connection; its adaptive one grows to 400 KB otherwise.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -35,9 +33,6 @@ const MAX_STREAMS: u32 = 128;
 const MAX_RESETS: usize = 20;
 /// Bytes an HTTP/2 client may send ahead, per stream and per connection.
 const WINDOW: u32 = 256 * 1024;
-
-/// The reason of records and counts for heads that cannot be read.
-const UNREADABLE: &str = "unreadable_head";
 
 /// What the exchanges of a connection know of it.
 pub(super) struct Peer {
@@ -94,7 +89,6 @@ pub async fn serve<IO>(
     };
     match serving.await {
         Ok(()) => {}
-        Err(error) if error.is_parse() => unreadable(&gateway, address, &error),
         // Clients that vanish are ordinary; they must not fill the log.
         Err(error) => tracing::debug!(%address, %error, "connection ended"),
     }
@@ -154,14 +148,21 @@ where
         .max_header_size(limits.max_header_bytes)
         .writev(false)
         .serve_connection(
-            TokioIo::new(io.tap(findings)),
+            TokioIo::new(io.tap(Arc::clone(&findings))),
             handler(gateway, Arc::clone(&peer)),
         )
         .with_upgrades();
-    drained(pin!(connection), &mut shutdown, |connection| {
+    let connection = pin!(connection);
+    let served = drained(connection, &mut shutdown, |connection| {
         connection.graceful_shutdown();
-    })
-    .await?;
+    });
+    match served.await {
+        Err(error) if error.is_parse() => {
+            unreadable::record(gateway, address, &findings, &error);
+            return Ok(());
+        }
+        served => served?,
+    }
     if let Some(mut upgraded) = peer.take_upgraded() {
         let client = (&mut upgraded.upgrade).await?;
         if let Ok(parts) = client.downcast::<TokioIo<Sniffed<IO>>>() {
@@ -225,19 +226,6 @@ async fn drained<C: Future>(
     connection.await
 }
 
-/// Notes a request whose head cannot be read; hyper has answered it, without an id.
-fn unreadable(gateway: &Arc<Gateway>, address: SocketAddr, error: &hyper::Error) {
-    // A path of 64 KiB alone is told 414.
-    let status = if error.is_parse_too_large() { 431 } else { 400 };
-    let mut account = Account::open(gateway, account::new_id());
-    tracing::info!(id = account.id(), %address, %error, "the head of a request cannot be read");
-    gateway.metrics.denied(UNREADABLE);
-    let closed = account.close(Outcome::Blocked, status, Some(UNREADABLE.to_owned()));
-    if let Err(error) = closed {
-        tracing::error!(%error, "no audit record");
-    }
-}
-
 /// Answers the requests of one connection.
 fn handler(
     gateway: &Arc<Gateway>,
@@ -245,7 +233,10 @@ fn handler(
 ) -> impl HttpService<Incoming, ResBody = Outgoing, Error = Infallible, Future: Send + 'static> + use<>
 {
     let gateway = Arc::clone(gateway);
-    service_fn(move |request| exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request))
+    service_fn(move |request| {
+        peer.findings.handle();
+        exchange::handle(Arc::clone(&gateway), Arc::clone(&peer), request)
+    })
 }
 
 /// A connection's place among those that may be open at a time.

@@ -4,12 +4,15 @@
 //! stands in front of the gateway may have read it otherwise, so [`Tap`] reads the raw heads beside hyper and [`check`]
 //! refuses such requests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
+
+use super::unreadable::Unreadable;
 
 /// Longest part of a header line that is looked at: enough for a name and a length.
 const MAX_LINE: usize = 64;
@@ -19,6 +22,9 @@ const MAX_LINE: usize = 64;
 pub(super) struct Findings {
     ambiguous: AtomicBool,
     chunked: AtomicBool,
+    /// Requests that hyper could read.
+    handled: AtomicUsize,
+    unreadable: OnceLock<Unreadable>,
 }
 
 impl Findings {
@@ -31,6 +37,22 @@ impl Findings {
     pub(super) fn is_chunked(&self) -> bool {
         self.chunked.load(Ordering::Acquire)
     }
+
+    /// Takes note of a request that hyper could read.
+    pub(super) fn handle(&self) {
+        self.handled.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes note of one that it could not.
+    pub(super) fn refuse(&self, request: Unreadable) {
+        // Nothing follows it on its connection.
+        drop(self.unreadable.set(request));
+    }
+
+    /// The request that hyper could not read, once that is answered.
+    pub(super) fn unreadable(&self) -> Option<&Unreadable> {
+        self.unreadable.get()
+    }
 }
 
 /// Follows the heads of one HTTP/1 connection.
@@ -42,6 +64,8 @@ pub(super) struct Tap {
     line_bytes: usize,
     last: u8,
     lines: usize,
+    /// Heads that were read to their end.
+    heads: usize,
     length: Option<u64>,
     chunked: bool,
     ambiguous: bool,
@@ -83,6 +107,12 @@ impl Tap {
                 }
             }
         }
+    }
+
+    /// Whether a head has begun of which hyper has made no request.
+    pub(super) fn waits(&self, findings: &Findings) -> bool {
+        let begun = self.lines > 0 || self.line_bytes > 0;
+        self.heads + usize::from(begun) > findings.handled.load(Ordering::Acquire)
     }
 
     fn extend(&mut self, part: &[u8]) {
@@ -148,6 +178,7 @@ impl Tap {
             _ => State::Head,
         };
         self.lines = 0;
+        self.heads += 1;
     }
 }
 

@@ -35,6 +35,7 @@ mod stored;
 mod stream;
 pub mod tls;
 mod trouble;
+mod unreadable;
 mod usage;
 
 use std::collections::BTreeMap;

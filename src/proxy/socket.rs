@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::head::{Findings, Tap};
+use super::unreadable;
 
 /// The bytes by which an HTTP/2 client shows that it is one (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -96,6 +98,10 @@ pub(super) struct Sniffed<IO> {
     first: Vec<u8>,
     given: usize,
     tap: Option<(Tap, Arc<Findings>)>,
+    /// Only a part of the last write went out, so the next one begins within it.
+    partial: bool,
+    /// What is left of the answer that ends the connection, in place of all else that is written.
+    last: Option<Bytes>,
 }
 
 impl<IO: AsyncRead + Unpin> Sniffed<IO> {
@@ -124,6 +130,8 @@ impl<IO: AsyncRead + Unpin> Sniffed<IO> {
                 first,
                 given: 0,
                 tap: None,
+                partial: false,
+                last: None,
             },
         ))
     }
@@ -173,13 +181,42 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Sniffed<IO> {
     }
 }
 
+impl<IO> Sniffed<IO> {
+    /// The answer to a head that hyper could not read, if that is what it writes.
+    fn refusal(&self, written: &[u8]) -> Option<Bytes> {
+        let (tap, findings) = self.tap.as_ref().filter(|_| !self.partial)?;
+        if !tap.waits(findings) {
+            return None;
+        }
+        let (answer, request) = unreadable::answer(written)?;
+        findings.refuse(request);
+        Some(answer)
+    }
+}
+
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Sniffed<IO> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let this = self.get_mut();
+        if this.last.is_none() {
+            this.last = this.refusal(buf);
+        }
+        let Some(last) = &mut this.last else {
+            let written = ready!(Pin::new(&mut this.io).poll_write(cx, buf))?;
+            this.partial = written < buf.len();
+            return Poll::Ready(Ok(written));
+        };
+        while last.has_remaining() {
+            let written = ready!(Pin::new(&mut this.io).poll_write(cx, last))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            last.advance(written);
+        }
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -98,8 +98,7 @@ fn settings(walk: &mut Walk<'_>, value: Value<'_>, context: Context) {
 pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close>) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
-    older(walk, &kind);
-    let ((choice, index), item) = place(walk, root, &known);
+    let ((choice, index), item) = place(walk, root, (&known, &kind));
     let context = match known {
         Type::Heard | Type::HeardDone => CLIENT,
         _ => ANSWER,
@@ -162,7 +161,12 @@ pub(super) fn event(walk: &mut Walk<'_>, root: Value<'_>, closes: &mut Vec<Close
 
 /// Choice and index of the lane that an event adds to: the answer, and the part of its item; or an item of the user's. And the
 /// item with its place.
-fn place(walk: &mut Walk<'_>, root: Value<'_>, known: &Type) -> ((u32, u32), Option<(u64, u64)>) {
+fn place(
+    walk: &mut Walk<'_>,
+    root: Value<'_>,
+    (known, kind): (&Type, &[u8]),
+) -> ((u32, u32), Option<(u64, u64)>) {
+    older(walk, kind);
     let parts = match known {
         Type::Delta(Field::Content | Field::Transcript, _) => BLOCKS,
         _ => OTHERS,

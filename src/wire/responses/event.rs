@@ -42,9 +42,7 @@ pub(in crate::wire) fn event(
 ) -> Found {
     let kind = root.get("type").map(Value::name).unwrap_or_default();
     let known = type_of(&kind);
-    if matches!(known, Type::Delta(..)) {
-        older(walk, &kind);
-    }
+    older(walk, &kind);
     let (output, index) = place(walk, root, &known);
     let item = match &known {
         Type::Delta(field, _) => item_at(walk, root, (*field, 0, output)),
@@ -95,19 +93,21 @@ pub(in crate::wire) fn event(
             found.opens = output;
             found.call = Some((choice, 0));
         }
-        b"response.output_item.done" => {
-            let kind = root.get("item").and_then(|item| item.get("type"));
-            let thoughts = kind.is_some_and(|kind| *kind.name() == *b"reasoning");
-            closes.push(if thoughts {
-                Close::Thoughts(choice)
-            } else {
-                Close::Choice(choice)
-            });
-        }
+        b"response.output_item.done" => closes.push(end(root, choice)),
         kind if kind.ends_with(b".done") => closes.push(Close::Block { choice, index }),
         _ => {}
     }
     found
+}
+
+/// What ends with an item.
+fn end(root: Value<'_>, choice: u32) -> Close {
+    let kind = root.get("item").and_then(|item| item.get("type"));
+    if kind.is_some_and(|kind| *kind.name() == *b"reasoning") {
+        Close::Thoughts(choice)
+    } else {
+        Close::Choice(choice)
+    }
 }
 
 /// The output item that an event adds to, and which of its texts.
