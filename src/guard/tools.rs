@@ -17,6 +17,8 @@ use super::{Duty, Failure, Stop};
 const MAX_CALLS: usize = 1024;
 /// More arguments than this are not read, and count as unreadable.
 const MAX_ARGUMENT_BYTES: usize = 16 << 20;
+/// So often arguments are read that are JSON in a string in JSON.
+const MAX_WRITTEN: usize = 4;
 
 /// What calls are judged by.
 #[derive(Debug)]
@@ -308,13 +310,24 @@ fn stop(found: Option<(RuleIndex, Action)>) -> Result<(), Stop> {
     }
 }
 
-/// Arguments as a value. Text that two parsers could read differently cannot be read; nothing at all is an empty object.
+/// Arguments as a value. Text that two parsers could read differently cannot be read; nothing at all is an empty object. Some models write
+/// the JSON as a string once more, which some clients undo.
 fn parse(arguments: &str) -> Result<Json, ()> {
     if arguments.trim().is_empty() {
         return Ok(Json::Object(serde_json::Map::new()));
     }
-    Document::parse(arguments.as_bytes(), &Limits::NONE).map_err(|_| ())?;
-    serde_json::from_str(arguments).map_err(|_| ())
+    let mut value = Json::String(arguments.to_owned());
+    for _ in 0..MAX_WRITTEN {
+        let Json::String(text) = value else {
+            return Ok(value);
+        };
+        Document::parse(text.as_bytes(), &Limits::NONE).map_err(|_| ())?;
+        value = serde_json::from_str(&text).map_err(|_| ())?;
+    }
+    if value.is_string() {
+        return Err(());
+    }
+    Ok(value)
 }
 
 /// Whether a call says nothing yet of what it is given.

@@ -226,6 +226,7 @@ fn a_name_in_parts_and_arguments_that_cannot_be_read_are_no_way_around() {
             json!({"id": "x", "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}]})
         )
     };
+    let twice = json!(json!({"command": "rm -rf /srv"}).to_string());
     let end = "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
     for (functions, expected) in [
         (
@@ -248,6 +249,14 @@ fn a_name_in_parts_and_arguments_that_cannot_be_read_are_no_way_around() {
                 json!({"name": "shell"}),
                 json!({"arguments": "{\"command\": \"rm -rf /srv\", \"command\": \"ls\"}"}),
             ],
+            "tool.argument",
+        ),
+        (
+            vec![json!({"name": "shell", "arguments": twice.to_string()})],
+            "tool.argument",
+        ),
+        (
+            vec![json!({"name": "shell", "arguments": "\"ls\""})],
             "tool.argument",
         ),
     ] {
