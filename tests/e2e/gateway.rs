@@ -181,6 +181,11 @@ impl Gateway {
         self.printed.lock().unwrap().clone()
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it on the spot (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -20,6 +20,7 @@ mod gateway;
 mod http;
 mod readme;
 mod sdk;
+mod soak;
 
 #[path = "../state/servers.rs"]
 #[expect(dead_code, reason = "other tests do more with these servers")]
