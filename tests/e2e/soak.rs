@@ -38,7 +38,8 @@ fn round(gateway: &Gateway, prompt: &str) {
         assert!(bytes[..answered].starts_with(b"HTTP/1.1 200"));
     }
     drop(send(&stream));
-    drop(send(&json[..json.len() / 2]));
+    let (half, _) = json.split_at(json.len() / 2);
+    drop(send(half));
     let refused = send(&json.replace("\"role\": \"user\"", "\"role\":  user ")).read(&mut bytes);
     assert!(bytes[..refused.unwrap()].starts_with(b"HTTP/1.1 400"));
 }
