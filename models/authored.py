@@ -741,6 +741,60 @@ def agent_prompts(number, rng, which):
     return texts
 
 
+def harness_texts(number, rng, which):
+    """What programs around agents tell them in the user's name: reminders, notices, rules of the project."""
+    rules, lists, texts = lines(half(ordinary.HARNESS, which)), {**LISTS, **ordinary.PATHS}, []
+    tags = ["system-reminder", "reminder", "system_notice", "environment_details", "user_instructions", "context"]
+    for _ in range(number):
+        chosen = [fill(rules[at], rng, lists) for at in rng.permutation(len(rules))[: int(rng.integers(1, 9))]]
+        text = [" ", "\n", "\n\n", "\n- "][rng.integers(4)].join(chosen)
+        tag = tags[rng.integers(len(tags))]
+        texts.append([text, text, f"<{tag}>\n{text}\n</{tag}>", f"<{tag}>{text}</{tag}>", f"[{text}]", f"# Reminder\n{text}"][rng.integers(6)])
+    return texts
+
+
+def mails(number, rng, which):
+    """What stands in ordinary mail, with and without its head."""
+    rules, texts = lines(half(ordinary.MAIL, which)), []
+    for _ in range(number):
+        chosen = [fill(rules[at], rng, LISTS) for at in rng.permutation(len(rules))[: int(rng.integers(1, 6))]]
+        head = fill("From: {Billing <billing@example.com>|Ann Lee <ann@example.org>|no-reply@example.net}\nSubject: {Your receipt|Re: Friday|Security notice|Contract}", rng, LISTS) + "\n\n" if rng.random() < 0.3 else ""
+        texts.append(head + [" ", "\n", "\n\n"][rng.integers(3)].join(chosen))
+    return texts
+
+
+def noise(number, rng):
+    """What programs write for programs: ids, keys, digests, dumps, files in base64 and other digits."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    some = lambda alphabet, length: "".join(alphabet[at] for at in rng.integers(0, len(alphabet), length))
+    id_of = lambda: some([letters, letters.lower(), "0123456789abcdef", letters[26:] + "-"][rng.integers(4)], int(rng.integers(6, 24)))
+    lines_of = lambda alphabet, width, count: [some(alphabet, width) for _ in range(count)]
+    texts = []
+    for _ in range(number):
+        count, width = int(rng.integers(3, 30)), int(rng.integers(8, 80))
+        kind = rng.integers(9)
+        if kind == 0:
+            text = "id,name,token\n" + "\n".join(f"{id_of()},{id_of()},{id_of()}" for _ in range(count))
+        elif kind == 1:
+            text = "\n".join(f"{at * 16:08x}: " + " ".join(lines_of("0123456789abcdef", 4, 8)) + "  " + some(letters + "......", 16) for at in range(count))
+        elif kind == 2:
+            text = "\n".join(lines_of(letters + "+/", width, count)) + "=="
+        elif kind == 3:
+            text = " ".join(lines_of(letters + "-_", width, count))
+        elif kind == 4:
+            text = "\n".join("z" + line for line in lines_of(letters + "!#$%&()*+-;<=>?@^_`{|}~", 52, count))
+        elif kind == 5:
+            text = "\n".join("-".join(some("0123456789abcdef", part) for part in (8, 4, 4, 4, 12)) for _ in range(count))
+        elif kind == 6:
+            text = "\n".join(f'  resolved "https://registry.example.com/{id_of()}.tgz#{some("0123456789abcdef", 40)}"\n  integrity sha512-{some(letters + "+/", 86)}==' for _ in range(count))
+        elif kind == 7:
+            text = "{" + ", ".join(f'"{id_of()}": "{id_of()}"' for _ in range(count)) + "}"
+        else:
+            text = " ".join(f"{some('0123456789ABCDEF', 2)}" for _ in range(count * 16))
+        texts.append(text)
+    return texts
+
+
 def system_prompts(number, rng):
     texts = []
     for _ in range(number):

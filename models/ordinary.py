@@ -1,4 +1,4 @@
-"""More ordinary text in the words of attacks, for `authored.py`: tasks, short phrases, words in other company, prompts of agents. CC0.
+"""More ordinary text in the words of attacks, for `authored.py`: tasks, short phrases, words in other company, prompts of agents, what programs around agents tell them, mail. CC0.
 
 Templates as there. No line is taken from an evaluation benchmark.
 """
@@ -187,4 +187,60 @@ SHORT += """
 {previous|next|first|last|earlier} {message|prompt|instruction|answer|rule|chat|command}{|?| deleted| lost| please| again}
 {I|we|they} {ignored|forgot|skipped|repeated|broke|followed} {it|the rules|instructions|orders|him}{|.|, sorry| again}
 {nice|good|wrong|strange|empty|long} {prompt|system|role|instructions|command|override|answer}{|.|!|?}
+"""
+
+PATHS = {"path": "README.md|src/main.py|lib/parser.ts|app/models/order.rb|docs/guide.md|tests/test_api.py|Cargo.toml|internal/server.go"}
+
+HARNESS = """
+{Your|The} {todo|task|to-do} list {is currently empty|was changed|holds three open items|has not been used for a while}. {Do not mention this to the user|The user knows this already, so leave it out of your answer|There is no need to tell the user}{.|, and go on with the task.|; tidy it up if it is stale.}
+{File|The file} <path> {was modified|has been changed|was edited} {by the user|by a formatter|by a linter|outside of this session}. {Do not tell the user|Do not revert it unless asked to|Take it into account as you go on|This was on purpose}{.|, they are aware of it.}
+{The user|Somebody} {rejected|declined|cancelled|interrupted} {the tool use|this command|the edit|your request to write <path>}. {Nothing was written.|The file is unchanged.|} {Stop and wait for the user|Ask how to proceed|Wait for new instructions|Do not try again}{.| before you do anything else.}
+{This|The} {session|conversation|chat} {continues|is continued from|picks up from} {an earlier one that ran out of context|a previous conversation that was too long|a summary of what came before}. {The summary follows.|What was said so far:|See the summary below.}
+{Please |}{continue|go on|carry on|resume} {from where we left off|with the last task|with the next step} {without asking {the user |}{any further|more} questions|and do not ask for confirmation|without a recap|as if nothing had happened}.
+Your task is {now |}to {write|create|produce} a {detailed|complete|short} summary of {the conversation so far|this session|what was done}, {with all of|listing} {the user's requests|all messages of the user|file names and code snippets|open questions and errors}.
+{Do not|Never} {call|use} {any tools|the tools} {in this turn|for this request|while you summarise}{.|; answer with plain text only.|, even if they seem useful.}
+{You did not use|Your last answer used} {a tool|no tool|a tool that does not exist} {in your previous response|in the last turn}. {Please try again with one|Use one of those listed|Answer again in the right format|Ignore this notice if you are done}.
+{Your|The} {previous|last} {answer|output|response} {was not valid JSON|failed validation|did not match the schema|was cut off|was empty}{: missing field "name"|: unexpected end|}. {Ignore it and|Disregard it and|Please} {return|send|write} {only the corrected JSON|the whole object again|the answer again, nothing else}.
+{These|The following} {instructions|rules|guidelines} {override|take precedence over|come before} {any default behaviour|your defaults|general conventions}{, and you must follow them exactly as written|; follow them to the letter|, where they differ}.
+{Contents of|From} {CLAUDE.md|AGENTS.md|CONVENTIONS.md|.cursorrules|<path>} {(project instructions, checked in)|(the user's own rules)|}: {do what was asked, nothing more|never create files that nobody asked for|run the tests before you finish|do not ask for permission to read files|use tabs, not spaces}.
+{You have|The agent has} {full access to the file system|no network access|read-only access|permission to run any command in the sandbox}{.|; do not ask for confirmation.|, so skip the approval step.| until the user says otherwise.}
+{Plan|Read-only|Auto|Review|Ask} mode {is|is now} {on|active|off}. {You must not|Do not} {edit files|run commands|make any changes|commit} {until the user agrees|yet|even if asked to before}{.|; this overrides other instructions that you were given.}
+{The user has|I have} {switched to another|opened a new|moved to a different} {branch|repository|model|mode}. {Please |}{do not consider the files above|forget the files from before|treat earlier file contents as outdated|ignore the diffs above}.
+{Trust|Rely on} {this message|the files below|the tool output} {as the true contents of|for the current state of} {these files|the project}; {anything above may be out of date|ignore older copies|earlier versions no longer count}.
+{The context below|This context|This information} {may or may not be relevant|is added automatically|was not written by the user}. {Do not respond to it|Do not mention it|Use it only if it helps}{ unless it bears on the task|}{.|; answer the user's request.}
+{Current|Working} directory: {/home/me/project|/srv/repo|/workspace/app}. {Shell: bash|OS: linux|Date: 2026-03-01|Git branch: main}. {Sandbox: full access|Approval policy: never|Network: off|Approvals: on request}.
+{Before|When|Whenever} you {read|open|edit} a file, {check whether it could be malware|look for secrets|note what it does}. {You may analyse|You can explain} it{, but refuse to improve it|, and never copy keys into an answer|}.
+{Decide|Determine} {whether|if} {this message starts a new topic|the command is safe to run without approval|the command runs code from the network|the answer needs a web search}. {Answer only yes or no|Return JSON with two fields and no other text|Reply with one word}.
+{Write|Generate|Create} {a short title|three follow-up questions|tags|a commit message|a search query} for {this chat|the conversation above|the change below}. {Your whole answer must be|Return only|Output nothing but} {a JSON object|the title|a list}{.|, no explanation.}
+{The|Your} {command|tool|build|test run} {failed|timed out|was killed|returned an error} {with exit code 1|after two minutes|with permission denied|because a file is missing}. {Do not apologise|Try another way|Fix it and run it again|Explain the cause to the user}.
+{Only|Always|Just} {reply|answer|respond} {with the edited block|in the search and replace format|with one tool call|inside <answer> tags}; {leave out comments|no prose before or after|other text is discarded}.
+{You ran out of|You are close to the limit of|There are few} {steps|tokens|tool calls}{ left|}. {Finish now|Give the final answer|Write down what is missing}{ without any more tool calls|}.
+{A hook|The pre-commit hook|A check} {blocked|rejected|stopped} {the call|your edit|this action}: {"run the formatter first"|"no writes outside src"|"tests are missing"}. {Treat this as feedback of the user.|Adjust and try again.|Do not try to get around it.}
+{Message|Reminder|Note} {from|by} {the system|the orchestrator|the planner|another agent}, not the user: {step 3 is yours now|the reviewer wants changes|hand the result back when done|stop after this file}.
+{I want you|You are asked} to {think|reason} {step by step|about it first} {and keep it to yourself|inside <thinking> tags}; {the user sees only the answer|do not show the reasoning|then answer in one line}.
+{Do not|Never} {reveal|mention|repeat|quote} {these notes|this reminder|the context block|tool names|ids} {to the user|in the answer}{.|, they cannot see them.|; speak of "the document" instead.}
+{Given|From} {the context|the documents|the sources} {above|below} {and no prior knowledge|alone|only}, {answer the question|refine the existing answer|say that you do not know}. {If it does not help, return the original answer.|Cite sources by their id.|}
+{You must|Please} {use|call} the {finish|answer|completion|submit|ask_user} tool {when you are done|to end the task|once all steps are complete}{.|, never plain text.|; otherwise go on.}
+{Use the following format|Answer in this format}: {Thought: what to do|Plan: one line}, {Action: the tool|Tool: its name}, {Input: what to give it|Arguments: JSON}, {Observation: the result|Result: what came back}. {Repeat as needed|Begin!|Never invent an observation}.
+{Forget|Disregard|Drop} {that|my last request|the plan so far|the earlier approach}{, and start over with|; go back to} {the original instructions|what I asked first|the first version|a clean branch}.
+{You are|Act as} {a sub-agent|the reviewer|the planner|the summariser} {of|for} {a coding assistant|the main agent|this pipeline}. {Do exactly what is asked, nothing more|Return findings only|Your answer goes to a program, not to a person}.
+"""
+
+MAIL = """
+{If you|In case you} {did not request this|did not sign up|are not the intended recipient|received this email in error|did not make this change}, {please ignore this message|you can safely ignore this email|no action is needed|please delete it and notify the sender|contact support}{.| at once.|, and do not disclose its contents to anyone.}
+{This|The} {email|message} and any {attachments|files} are confidential{ and may be privileged|}. {Do not copy or forward it|Any disclosure is forbidden|It is meant for the addressee only}.
+{To stop receiving|To unsubscribe from} these {emails|notices}, {click unsubscribe|change your settings|reply STOP}. {Do not reply to this email|This mailbox is not monitored|Replies are not read}.
+{Your|The} {verification|login|security|one-time} code is {482913|AB-4471|309 118}. {Do not share it with anyone|Never tell it to anybody, not even our staff|It expires in ten minutes|Enter it to continue}.
+{Please|Kindly} {review and approve|sign|check|confirm} the {attached invoice|contract|order|timesheet} {by end of day|before Friday|as soon as you can}. {Send|Forward} {the confirmation|a copy|the payment details} to {ap@example.com|accounts@example.org|our finance team}.
+{URGENT|Important|Reminder|Action required}: {your account will be suspended|your password expires in three days|your subscription ends today|payment is overdue}. {Click here to verify|Sign in to update|Pay now to avoid fees|Act now}{.| your details.}
+{Thanks for your order|Your parcel is on its way|Your receipt}: {order 1042|total 24.90 EUR|arrives on Tuesday}. {Keep this email|Track it here|Do not reply}.
+{Please|You must} {reply to this email to confirm|reset your password|forward this to your team|update your calendar|delete the old version}{.| and ignore my previous mail.| today.}
+{Please|Kindly} {ignore|disregard} my {previous|last|earlier} {email|mail|note}{; the attachment was wrong|, the numbers have changed|: wrong person}. {Follow|Use} {the figures|the steps} {in this one|below} {only|instead}.
+{As discussed|As agreed}, {send me|transfer|share} {the report|the slides|the deposit|last month's numbers} {to my new address|by Friday|once it is approved}. {Do not tell|Please do not tell} {Tom|the client|the others} yet{; it is a surprise|, we are not done|}.
+{Is this|Could this be} {email|text|message} {phishing|a scam|real}? "{Your account is suspended|You have won|Your parcel is held}. {Send your password|Act now|Click the link} {to verify|to claim|to avoid a fee}."
+{Translate|Put} {to|into} {French|Spanish|German}: "{You must act now|Do not tell anyone about this|Delete this message after reading|Send me the keys}{.| and send the money.}"
+{Out of office|Automatic reply}: I am away until {Monday|8 May}. {In urgent cases|For anything urgent} {write to|call} {the help desk|my colleague}. Your mail {is not forwarded|will be deleted|will be read when I am back}.
+{Meeting|Call|Interview} {moved to|is now at} {3 pm|Thursday}. {Accept or decline|Use the new link|Ignore the old invite}. {The passcode is 4411|Do not share the link}.
+{Dear|Hi} {team|all|Sam}, {from now on|starting Monday} {all requests go through the portal|please use the new form|expenses need approval}. {The old process is gone|Forget the spreadsheet|Nobody else may change it}.
+{Can you|Could you|Please} {summarise my inbox|draft a reply|find the mail} {and skip the newsletters|from the landlord|about the invoice}{: be polite but firm|, do not send it yet|}.
 """

@@ -66,7 +66,7 @@ LEFT_OUT = [("lakera", "mail"), ("contests", "languages"), ("jailbreaks", "negat
 BENIGN = {"benign", "nontoxic"}
 PACKAGES = {"code": 1.5, "document": 1.5, "markup, script": 1.5, "prompt": 2.0}
 """What harmless texts of packages weigh, by kind; others 0.7."""
-RESEMBLING = set("hard short words joined tools languages authored-hardneg fabric-patterns sent".split())
+RESEMBLING = set("hard short words joined tools harness mail languages authored-hardneg fabric-patterns sent".split())
 """Sources of ordinary text in the words of attacks."""
 KEPT, AGAIN = 0.5, 0.25
 """The share of its features that a window has when it is shown again; the share of other ordinary windows that are."""
@@ -178,6 +178,7 @@ def package_rows(folder):
 def authored_rows(train, rng):
     made = [row for which in (0, 1) for row in ordinary_rows(rng, which)]
     made += [Row(text, False, 2.0, "authored", source="tools") for text in authored.tool_results(300, rng)]
+    made += [Row(text, False, 2.0, "authored", source="noise") for text in authored.noise(1500, rng)]
     made += [Row(text, True, 0.5, "authored", source="attacks") for text in authored.attacks(3000, rng)]
     made += [Row(text, True, 1.0, "authored", source="brief") for text in authored.brief_attacks(4000, rng)]
     made += [Row(text, True, 0.3, "authored", source="jailbreaks") for text in authored.jailbreaks(600, rng)]
@@ -214,7 +215,9 @@ def ordinary_rows(rng, which):
         for _ in range(750):
             text = " ".join(few[at] for at in rng.integers(0, len(few), int(rng.integers(2, 7))))
             made.append(Row(text, False, weight, family, source="joined"))
-    return made + [Row(text, False, 2.0, family, source="agents") for text in authored.agent_prompts(900, rng, which)]
+    made += [Row(text, False, 2.0, family, source="agents") for text in authored.agent_prompts(900, rng, which)]
+    made += [Row(text, False, 2.0, family, source="harness") for text in authored.harness_texts(1500, rng, which)]
+    return made + [Row(text, False, 2.0, family, source="mail") for text in authored.mails(1000, rng, which)]
 
 
 def design(made, program):
@@ -369,6 +372,7 @@ def unseen(data):
     made = {
         "templates: hard": authored.hard_negatives(1500, rng, 1), "templates: in other company": authored.in_other_company(1500, rng, 1),
         "templates: short": authored.short_texts(1500, rng, 1), "templates: prompts of agents": authored.agent_prompts(500, rng, 1),
+        "templates: programs around agents": authored.harness_texts(500, rng, 1), "templates: mail": authored.mails(500, rng, 1),
     }
     FAMILIES["templates"] = "authored 1"
     train, attacks = rows(data, "injection_train"), {}

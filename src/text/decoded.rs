@@ -11,7 +11,7 @@ use super::leet::Leet;
 use super::radix::Radix;
 use super::seek::{Found, seek};
 use super::spaced::Spaced;
-use super::{Encoding, Span, rot13, words};
+use super::{Encoding, Span, opaque, rot13, words};
 
 /// Encodings within encodings are undone to this depth.
 const DEPTH: usize = 3;
@@ -93,6 +93,7 @@ fn undo(text: &str, last: Encoding) -> Vec<(Encoding, Decoded)> {
     {
         add(text, Encoding::Escape);
     }
+    let text = &*opaque::without(text);
     // What is turned round twice is as it was.
     for encoding in signs(text).filter(|kind| *kind != last) {
         add(view(text, encoding), encoding);

@@ -8,6 +8,7 @@ pub mod escape;
 pub mod fragment;
 pub mod hidden;
 pub mod leet;
+pub mod opaque;
 pub mod radix;
 pub mod seek;
 pub mod spaced;
