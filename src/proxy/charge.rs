@@ -35,6 +35,8 @@ pub(super) struct Charge {
     told: Option<Usage>,
     /// Tokens reserved for the answer.
     reserved: u64,
+    /// The answer is written to its end whoever waits for it.
+    background: bool,
 }
 
 impl Charge {
@@ -81,10 +83,10 @@ impl Charge {
             if !self.sent || self.declined {
                 return Usage::default();
             }
-            // A whole answer without text and without a word of its cost is written later, in the background.
+            // A whole answer without text and without a word of its cost is written later, too.
             let later = !record.stream && record.status.is_some() && self.counted.output == 0;
-            let output = if later {
-                self.reserved
+            let output = if later || self.background {
+                self.reserved.max(self.counted.output)
             } else {
                 self.counted.output
             };
@@ -191,12 +193,15 @@ impl Exchange {
         let facts = &inspection.facts;
         let charge = &mut self.account.charge;
         let media = u64::from(inspection.media).saturating_mul(MEDIA_TOKENS);
-        charge.counted.input = inspection.tokens.unwrap_or_default().saturating_add(media);
+        let written = inspection.tokens.unwrap_or_default();
+        charge.counted.input = written.saturating_add(media).saturating_add(facts.tokens);
+        charge.background = facts.background;
         if call.generates {
             let most = facts
                 .max_output_tokens
                 .unwrap_or(self.gateway.output_tokens);
-            charge.reserved = most.saturating_mul(facts.choices.into());
+            let answers = facts.choices.max(facts.drafts);
+            charge.reserved = most.saturating_mul(answers.into());
         }
         let estimate = Estimate {
             input: charge.counted.input,

@@ -39,8 +39,14 @@ pub struct Facts {
     pub choices: u32,
     /// Whether that is sure.
     pub counted: bool,
+    /// Answers made of which so many are chosen, where that is more.
+    pub drafts: u32,
     /// The most tokens one answer may have.
     pub max_output_tokens: Option<u64>,
+    /// Tokens that are written as numbers and not as text.
+    pub tokens: u64,
+    /// The answer is written whether or not somebody waits for it (responses API).
+    pub background: bool,
     /// The end user, where the client names one.
     pub user: Option<String>,
     /// Tokens used, in responses.
@@ -59,13 +65,43 @@ impl Default for Facts {
             stream: false,
             choices: 1,
             counted: true,
+            drafts: 1,
             max_output_tokens: None,
+            tokens: 0,
+            background: false,
             user: None,
             usage: None,
             refers: References::default(),
             ids: Vec::new(),
         }
     }
+}
+
+impl Facts {
+    /// Takes note of how many answers are asked for. Of several numbers the largest holds: servers differ in which they read.
+    pub(super) fn asks(&mut self, value: Value<'_>) {
+        match number(value).map(u32::try_from) {
+            Some(Ok(choices)) => self.choices = self.choices.max(choices),
+            _ => self.counted &= value.kind() == Kind::Null,
+        }
+    }
+
+    /// Takes note of how many answers are made at least.
+    pub(super) fn drafts(&mut self, value: Value<'_>) {
+        let drafts = number(value).map(|drafts| u32::try_from(drafts).unwrap_or(u32::MAX));
+        self.drafts = self.drafts.max(drafts.unwrap_or_default());
+    }
+
+    /// Takes note of how many tokens an answer may have, the largest number as above.
+    pub(super) fn limits(&mut self, value: Value<'_>) {
+        self.max_output_tokens = self.max_output_tokens.max(number(value));
+    }
+}
+
+/// A count, which some servers also take as a string: `ProtoJSON`, and whoever reads it as Python does.
+fn number(value: Value<'_>) -> Option<u64> {
+    let text = || value.text()?.trim().replace('_', "").parse().ok();
+    value.as_u64().or_else(text)
 }
 
 impl Body {

@@ -82,25 +82,23 @@ pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts
             facts.fallbacks.extend(models.map(Into::into));
         }
         b"stream" => facts.stream = value.kind() == Kind::True,
-        b"n" => match number(value) {
-            Some(choices) => facts.choices = choices,
-            None => facts.counted &= value.kind() == Kind::Null,
-        },
-        b"n_cmpl" | b"prompt_embeds" => facts.counted = false,
-        // Both may be there; the larger one is the more careful guess.
-        b"max_tokens" | b"max_completion_tokens" => {
-            facts.max_output_tokens = facts.max_output_tokens.max(value.as_u64());
+        b"n" => facts.asks(value),
+        b"best_of" => facts.drafts(value),
+        b"n_cmpl" => {
+            facts.counted = false;
+            facts.drafts(value);
         }
+        b"prompt_embeds" => facts.counted = false,
+        b"max_tokens"
+        | b"max_completion_tokens"
+        | b"max_output_tokens"
+        | b"max_new_tokens"
+        | b"n_predict" => facts.limits(value),
+        b"background" => facts.background = value.kind() == Kind::True,
         b"user" | b"safety_identifier" => facts.user = value.text().map(Into::into),
         _ => {}
     }
     walk.any(value, CLIENT.keyed());
-}
-
-/// A count, which some servers also take as a string.
-fn number(value: Value<'_>) -> Option<u32> {
-    let text = || value.text().and_then(|text| text.trim().parse().ok());
-    value.as_u32().or_else(text)
 }
 
 /// One message of a conversation.

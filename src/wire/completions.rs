@@ -18,11 +18,12 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
         b"prompt" => {
             prompts = count(value);
-            walk.text_or_tokens(value, CLIENT);
+            walk.text_or_tokens(value, CLIENT, facts);
         }
         _ => chat::settings(walk, name, value, facts),
     });
     facts.choices = facts.choices.saturating_mul(prompts);
+    facts.drafts = facts.drafts.saturating_mul(prompts);
 }
 
 /// How many prompts there are: each has answers of its own.

@@ -13,7 +13,7 @@ const ANSWER: Context = Context::of(Origin::Assistant);
 
 pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
-        b"input" => walk.text_or_tokens(value, CLIENT),
+        b"input" => walk.text_or_tokens(value, CLIENT, facts),
         _ => chat::settings(walk, name, value, facts),
     });
 }

@@ -60,10 +60,8 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
 fn config(walk: &mut Walk<'_>, value: Value<'_>, facts: &mut Facts) {
     walk.members(value, CLIENT, |walk, name, value| {
         match name {
-            b"candidateCount" | b"candidate_count" => {
-                facts.choices = value.as_u32().unwrap_or(1);
-            }
-            b"maxOutputTokens" | b"max_output_tokens" => facts.max_output_tokens = value.as_u64(),
+            b"candidateCount" | b"candidate_count" => facts.asks(value),
+            b"maxOutputTokens" | b"max_output_tokens" => facts.limits(value),
             b"responseSchema"
             | b"response_schema"
             | b"responseJsonSchema"

@@ -29,7 +29,7 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
             match name {
                 b"model" => facts.model = value.text().map(Into::into),
                 b"stream" => facts.stream = value.kind() == Kind::True,
-                b"max_tokens" => facts.max_output_tokens = value.as_u64(),
+                b"max_tokens" => facts.limits(value),
                 _ => {}
             }
             walk.any(value, CLIENT.keyed());

@@ -3,6 +3,7 @@
 //! A format names the members it knows; a member of the wrong type, and everything unknown, falls to [`Walk::any`]. So no
 //! spelling of a body hides a string from scanners.
 
+use super::body::Facts;
 use super::json::{Document, Kind, Malformed, Value};
 use super::mark::{Context, Mark};
 use super::odd::{Numbered, Odd, is_other_case};
@@ -233,7 +234,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Text as strings, or as arrays of token numbers, which count as media.
-    pub(super) fn text_or_tokens(&mut self, value: Value<'_>, context: Context) {
+    pub(super) fn text_or_tokens(&mut self, value: Value<'_>, context: Context, facts: &mut Facts) {
         if value.kind() == Kind::Array {
             if value
                 .items()
@@ -243,7 +244,8 @@ impl<'a> Walk<'a> {
                 self.media += 1;
             }
             for item in value.items() {
-                self.text_or_tokens(item, context);
+                facts.tokens += u64::from(item.kind() == Kind::Number);
+                self.text_or_tokens(item, context, facts);
             }
         } else {
             self.any(value, context.keyed());

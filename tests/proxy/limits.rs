@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluicegate::limit::{Rule, Rules, Scope};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -216,6 +216,77 @@ async fn p32_whoever_leaves_pays_for_what_was_streamed() {
         (&cut["usage"]["input"], &cut["usage"]["output"]),
         (&7.into(), &8.into())
     );
+}
+
+/// An answer that is written in the background goes on without its reader, so leaving it saves nothing.
+#[tokio::test]
+async fn p32_whoever_leaves_a_background_answer_pays_for_what_was_reserved() {
+    let created = json!({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "object": "response", "status": "queued", "output": []}});
+    let upstream = Upstream::start(move |_| {
+        vec![
+            Step::Write(stream_head("text/event-stream")),
+            Step::Write(chunk(format!("data: {created}\n\n").as_bytes())),
+            Step::Wait(Arc::default()),
+        ]
+    })
+    .await;
+    let gateway = start(&upstream, &[(Scope::Key, "budget=1000tokens/month")]).await;
+    let body = r#"{"model":"gpt-4o-mini","input":"Hello","max_output_tokens":500,"background":true,"stream":true}"#;
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    let request = post("/v1/responses", &gateway.key, body);
+    client.write_all(request.as_bytes()).await.unwrap();
+    client::head(&mut client).await;
+    client::chunk(&mut client).await.unwrap();
+    drop(client);
+    gateway.records(1).await;
+    let told = usage(&gateway, &gateway.key).await;
+    let budget = limit(&told, "1000tokens/month");
+    assert!(budget["used"].as_u64().unwrap() >= 500, "{budget}");
+}
+
+/// Servers differ in which of several numbers they read, and in what they take for a number.
+#[tokio::test]
+async fn p31_the_largest_number_that_a_server_may_read_is_reserved() {
+    let upstream = provider().await;
+    let gateway = start(&upstream, &[(Scope::Key, "budget=1000tokens/month")]).await;
+    let tokens = vec![1; 1000];
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            json!({"max_tokens": "2000", "messages": []}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"max_tokens": 1, "n_predict": 2000, "messages": []}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"max_tokens": 100, "n": "2_0", "messages": []}),
+        ),
+        (
+            "/v1/completions",
+            json!({"max_tokens": 100, "best_of": 20, "prompt": "x"}),
+        ),
+        (
+            "/v1/completions",
+            json!({"max_tokens": 1, "prompt": tokens}),
+        ),
+        (
+            "/v1/completions",
+            json!({"max_tokens": 100, "n_cmpl": 20, "prompt": "x"}),
+        ),
+        ("/v1/embeddings", json!({"input": [tokens]})),
+        (
+            "/v1/responses",
+            json!({"max_output_tokens": "2000", "input": "x"}),
+        ),
+    ] {
+        let mut body = body;
+        body["model"] = "gpt-4o-mini".into();
+        let request = post(path, &gateway.key, &body.to_string());
+        assert_eq!(send(gateway.address, request).await.status, 429, "{body}");
+    }
+    assert!(upstream.seen().is_empty());
 }
 
 /// What never reached a provider, or was declined by it, costs nothing but the request.

@@ -22,10 +22,6 @@ const ANSWER: Context = Context::of(Origin::Assistant);
 pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
         b"input" => items(walk, value, CLIENT),
-        b"max_output_tokens" => {
-            facts.max_output_tokens = value.as_u64();
-            walk.any(value, CLIENT);
-        }
         _ => {
             if !instructions(walk, name, value) {
                 chat::settings(walk, name, value, facts);
