@@ -30,6 +30,9 @@ fn main() {
         let text: String = serde_json::from_str(&line.unwrap()).unwrap();
         let mut windows = Windows::default();
         let mut write = |window: Window<'_>| {
+            if window.text.len() < 2 {
+                return;
+            }
             hashes.clear();
             features(window.text, &mut words, &mut hashes);
             for hash in &mut hashes {

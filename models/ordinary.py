@@ -192,8 +192,8 @@ SHORT += """
 PATHS = {"path": "README.md|src/main.py|lib/parser.ts|app/models/order.rb|docs/guide.md|tests/test_api.py|Cargo.toml|internal/server.go"}
 
 HARNESS = """
-{Your|The} {todo|task|to-do} list {is currently empty|was changed|holds three open items|has not been used for a while}. {Do not mention this to the user|The user knows this already, so leave it out of your answer|There is no need to tell the user}{.|, and go on with the task.|; tidy it up if it is stale.}
-{File|The file} <path> {was modified|has been changed|was edited} {by the user|by a formatter|by a linter|outside of this session}. {Do not tell the user|Do not revert it unless asked to|Take it into account as you go on|This was on purpose}{.|, they are aware of it.}
+{Your|The} {todo|task|to-do} list {is currently empty|was changed|holds three open items|has not been used for a while}. {Do not mention this to the user|Don't bring this up with the user|The user knows this already, so leave it out of your answer|There is no need to tell the user}{.|, and go on with the task.|; tidy it up if it is stale.}
+{File|The file} <path> {was modified|has been changed|was edited} {by the user|by a formatter|by a linter|outside of this session}. {Do not tell the user|Don't tell the user|Don't mention it|Do not revert it unless asked to|Don't undo it|Take it into account as you go on|This was on purpose}{.|, since they are aware of it.|, they know.} {The new contents:|Here is what changed:|Go on.|}
 {The user|Somebody} {rejected|declined|cancelled|interrupted} {the tool use|this command|the edit|your request to write <path>}. {Nothing was written.|The file is unchanged.|} {Stop and wait for the user|Ask how to proceed|Wait for new instructions|Do not try again}{.| before you do anything else.}
 {This|The} {session|conversation|chat} {continues|is continued from|picks up from} {an earlier one that ran out of context|a previous conversation that was too long|a summary of what came before}. {The summary follows.|What was said so far:|See the summary below.}
 {Please |}{continue|go on|carry on|resume} {from where we left off|with the last task|with the next step} {without asking {the user |}{any further|more} questions|and do not ask for confirmation|without a recap|as if nothing had happened}.
@@ -223,6 +223,9 @@ Your task is {now |}to {write|create|produce} a {detailed|complete|short} summar
 {You must|Please} {use|call} the {finish|answer|completion|submit|ask_user} tool {when you are done|to end the task|once all steps are complete}{.|, never plain text.|; otherwise go on.}
 {Use the following format|Answer in this format}: {Thought: what to do|Plan: one line}, {Action: the tool|Tool: its name}, {Input: what to give it|Arguments: JSON}, {Observation: the result|Result: what came back}. {Repeat as needed|Begin!|Never invent an observation}.
 {Forget|Disregard|Drop} {that|my last request|the plan so far|the earlier approach}{, and start over with|; go back to} {the original instructions|what I asked first|the first version|a clean branch}.
+{Act as|You are} an expert {software developer|<lang> engineer|code reviewer|data analyst|technical writer}. {Always use best practices|Follow the conventions of the code base|Take requests for changes to the code below|If a request is ambiguous, ask}. {Once you understand it you must|Then} {list the files to change|explain the steps briefly|return each edit as a block}.
+{You are now in|Switched to} {Act|Plan|Agent|Ask|Edit} mode. {You may use all tools|You can edit files now|Only reading is allowed|Present a plan first}.
+{system|tool|user|assistant}: {session started|hello|thanks|file saved} / {user|assistant}: {hi|ok|what next?|done} / {assistant|system}: {how can I help?|session ended|sure}. {What is wrong with this log?|Earlier turns of this chat.|Transcript ends.}
 {You are|Act as} {a sub-agent|the reviewer|the planner|the summariser} {of|for} {a coding assistant|the main agent|this pipeline}. {Do exactly what is asked, nothing more|Return findings only|Your answer goes to a program, not to a person}.
 """
 

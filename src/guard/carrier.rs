@@ -132,6 +132,7 @@ impl<'a> Carrier<'a> {
         let text = match stand {
             Stand::Nothing => String::new(),
             Stand::Empty => "\"\"".to_owned(),
+            Stand::Zero => "0".to_owned(),
             Stand::Placeholder(rule) => placeholder(rule),
             Stand::Quoted(rule) => format!("\"{}\"", placeholder(rule)),
             Stand::Name(number) => inside(words.originals.name(number)),

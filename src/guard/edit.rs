@@ -215,6 +215,8 @@ pub(super) enum Stand {
     Nothing,
     /// An empty JSON string.
     Empty,
+    /// Digits of a JSON number that began earlier.
+    Zero,
     /// The rule's placeholder.
     Placeholder(RuleIndex),
     /// The rule's placeholder as a JSON string.
@@ -249,6 +251,7 @@ impl Cut {
             Stand::Quoted(rule) => (rule, Stand::QuotedName),
             Stand::Nothing
             | Stand::Empty
+            | Stand::Zero
             | Stand::Name(_)
             | Stand::QuotedName(_)
             | Stand::Original(_) => return,

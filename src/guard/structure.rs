@@ -1,8 +1,8 @@
 //! Edits of JSON text (tool arguments) that leave it JSON text.
 //!
 //! A match may lie outside strings (a card number written as a number) or reach over quotes (a key and its value). Cutting it
-//! out as it stands would hand the client arguments that it cannot parse. So quotes, brackets, colons and commas stay, and a
-//! placeholder for a bare value is written as a string.
+//! out as it stands would hand the client arguments that it cannot parse. So quotes, brackets, colons and commas stay, a
+//! placeholder for a bare value is written as a string in place of all of it, and what is found behind the start of a number becomes 0.
 
 use crate::guard::edit::{Cut, Stand};
 use crate::text::Span;
@@ -75,6 +75,14 @@ pub(super) fn keep(mut spot: Spot, text: &str, cuts: impl Iterator<Item = Cut>) 
             }
             spot = next;
         }
+        if let Some(open) = open.as_mut().filter(|open| open.with.is_string()) {
+            // The end of a number is no value by itself.
+            while let Some((at, _)) = bytes
+                .next_if(|(_, byte)| spot == Spot::Bare && !is_structure(*byte) && *byte != b'"')
+            {
+                open.span.end = at + 1;
+            }
+        }
         kept.extend(open);
     }
     kept
@@ -84,11 +92,17 @@ impl Stand {
     /// What stands at `spot` for a stretch that is taken out there.
     const fn at(self, spot: Spot) -> Self {
         match (self, spot) {
-            (Self::Placeholder(rule), Spot::Between | Spot::Bare) => Self::Quoted(rule),
+            (Self::Placeholder(rule), Spot::Between) => Self::Quoted(rule),
+            (Self::Placeholder(_), Spot::Bare) => Self::Zero,
             // A value of its own; the rest of a value that began earlier has its stand there.
             (Self::Nothing, Spot::Between) => Self::Empty,
             (stand, _) => stand,
         }
+    }
+
+    /// Whether it is a JSON string by itself.
+    const fn is_string(self) -> bool {
+        matches!(self, Self::Empty | Self::Quoted(_) | Self::QuotedName(_))
     }
 }
 
@@ -125,6 +139,7 @@ mod tests {
                 out.extend_from_slice(match cut.with {
                     Stand::Nothing => b"",
                     Stand::Empty => b"\"\"",
+                    Stand::Zero => b"0",
                     Stand::Placeholder(_) => b"[X]",
                     Stand::Quoted(_) => b"\"[X]\"",
                     Stand::Name(_) | Stand::QuotedName(_) | Stand::Original(_) => b"?",
@@ -134,6 +149,17 @@ mod tests {
             out.extend_from_slice(&part.as_bytes()[done..]);
         }
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_number_goes_as_a_whole() {
+        for (text, expected) in [
+            ("[4111.5, 1]", "[\"[X]\", 1]"),
+            ("{\"a\":4111e3}", "{\"a\":\"[X]\"}"),
+        ] {
+            let start = text.find("4111").unwrap();
+            assert_eq!(edited(text, (start, start + 4), 0), expected);
+        }
     }
 
     #[test]
@@ -154,6 +180,8 @@ mod tests {
             (r#"["a\"b", "c"]"#, r#"\"b"#, r#"["a[X]", "c"]"#),
             (r#"["secret","rest"]"#, r#"secret","re"#, r#"["[X]","st"]"#),
             (r#"{"é": "ß ü"}"#, "é\": \"ß", r#"{"[X]": " ü"}"#),
+            (r#"[-4111, 1]"#, "4111", "[-0, 1]"),
+            (r#"[0.4111]"#, "4111", "[0.0]"),
         ];
         for (text, cut, expected) in cases {
             let start = text.find(cut).unwrap();

@@ -289,6 +289,9 @@ impl Classifiers {
         (gatherer, lent): (&mut Gatherer, &mut Lent<'_>),
         say: &mut impl FnMut(Opinion),
     ) {
+        if window.text.len() < 2 {
+            return;
+        }
         let found = gatherer.gather(window, &self.judges, lent);
         let tells = found.words > 2 || window.text.len() >= LEAST_TEXT;
         for ((task, weights), sums) in self.judges.iter().zip(found.sums) {

@@ -14,7 +14,7 @@ use super::{
     wrap::Wrap,
 };
 use crate::{
-    scan::Check,
+    scan::{Check, Scanner},
     text::{Encoding, rot13},
 };
 
@@ -154,6 +154,9 @@ impl Stream {
         let Some(compiled) = reading.engine.compiled(start.rule) else {
             return;
         };
+        if compiled.rule.scanner == Scanner::Pii && self.is_fraction(reading, places.start) {
+            return;
+        }
         let next = next.filter(|_| !(breaks && compiled.wraps));
         let state = match start.after {
             Some(after) => after.get(before as usize).copied(),
@@ -180,6 +183,13 @@ impl Stream {
             candidate.end = candidate.start;
         }
         self.admit(reading, compiled, candidate);
+    }
+
+    /// Whether the digits of a fraction begin there: they are nobody's number.
+    fn is_fraction(&self, reading: &Reading<'_>, place: usize) -> bool {
+        let byte = |back: usize| self.byte(reading, place.checked_sub(back)?);
+        let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+        byte(1) == Some(b'.') && is_digit(byte(2)) && is_digit(self.byte(reading, place))
     }
 
     /// The state after the bytes of `places`. No match ends within them: they are what every match begins with.

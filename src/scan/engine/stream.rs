@@ -9,8 +9,8 @@ use super::{
     literal::{Before, LITERAL_LIMIT},
 };
 
-/// The last bytes that a stream keeps: a literal and the byte before it.
-pub(crate) const TAIL: usize = LITERAL_LIMIT + 1;
+/// The last bytes that a stream keeps: a literal and the two bytes before it.
+pub(crate) const TAIL: usize = LITERAL_LIMIT + 2;
 
 /// One text that is being read.
 #[derive(Clone, Debug)]
