@@ -216,8 +216,8 @@ def ordinary_rows(rng, which):
             text = " ".join(few[at] for at in rng.integers(0, len(few), int(rng.integers(2, 7))))
             made.append(Row(text, False, weight, family, source="joined"))
     made += [Row(text, False, 2.0, family, source="agents") for text in authored.agent_prompts(900, rng, which)]
-    made += [Row(text, False, 2.0, family, source="harness") for text in authored.harness_texts(1500, rng, which)]
-    return made + [Row(text, False, 2.0, family, source="mail") for text in authored.mails(1000, rng, which)]
+    made += [Row(text, False, 1.25, family, source="harness") for text in authored.harness_texts(1500, rng, which)]
+    return made + [Row(text, False, 1.0, family, source="mail") for text in authored.mails(1000, rng, which)]
 
 
 def design(made, program):

@@ -191,7 +191,7 @@ pub(super) fn user(headers: &HeaderMap) -> Option<Arc<str>> {
 pub(super) fn query(family: Family, query: Option<&str>) -> Result<String, String> {
     let mut kept = String::new();
     for (name, value) in parameters(query) {
-        let passes = match (family, name) {
+        let passes = match (family, without_brackets(name)) {
             (_, name) if is_key(name) => continue,
             (Family::Gemini, "alt") => matches!(value, "sse" | "json"),
             (Family::Gemini, "pageSize" | "pageToken") => true,
@@ -219,6 +219,13 @@ pub(super) fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .filter(|name| !name.is_empty())
+}
+
+/// The name of a list: SDKs write brackets behind it, encoded.
+fn without_brackets(name: &str) -> &str {
+    let brackets = ["%5B%5D", "%5b%5d", "[]"];
+    let mut names = brackets.iter().filter_map(|end| name.strip_suffix(end));
+    names.next().unwrap_or(name)
 }
 
 /// Whether a parameter carries a key, which goes no further.
@@ -361,6 +368,16 @@ mod tests {
         );
         let two = headers(&[("authorization", "Bearer sg-1"), ("x-api-key", "sg-2")]);
         assert_eq!(key(&two, None), Err(NoKey::Several));
+    }
+
+    #[test]
+    fn lists_in_queries_go_up_and_disguised_names_do_not() {
+        let up = |text| query(Family::OpenAi, Some(text));
+        let list = "include%5B%5D=a&key%5B%5D=secret&include[]=b&after=c%20d";
+        let passed = "?include%5B%5D=a&include[]=b&after=c%20d".to_owned();
+        assert_eq!(up(list), Ok(passed));
+        assert_eq!(up("k%65y=secret"), Err("k65y".to_owned()));
+        assert!(query(Family::Gemini, Some("alt[]=proto")).is_err());
     }
 
     #[test]

@@ -88,7 +88,11 @@ pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts
             facts.counted = false;
             facts.drafts(value);
         }
-        b"prompt_embeds" => facts.counted = false,
+        b"prompt_embeds" => {
+            facts.counted = false;
+            return walk.media(value, None, CLIENT);
+        }
+        b"prompt_token_ids" => return walk.text_or_tokens(value, CLIENT, facts),
         b"max_tokens"
         | b"max_completion_tokens"
         | b"max_output_tokens"
@@ -128,6 +132,9 @@ fn said(walk: &mut Walk<'_>, message: Value<'_>, context: Context, run: Run) {
                 walk.running(value, running(Field::Reasoning, 0).below(name));
             }
             b"reasoning_details" => reasoning(walk, value, other, run),
+            b"images" if matches!(run, Run::Whole) => {
+                walk.items(value, other, |walk, image, _| walk.url(image, context));
+            }
             b"tool_calls" => walk.items(value, other, |walk, call, position| {
                 let index = run.index(walk, call, position, CALLS);
                 tool_call(walk, call, context, run.calling(), index);
@@ -198,11 +205,17 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
                 b"text" => walk.any(value, running(Field::Content).said()),
                 b"refusal" => walk.any(value, running(Field::Refusal)),
                 b"thinking" => walk.any(value, running(Field::Reasoning).below(name)),
-                b"image_url" | b"video_url" | b"audio_url" => {
+                b"image_url" | b"video_url" | b"audio_url" if value.kind() == Kind::Object => {
                     walk.members(value, context, |walk, name, value| match name {
                         b"url" => walk.url(value, context),
                         _ => walk.any(value, context),
                     });
+                }
+                // Some servers take a URL or base64 as it is.
+                b"image_url" | b"video_url" | b"audio_url" | b"image" | b"video" | b"audio"
+                    if value.kind() == Kind::String =>
+                {
+                    walk.url(value, context);
                 }
                 b"input_audio" => walk.members(value, context, |walk, name, value| match name {
                     b"data" => walk.media(value, Some(b"audio/"), context),
@@ -212,6 +225,7 @@ fn content(walk: &mut Walk<'_>, value: Value<'_>, context: Context, run: Run) {
                     let context = context.from(Origin::Tool);
                     walk.members(value, context, |walk, name, value| match name {
                         b"file_data" => walk.url(value, context),
+                        b"file_id" => walk.elsewhere(value, context),
                         _ => walk.any(value, context.keyed()),
                     });
                 }

@@ -53,6 +53,7 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
             }
         }),
         b"safetySettings" | b"safety_settings" => walk.any(value, CLIENT),
+        b"cachedContent" | b"cached_content" => walk.elsewhere(value, CLIENT),
         _ => walk.any(value, CLIENT.keyed()),
     });
 }
@@ -106,7 +107,12 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
     walk.members(value, context, |walk, name, value| match name {
         b"text" => walk.running(value, running(field, 0).said()),
         b"inlineData" | b"inline_data" => inline_data(walk, value, context),
-        b"fileData" | b"file_data" => walk.any(value, fetched),
+        b"fileData" | b"file_data" => {
+            walk.members(value, fetched, |walk, name, value| match name {
+                b"fileUri" | b"file_uri" => walk.elsewhere(value, fetched),
+                _ => walk.any(value, fetched.keyed()),
+            })
+        }
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
         b"functionCall" | b"function_call" => {
             function_call(walk, value, context.argument(), choice);

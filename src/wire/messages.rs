@@ -88,7 +88,10 @@ fn source(walk: &mut Walk<'_>, source: Value<'_>, context: Context) {
     let mime = source.get("media_type").map(Value::name);
     walk.members(source, context, |walk, name, value| match name {
         b"type" => walk.word(value, context),
-        b"data" if *kind == *b"base64" => walk.media(value, mime.as_deref(), context),
+        b"data" if *kind == *b"base64" || kind.is_empty() => {
+            walk.media(value, mime.as_deref(), context);
+        }
+        b"url" | b"file_id" => walk.elsewhere(value, context),
         b"content" => content(walk, value, context),
         b"data" => walk.any(value, context.keyed().said()),
         _ => walk.any(value, context.keyed()),

@@ -206,20 +206,27 @@ impl<'a> Walk<'a> {
 
     /// The same where only `data` of the string is base64.
     fn binary(&mut self, value: Value<'_>, data: &[u8], mime: Option<&[u8]>, context: Context) {
-        let is_media = !mime.is_some_and(is_text) && is_base64(data) && !holds_text(data);
-        if value.kind() == Kind::String && is_media {
+        let is_media = value.kind() == Kind::String && is_base64(data) && !holds_text(data);
+        self.media += u32::from(is_media);
+        if is_media && !mime.is_some_and(is_text) {
             self.seen += 1;
-            self.media += 1;
         } else {
             self.any(value, context.keyed());
         }
+    }
+
+    /// The URL or id of a file that the provider has or fetches: nothing reads what is in it.
+    pub(super) fn elsewhere(&mut self, value: Value<'_>, context: Context) {
+        self.media += u32::from(value.kind() == Kind::String && !value.span().is_empty());
+        self.any(value, context.keyed());
     }
 
     /// A URL, or base64 or `data:` URL of a file.
     pub(super) fn url(&mut self, value: Value<'_>, context: Context) {
         match data_url(value.raw()) {
             Some((mime, data)) => self.binary(value, data, Some(&mime), context),
-            None => self.any(value, context),
+            None if is_base64(value.raw()) => self.binary(value, value.raw(), None, context),
+            None => self.elsewhere(value, context),
         }
     }
 

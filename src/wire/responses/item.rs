@@ -71,7 +71,8 @@ pub(in crate::wire) fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Cont
     walk.members(value, context, |walk, name, value| match name {
         b"type" => walk.word(value, context),
         b"text" => walk.any(value, context.keyed().said()),
-        b"image_url" | b"file_data" | b"url" => walk.url(value, context),
+        b"image_url" | b"file_data" | b"file_url" | b"url" => walk.url(value, context),
+        b"file_id" => walk.elsewhere(value, context),
         // The names of the responses and of the realtime API.
         b"data" | b"audio" if kind.ends_with(b"audio") => {
             walk.media(value, Some(b"audio/"), context);
