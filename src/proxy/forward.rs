@@ -20,10 +20,11 @@ const USER: HeaderName = HeaderName::from_static("x-sluicegate-user");
 
 /// Headers of a request that go no further: hop-by-hop ones (RFC 9110, section 7.6.1), those about the body's form on the
 /// wire, every form of key, and those that tell a provider who the client is or to treat the request as another.
-const NOT_UP: [&str; 36] = [
+const NOT_UP: [&str; 40] = [
     "accept-encoding",
     "api-key",
     "authorization",
+    "cf-connecting-ip",
     "connection",
     "content-encoding",
     "content-length",
@@ -39,6 +40,8 @@ const NOT_UP: [&str; 36] = [
     "if-unmodified-since",
     "keep-alive",
     "origin",
+    "prefer",
+    "proxy",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
@@ -47,17 +50,19 @@ const NOT_UP: [&str; 36] = [
     "te",
     "trailer",
     "transfer-encoding",
+    "true-client-ip",
     "upgrade",
     "via",
     "x-api-key",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
     "x-goog-api-key",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
+const NOT_UP_PREFIXES: [&str; 3] = ["x-forwarded-", "x-goog-authenticated-", "x-sluicegate-"];
 
 /// Headers of an answer that a client has a use for. Others stay behind: cookies and addresses are the gateway's own
 /// business with the provider, `alt-svc` would lead clients around it.
@@ -92,11 +97,18 @@ pub(super) fn up(headers: &HeaderMap) -> HeaderMap {
         .map(str::trim)
         .collect();
     let stays = |name: &HeaderName| {
-        NOT_UP.contains(&name.as_str())
-            || name.as_str().starts_with("x-sluicegate-")
-            || named
+        let is_named = || {
+            named
                 .iter()
                 .any(|named| named.eq_ignore_ascii_case(name.as_str()))
+        };
+        let text = name.as_str();
+        let mut prefixes = NOT_UP_PREFIXES.iter();
+        // Servers behind CGI and WSGI take an underscore for a hyphen.
+        NOT_UP.contains(&text)
+            || prefixes.any(|prefix| text.starts_with(prefix))
+            || text.contains('_')
+            || name != header::CONTENT_TYPE && is_named()
     };
     headers
         .iter()
@@ -299,6 +311,11 @@ mod tests {
             ("cookie", "a=b"),
             ("connection", "close, X-Hop"),
             ("connection", "anthropic-beta"),
+            ("connection", "content-type"),
+            ("content-type", "application/json"),
+            ("transfer_encoding", "chunked"),
+            ("x-original-url", "/v1/files"),
+            ("x-forwarded-port", "1"),
             ("x-hop", "1"),
             ("te", "trailers"),
             ("expect", "100-continue"),
@@ -316,6 +333,7 @@ mod tests {
             names,
             [
                 "anthropic-version",
+                "content-type",
                 "openai-beta",
                 "user-agent",
                 "x-stainless-lang"

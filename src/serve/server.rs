@@ -325,6 +325,10 @@ impl Status for Health {
         let problems = [
             (is(&self.draining), "the gateway is shutting down"),
             (!audit.is_healthy(), "the audit log is out of service"),
+            (
+                !audit.is_writable(),
+                "the audit log cannot be written; see log",
+            ),
             (!is(&load.keys_healthy), "the store of keys cannot be read"),
             (!is(&load.stores_whole), "a data file is damaged; see log"),
         ];

@@ -155,7 +155,7 @@ pub enum OpenError {
     #[error("cannot start a thread for a store's connections")]
     Thread(#[source] std::io::Error),
     /// The database cannot be opened.
-    #[error("cannot open the key store {path}")]
+    #[error("cannot open the database {path}")]
     Open {
         /// The file.
         path: PathBuf,
@@ -164,7 +164,7 @@ pub enum OpenError {
     },
     /// The file is no database, or a damaged one.
     #[error(
-        "the key store {path} is damaged: {problem}; help: if no more than an index is named, stop the gateway and run `sqlite3 {path} REINDEX`; else restore it from a backup, or move it away to begin with no keys"
+        "the database {path} is damaged: {problem}; help: if no more than an index is named, stop the gateway and run `sqlite3 {path} REINDEX`; else restore it from a backup, or move it away to begin without what it holds (sluicegate.db: keys and teams; spend.db: what was spent; kept.db: whose stored answers are)"
     )]
     Damaged {
         /// The file.

@@ -14,7 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// The log is synced at once when it changes, then not again for this long.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
+/// So long after a record that could not be written others send their traffic elsewhere (`/readyz`).
+const REFUSED_SECONDS: i64 = 10;
 /// A file of this size is followed by a new one.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -41,6 +43,8 @@ struct Shared {
     writer: Mutex<Writer>,
     head: File,
     healthy: AtomicBool,
+    /// When a record could not be written last, in seconds since 1970.
+    refused: AtomicI64,
 }
 
 impl Log {
@@ -73,6 +77,7 @@ impl Log {
             max_file_bytes,
             writer: Mutex::new(writer),
             healthy: AtomicBool::new(true),
+            refused: AtomicI64::new(0),
         });
         {
             let mut writer = shared.writer();
@@ -118,6 +123,10 @@ impl Log {
         }
         let seq = writer.end.seq;
         drop(writer);
+        if appended.is_err() {
+            let now = Timestamp::now().as_second();
+            self.shared.refused.store(now, Ordering::Relaxed);
+        }
         appended?;
         // A full channel means that the thread was told already.
         self.changed.try_send(()).unwrap_or_default();
@@ -132,9 +141,15 @@ impl Log {
         self.shared.sync()
     }
 
-    /// Whether records can be written, as far as is known.
+    /// Whether records may be written again at all: after a failed sync nobody knows what is there.
     pub fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Acquire)
+    }
+
+    /// Whether records could be written lately, as when the disk is not full.
+    pub fn is_writable(&self) -> bool {
+        let refused = self.shared.refused.load(Ordering::Relaxed);
+        self.is_healthy() && Timestamp::now().as_second() - refused > REFUSED_SECONDS
     }
 }
 

@@ -356,6 +356,7 @@ fn an_exchange_fails_if_the_file_is_gone_or_cut_under_a_running_log() {
         log.append(&change("x")),
         Err(Error::Broken(Broken::CutEnd { .. }))
     ));
+    assert!(log.is_healthy() && !log.is_writable());
     fs::remove_file(path(&folder, 1)).unwrap();
     assert!(matches!(
         log.append(&change("x")),
