@@ -78,7 +78,8 @@ fn is_hex(bytes: &[u8]) -> bool {
 
 fn is_filled(block: &[u8]) -> bool {
     let middle = block.get(block.len() / 2).copied().unwrap_or_default();
-    middle.is_ascii_alphabetic() && block.iter().filter(|byte| **byte == middle).count() >= FILLED
+    let others = block.iter().filter(|byte| **byte != middle);
+    middle.is_ascii_alphabetic() && block.len() - others.count() >= FILLED
 }
 
 /// Whether at least so many percent of the bytes that differ from the one before are of another kind.
@@ -120,7 +121,8 @@ mod tests {
         let blocks = base64.as_bytes().chunks_exact(BLOCK);
         let count = blocks.len();
         assert!(blocks.filter(|block| is_opaque(block)).count() * 100 >= count * 95);
-        let hex: String = noise(64).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = noise(64).into_iter().map(|byte| format!("{byte:02x}"));
+        let hex = digits.collect::<Vec<_>>().concat();
         let text = format!("the digest {hex} of the file");
         assert_eq!(without(&text), "the digest      of the file");
         let padded = STANDARD.encode([0; 48]);

@@ -111,7 +111,7 @@ fn part(walk: &mut Walk<'_>, value: Value<'_>, context: Context, choice: Option<
             walk.members(value, fetched, |walk, name, value| match name {
                 b"fileUri" | b"file_uri" => walk.elsewhere(value, fetched),
                 _ => walk.any(value, fetched.keyed()),
-            })
+            });
         }
         b"functionResponse" | b"function_response" => function_response(walk, value, fetched),
         b"functionCall" | b"function_call" => {

@@ -278,78 +278,68 @@ fn unknown_shapes_are_scanned_or_refused_as_the_policy_says() {
     }
 }
 
-#[test]
-fn media_is_counted_and_refused_wherever_it_is() {
-    let policy = policy("media: block\n");
-    let picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
+/// Bodies with one medium each.
+fn media() -> Vec<(Api, serde_json::Value)> {
     let url = "https://images.example/a.png";
-    let data = format!("data:image/png;base64,{picture}");
-    let said = |part: serde_json::Value| json!({"messages": [{"role": "user", "content": [part]}]});
-    let read = |part: serde_json::Value| json!({"input": [{"role": "user", "content": [part]}]});
-    let parts = |part: serde_json::Value| json!({"contents": [{"parts": [part]}]});
-    let source = |source: serde_json::Value| said(json!({"type": "image", "source": source}));
-    for (api, body) in [
+    let data = format!("data:image/png;base64,{PICTURE}");
+    let chat = [
+        json!({"type": "image_url", "image_url": {"url": url}}),
+        json!({"type": "image_url", "image_url": {"url": data}}),
+        json!({"type": "image_url", "image_url": data}),
+        json!({"type": "image", "image": PICTURE}),
+        json!({"type": "file", "file": {"file_id": "file-1"}}),
+    ];
+    let responses = [
+        json!({"type": "input_image", "image_url": url}),
+        json!({"type": "input_file", "file_url": url}),
+        json!({"type": "input_file", "file_id": "file-1"}),
+    ];
+    let messages = [
+        json!({"type": "url", "url": url}),
+        json!({"type": "file", "file_id": "file_1"}),
+        json!({"type": "base64", "media_type": "text/plain", "data": PICTURE}),
+        json!({"media_type": "image/png", "data": PICTURE}),
+    ];
+    let gemini = [
+        json!({"fileData": {"mimeType": "image/png", "fileUri": url}}),
+        json!({"inlineData": {"mimeType": "image/png", "data": PICTURE}}),
+    ];
+    let said = |part| json!({"messages": [{"role": "user", "content": [part]}]});
+    let mut all: Vec<(Api, serde_json::Value)> = vec![
         (
             Api::Chat,
-            said(json!({"type": "image_url", "image_url": {"url": url}})),
+            json!({"messages": [{"role": "user", "content": "x", "images": [PICTURE]}]}),
         ),
-        (
-            Api::Chat,
-            said(json!({"type": "image_url", "image_url": {"url": data}})),
-        ),
-        (
-            Api::Chat,
-            said(json!({"type": "image_url", "image_url": data})),
-        ),
-        (Api::Chat, said(json!({"type": "image", "image": picture}))),
-        (
-            Api::Chat,
-            said(json!({"type": "file", "file": {"file_id": "file-1"}})),
-        ),
-        (
-            Api::Chat,
-            json!({"messages": [{"role": "user", "content": "x", "images": [picture]}]}),
-        ),
-        (Api::Chat, json!({"messages": [], "prompt_embeds": picture})),
+        (Api::Chat, json!({"messages": [], "prompt_embeds": PICTURE})),
         (Api::Completions, json!({"prompt": [1, 2, 3]})),
-        (
-            Api::Responses,
-            read(json!({"type": "input_image", "image_url": url})),
-        ),
-        (
-            Api::Responses,
-            read(json!({"type": "input_file", "file_url": url})),
-        ),
-        (
-            Api::Responses,
-            read(json!({"type": "input_file", "file_id": "file-1"})),
-        ),
-        (Api::Messages, source(json!({"type": "url", "url": url}))),
-        (
-            Api::Messages,
-            source(json!({"type": "file", "file_id": "file_1"})),
-        ),
-        (
-            Api::Messages,
-            source(json!({"type": "base64", "media_type": "text/plain", "data": picture})),
-        ),
-        (
-            Api::Messages,
-            source(json!({"media_type": "image/png", "data": picture})),
-        ),
-        (
-            Api::Gemini,
-            parts(json!({"fileData": {"mimeType": "image/png", "fileUri": url}})),
-        ),
-        (
-            Api::Gemini,
-            parts(json!({"inlineData": {"mimeType": "image/png", "data": picture}})),
-        ),
         (
             Api::Gemini,
             json!({"contents": [], "cachedContent": "cachedContents/a"}),
         ),
-    ] {
+    ];
+    all.extend(chat.map(|part| (Api::Chat, said(part))));
+    all.extend(responses.map(|part| {
+        (
+            Api::Responses,
+            json!({"input": [{"role": "user", "content": [part]}]}),
+        )
+    }));
+    all.extend(messages.map(|source| {
+        (
+            Api::Messages,
+            said(json!({"type": "image", "source": source})),
+        )
+    }));
+    all.extend(gemini.map(|part| (Api::Gemini, json!({"contents": [{"parts": [part]}]}))));
+    all
+}
+
+#[test]
+fn media_is_counted_and_refused_wherever_it_is() {
+    let policy = policy("media: block\n");
+    for (api, body) in media() {
         let bytes = Bytes::from(body.to_string());
         let read = inspect_request(Context::default(), api, bytes, &policy, &Limits::default());
         assert_eq!(read.media, 1, "{body}");
