@@ -209,7 +209,7 @@ Your task is {now |}to {write|create|produce} a {detailed|complete|short} summar
 {The user has|I have} {switched to another|opened a new|moved to a different} {branch|repository|model|mode}. {Please |}{do not consider the files above|forget the files from before|treat earlier file contents as outdated|ignore the diffs above}.
 {Trust|Rely on} {this message|the files below|the tool output} {as the true contents of|for the current state of} {these files|the project}; {anything above may be out of date|ignore older copies|earlier versions no longer count}.
 {The context below|This context|This information} {may or may not be relevant|is added automatically|was not written by the user}. {Do not respond to it|Do not mention it|Use it only if it helps}{ unless it bears on the task|}{.|; answer the user's request.}
-{Current|Working} directory: {/home/me/project|/srv/repo|/workspace/app}. {Shell: bash|OS: linux|Date: 2026-03-01|Git branch: main}. {Sandbox: full access|Approval policy: never|Network: off|Approvals: on request}.
+{Current|Working} directory: {/HOME/me/project|/srv/repo|/workspace/app}. {Shell: bash|OS: linux|Date: 2026-03-01|Git branch: main}. {Sandbox: full access|Approval policy: never|Network: off|Approvals: on request}.
 {Before|When|Whenever} you {read|open|edit} a file, {check whether it could be malware|look for secrets|note what it does}. {You may analyse|You can explain} it{, but refuse to improve it|, and never copy keys into an answer|}.
 {Decide|Determine} {whether|if} {this message starts a new topic|the command is safe to run without approval|the command runs code from the network|the answer needs a web search}. {Answer only yes or no|Return JSON with two fields and no other text|Reply with one word}.
 {Write|Generate|Create} {a short title|three follow-up questions|tags|a commit message|a search query} for {this chat|the conversation above|the change below}. {Your whole answer must be|Return only|Output nothing but} {a JSON object|the title|a list}{.|, no explanation.}
@@ -228,7 +228,7 @@ Your task is {now |}to {write|create|produce} a {detailed|complete|short} summar
 {You are now in|Switched to} {Act|Plan|Agent|Ask|Edit} mode. {You may use all tools|You can edit files now|Only reading is allowed|Present a plan first}.
 {system|tool|user|assistant}: {session started|hello|thanks|file saved} / {user|assistant}: {hi|ok|what next?|done} / {assistant|system}: {how can I help?|session ended|sure}. {What is wrong with this log?|Earlier turns of this chat.|Transcript ends.}
 {You are|Act as} {a sub-agent|the reviewer|the planner|the summariser} {of|for} {a coding assistant|the main agent|this pipeline}. {Do exactly what is asked, nothing more|Return findings only|Your answer goes to a program, not to a person}.
-"""
+""".replace("HOME", "home")
 
 MAIL = """
 {If you|In case you} {did not request this|did not sign up|are not the intended recipient|received this email in error|did not make this change}, {please ignore this message|you can safely ignore this email|no action is needed|please delete it and notify the sender|contact support}{.| at once.|, and do not disclose its contents to anyone.}

@@ -5,6 +5,7 @@ use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
 use super::odd::{CALLS, CHOICES, OTHERS, STRINGS};
+use super::settings;
 use super::walk::{Walk, fnv, lane};
 use super::{Field, Lane, NO_CHOICE, Part, Usage};
 use crate::text::Origin;
@@ -69,40 +70,8 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
         b"audio" | b"stream_options" | b"web_search_options" | b"modalities" => {
             walk.any(value, CLIENT);
         }
-        _ => settings(walk, name, value, facts),
+        _ => settings::read(walk, name, value, facts),
     });
-}
-
-/// Members that chat and completions share.
-pub(super) fn settings(walk: &mut Walk<'_>, name: &[u8], value: Value<'_>, facts: &mut Facts) {
-    match name {
-        b"model" => facts.model = value.text().map(Into::into),
-        b"models" => {
-            let models = value.items().filter_map(Value::text);
-            facts.fallbacks.extend(models.map(Into::into));
-        }
-        b"stream" => facts.stream = value.kind() == Kind::True,
-        b"n" => facts.asks(value),
-        b"best_of" => facts.drafts(value),
-        b"n_cmpl" => {
-            facts.counted = false;
-            facts.drafts(value);
-        }
-        b"prompt_embeds" => {
-            facts.counted = false;
-            return walk.media(value, None, CLIENT);
-        }
-        b"prompt_token_ids" => return walk.text_or_tokens(value, CLIENT, facts),
-        b"max_tokens"
-        | b"max_completion_tokens"
-        | b"max_output_tokens"
-        | b"max_new_tokens"
-        | b"n_predict" => facts.limits(value),
-        b"background" => facts.background = value.kind() == Kind::True,
-        b"user" | b"safety_identifier" => facts.user = value.text().map(Into::into),
-        _ => {}
-    }
-    walk.any(value, CLIENT.keyed());
 }
 
 /// One message of a conversation.

@@ -6,6 +6,7 @@ use super::event::{Close, Found};
 use super::json::{Kind, Value};
 use super::mark::Context;
 use super::odd::CHOICES;
+use super::settings;
 use super::walk::{Walk, lane};
 use super::{Field, NO_CHOICE};
 use crate::text::Origin;
@@ -20,7 +21,7 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
             prompts = count(value);
             walk.text_or_tokens(value, CLIENT, facts);
         }
-        _ => chat::settings(walk, name, value, facts),
+        _ => settings::read(walk, name, value, facts),
     });
     facts.choices = facts.choices.saturating_mul(prompts);
     facts.drafts = facts.drafts.saturating_mul(prompts);

@@ -5,6 +5,7 @@ use super::chat;
 use super::event::Found;
 use super::json::Value;
 use super::mark::Context;
+use super::settings;
 use super::walk::Walk;
 use crate::text::Origin;
 
@@ -14,7 +15,7 @@ const ANSWER: Context = Context::of(Origin::Assistant);
 pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
     walk.members(root, CLIENT, |walk, name, value| match name {
         b"input" => walk.text_or_tokens(value, CLIENT, facts),
-        _ => chat::settings(walk, name, value, facts),
+        _ => settings::read(walk, name, value, facts),
     });
 }
 

@@ -32,6 +32,7 @@ mod odd;
 mod path;
 mod realtime;
 mod responses;
+mod settings;
 mod shape;
 mod template;
 mod walk;

@@ -185,13 +185,6 @@ impl Stream {
         self.admit(reading, compiled, candidate);
     }
 
-    /// Whether the digits of a fraction begin there: they are nobody's number.
-    fn is_fraction(&self, reading: &Reading<'_>, place: usize) -> bool {
-        let byte = |back: usize| self.byte(reading, place.checked_sub(back)?);
-        let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
-        byte(1) == Some(b'.') && is_digit(byte(2)) && is_digit(self.byte(reading, place))
-    }
-
     /// The state after the bytes of `places`. No match ends within them: they are what every match begins with.
     fn walk(
         &self,

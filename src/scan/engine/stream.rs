@@ -195,6 +195,13 @@ impl Stream {
             .copied()
     }
 
+    /// Whether the digits of a fraction begin there: they are nobody's number.
+    pub(super) fn is_fraction(&self, reading: &Reading<'_>, place: usize) -> bool {
+        let byte = |back: usize| self.byte(reading, place.checked_sub(back)?);
+        let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+        byte(1) == Some(b'.') && is_digit(byte(2)) && is_digit(self.byte(reading, place))
+    }
+
     /// The length of the run of a class that ends before `reading.bytes[index]`.
     pub(super) fn run_before(&self, reading: &Reading<'_>, class: usize, index: usize) -> usize {
         let Some(table) = reading.engine.classes.get(class).map(|class| &*class.bytes) else {

@@ -8,10 +8,10 @@ pub(super) use event::event;
 
 use super::Usage;
 use super::body::Facts;
-use super::chat;
 use super::chat::detail;
 use super::json::Value;
 use super::mark::Context;
+use super::settings;
 use super::walk::Walk;
 use crate::text::Origin;
 
@@ -24,7 +24,7 @@ pub(super) fn request(walk: &mut Walk<'_>, root: Value<'_>, facts: &mut Facts) {
         b"input" => items(walk, value, CLIENT),
         _ => {
             if !instructions(walk, name, value) {
-                chat::settings(walk, name, value, facts);
+                settings::read(walk, name, value, facts);
             }
         }
     });
