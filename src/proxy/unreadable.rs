@@ -49,6 +49,10 @@ pub(super) fn answer(written: &[u8]) -> Option<(Bytes, Unreadable)> {
         b"431" => (431, TOO_LARGE),
         _ => return None,
     };
+    // What the gateway answers has an id.
+    if memchr::memmem::find(written, REQUEST_ID.as_str().as_bytes()).is_some() {
+        return None;
+    }
     let place = memchr::memmem::find(written, NO_BODY)?;
     let (before, after) = written.split_at(place);
     let after = after.get(NO_BODY.len()..)?;
@@ -117,6 +121,7 @@ mod tests {
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\nx-sluicegate-request-id: req_1\r\ncontent-length: 0\r\n\r\n",
         ] {
             assert!(answer(other.as_bytes()).is_none(), "{other}");
         }

@@ -80,9 +80,11 @@ impl Default for Facts {
 impl Facts {
     /// Takes note of how many answers are asked for. Of several numbers the largest holds: servers differ in which they read.
     pub(super) fn asks(&mut self, value: Value<'_>) {
-        match number(value).map(u32::try_from) {
-            Some(Ok(choices)) => self.choices = self.choices.max(choices),
-            _ => self.counted &= value.kind() == Kind::Null,
+        if let Some(Ok(choices)) = number(value).map(u32::try_from) {
+            self.choices = self.choices.max(choices);
+        } else {
+            self.counted &= value.kind() == Kind::Null;
+            self.drafts(value);
         }
     }
 
